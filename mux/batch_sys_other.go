@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mux
+
+type batchSys struct{}
+
+func (b *Batch) initSys() {}

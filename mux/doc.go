@@ -1,0 +1,2 @@
+// Package mux is drafted.
+package mux

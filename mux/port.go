@@ -1,0 +1,90 @@
+package mux
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// A Port is one UDP socket, or something that behaves like one. All methods but
+// Wake and Close are for one goroutine, the one that owns the scan.
+type Port interface {
+	// Recv replaces b's packets by what is at hand: datagrams, and ICMP errors
+	// about datagrams sent earlier. Where there is nothing it waits at most
+	// wait (0: not at all; negative: for ever) for something to arrive, for room
+	// to send where the last Send took less than all, or for Wake; then b may be
+	// empty. It returns net.ErrClosed after Close, and otherwise an error
+	// only when the socket itself is lost.
+	Recv(b *Batch, wait time.Duration) error
+
+	// Send hands b's packets to the system, in order, from the first on, and
+	// returns how many it took. n < b.Len() has three causes: err == nil, the
+	// socket has no room now (try again after Recv); a *PeerError, packet n was
+	// refused for its own sake (skip it and go on behind it); any other error,
+	// the socket is lost. An ICMP error about an earlier datagram is never
+	// reported here: it is kept for Recv and the send is repeated.
+	Send(b *Batch) (n int, err error)
+
+	// Wake makes a waiting Recv return, or the next one not wait. Any goroutine
+	// may call it.
+	Wake()
+
+	// Stats returns what the socket knows of itself.
+	Stats() PortStats
+
+	LocalAddr() netip.AddrPort
+	Close() error
+}
+
+// PortStats is what a Port counts. The counters only grow.
+type PortStats struct {
+	RcvbufRequested int    // bytes asked for
+	RcvbufActual    int    // bytes granted, as the system accounts them (Linux: twice what is usable)
+	SndbufActual    int    // bytes granted
+	Drops           uint64 // datagrams that the system dropped because the receive buffer was full
+	Truncated       uint64 // datagrams longer than a batch's buffer
+	ICMP            uint64 // ICMP errors received
+	SendBlocked     uint64 // times that Send found no room
+}
+
+// A PeerError is the system's refusal to send one packet: no route, a bad
+// address, a firewall rule. It says nothing about the packets behind it.
+type PeerError struct{ Err error }
+
+func (e *PeerError) Error() string { return "send: " + e.Err.Error() }
+
+// Unwrap returns the system's error, a syscall.Errno.
+func (e *PeerError) Unwrap() error { return e.Err }
+
+// Unreachable is what ICMP said about a datagram.
+type Unreachable uint8
+
+// The ICMP verdicts that a Port tells apart.
+const (
+	Reachable       Unreachable = iota // no ICMP error: an ordinary datagram
+	PortUnreachable                    // nobody listens there
+	HostUnreachable                    // no such host, as a router says
+	NetUnreachable                     // no route to it, as a router says
+	Prohibited                         // a firewall says no
+	OtherICMP                          // any other error
+)
+
+// String returns the verdict in words, such as "port unreachable".
+func (u Unreachable) String() string {
+	switch u {
+	case Reachable:
+		return "reachable"
+	case PortUnreachable:
+		return "port unreachable"
+	case HostUnreachable:
+		return "host unreachable"
+	case NetUnreachable:
+		return "network unreachable"
+	case Prohibited:
+		return "administratively prohibited"
+	}
+	return "ICMP error"
+}
+
+// ErrNoFamily means the socket cannot reach addresses of that family.
+var ErrNoFamily = errors.New("address family not available on this socket")

@@ -1,0 +1,5 @@
+package mux
+
+type batchSys struct{}
+
+func (b *Batch) initSys() {}

@@ -1,0 +1,2 @@
+// Package output is drafted.
+package output

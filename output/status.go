@@ -1,0 +1,42 @@
+package output
+
+// A Status is how a target, or one query of it, ended. Programs read this word.
+type Status uint8
+
+// The statuses, in the order in which the metadata object counts them.
+const (
+	Success       Status = iota // all that was asked for
+	Partial                     // something, not all (targets only)
+	Timeout                     // nothing heard
+	Refused                     // ICMP port unreachable
+	Unreachable                 // another ICMP error
+	Incomplete                  // heard something that never became an answer
+	ProtocolError               // bytes that do not parse, or a challenge loop
+	SendError                   // the system would not send to it
+	ResolveError                // the name has no address
+	Blocked                     // not to be asked
+	InvalidInput                // no place that can be asked
+	Aborted                     // the scan stopped first
+	NumStatuses   = 12
+)
+
+var statusNames = [NumStatuses]string{"success", "partial", "timeout", "refused", "unreachable",
+	"incomplete", "protocol_error", "send_error", "resolve_error", "blocked", "invalid_input", "aborted"}
+
+// String returns the word that stands in records.
+func (s Status) String() string {
+	if int(s) < len(statusNames) {
+		return statusNames[s]
+	}
+	return "unknown"
+}
+
+// ParseStatus returns the status of that name.
+func ParseStatus(name string) (Status, bool) {
+	for i, n := range statusNames {
+		if n == name {
+			return Status(i), true
+		}
+	}
+	return 0, false
+}

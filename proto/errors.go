@@ -1,0 +1,30 @@
+package proto
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that a *DecodeError wraps.
+var (
+	// ErrShort means the payload ended inside a field.
+	ErrShort = errors.New("short payload")
+	// ErrType means the payload is not a reply of the kind that was to be decoded.
+	ErrType = errors.New("not a reply of this kind")
+)
+
+// A DecodeError says where a payload stopped making sense.
+type DecodeError struct {
+	Kind   Kind   // what was being decoded
+	Field  string // the field at which it failed
+	Offset int    // bytes from the type byte
+	Err    error  // ErrShort, ErrType, …
+}
+
+// Error returns, for example, "info: map: short payload at byte 17".
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("%s: %s: %v at byte %d", e.Kind, e.Field, e.Err, e.Offset)
+}
+
+// Unwrap returns the error beneath.
+func (e *DecodeError) Unwrap() error { return e.Err }

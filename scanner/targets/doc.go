@@ -1,0 +1,2 @@
+// Package targets turns lines, prefixes and names into targets.
+package targets
