@@ -28,3 +28,17 @@ func (e *DecodeError) Error() string {
 
 // Unwrap returns the error beneath.
 func (e *DecodeError) Unwrap() error { return e.Err }
+
+// A FragmentsError says that a split reply misses fragments.
+type FragmentsError struct {
+	Got   int
+	Total int // 0 where no fragment told
+}
+
+// Error returns, for example, "2 of 3 fragments received".
+func (e *FragmentsError) Error() string {
+	if e.Total == 0 {
+		return fmt.Sprintf("%d fragments received, the first is missing", e.Got)
+	}
+	return fmt.Sprintf("%d of %d fragments received", e.Got, e.Total)
+}

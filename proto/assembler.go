@@ -1,0 +1,403 @@
+package proto
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// Limits of reassembly.
+const (
+	// setsPerOwner is how many unfinished replies one server may have at once:
+	// PLAYER and RULES may both be split.
+	// A third id (an answer to a retransmission) takes the place of the oldest.
+	setsPerOwner = 3
+
+	// maxAssembled limits a reply: 64 KB are seen (Rust), 1 MiB is what the most
+	// careful peers allow a compressed one to become.
+	maxAssembled = 1 << 20
+
+	// maxFragmentBytes limits what the fragments of one reply may hold together.
+	maxFragmentBytes = 256 << 10
+)
+
+// errFragments says that fragments contradict each other.
+var errFragments = errors.New("fragments contradict each other")
+
+// A setOwner is the part of a conversation that names its unfinished replies.
+// The serial tells whether a set that it names is still its own.
+type setOwner struct {
+	serial uint32
+	sets   [setsPerOwner]uint16
+}
+
+// A set is one split reply on its way.
+type set struct {
+	id         uint32
+	serial     uint32 // of the owner; 0: the set is free
+	frags      Ref    // what came, newest first; without FE FF FF FF and the id
+	prev, next uint16 // by age; next also links the free sets
+	bytes      uint32
+	have       [4]uint64 // bit i: fragment i is here; only once the dialect is known
+	count      uint8     // fragments kept
+	total      uint8     // 0: not known
+	dialect    Dialect
+	compressed bool
+	complete   bool
+}
+
+// An assembler joins the fragments of split replies. Its sets and their bytes
+// are a fixed budget for all conversations together: where it is used up, the
+// oldest unfinished reply makes way, and its query's timer will ask again.
+type assembler struct {
+	arena    *Arena
+	sets     []set // sets[0] is the head of the list by age
+	free     uint16
+	fresh    uint16
+	joined   []byte // scratch: the last assembled reply
+	inflated []byte // scratch: the last decompressed reply
+	evicted  uint64
+}
+
+// maxSets is bounded by the 16 bits that name a set; at three a server it is
+// enough for 20,000 servers answering in fragments at the same moment.
+const maxSets = 1<<16 - 1
+
+func newAssembler(size int) *assembler {
+	n := min(max(size/4096, 16), maxSets)
+	return &assembler{arena: NewArena(size), sets: make([]set, n+1), fresh: 1}
+}
+
+// An addResult is what became of a fragment.
+type addResult uint8
+
+const (
+	fragmentKept addResult = iota
+	fragmentDuplicate
+	fragmentMalformed
+	fragmentDropped // no memory left even after eviction
+	fragmentLast    // the reply is complete
+)
+
+// add takes the split datagram b (it begins with FE FF FF FF) for owner o.
+// The number names the set where one was found or made.
+func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
+	if len(b) < minSplit {
+		return fragmentMalformed, 0
+	}
+	id := binary.LittleEndian.Uint32(b[4:])
+	n := a.find(o, id)
+	if n == 0 {
+		// Nothing is believed of a first fragment that contradicts itself.
+		if d, _ := probe(b); d != DialectUnknown {
+			if _, _, ok := d.position(b[splitPrefix:]); !ok {
+				return fragmentMalformed, 0
+			}
+		}
+		n = a.open(o, id)
+	}
+	s := &a.sets[n]
+	if s.complete {
+		return fragmentDuplicate, n
+	}
+	if s.dialect == DialectUnknown {
+		return a.addUnknown(s, n, b), n
+	}
+	index, total, ok := s.dialect.position(b[splitPrefix:])
+	if !ok || total != int(s.total) {
+		return fragmentMalformed, n
+	}
+	if s.have[index/64]&(1<<(index%64)) != 0 {
+		return fragmentDuplicate, n
+	}
+	if !a.keep(s, n, b) {
+		return fragmentDropped, n
+	}
+	s.have[index/64] |= 1 << (index % 64)
+	return a.finished(s), n
+}
+
+// addUnknown keeps b raw, and looks whether b or all that is here tells the dialect.
+func (a *assembler) addUnknown(s *set, n uint16, b []byte) addResult {
+	d, compressed := probe(b)
+	if d != DialectUnknown {
+		_, total, ok := d.position(b[splitPrefix:])
+		if !ok {
+			return fragmentMalformed
+		}
+		// b comes first in the list, so that it wins over whatever claims its place.
+		if !a.keep(s, n, b) {
+			return fragmentDropped
+		}
+		s.dialect, s.compressed, s.total = d, compressed, uint8(total)
+		a.index(s)
+		return a.finished(s)
+	}
+	if s.count == maxFragments {
+		return fragmentMalformed
+	}
+	// In every dialect two fragments whose bytes 8 and 9 agree are the same one.
+	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		if h := a.arena.Head(r); h[0] == b[8] && h[1] == b[9] {
+			return fragmentDuplicate
+		}
+	}
+	if !a.keep(s, n, b) {
+		return fragmentDropped
+	}
+	for _, d := range [...]Dialect{DialectSource, DialectSourceNoSize} {
+		if a.agreeHeaderless(s, d) {
+			s.dialect, s.total = d, s.count
+			a.index(s)
+			return a.finished(s)
+		}
+	}
+	return fragmentKept
+}
+
+// agreeHeaderless reports whether all that s holds makes a complete reply
+// without the inner header in dialect d.
+func (a *assembler) agreeHeaderless(s *set, d Dialect) bool {
+	first := false
+	var seen [4]uint64
+	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		h := a.arena.Head(r)
+		index, total, ok := d.position(h)
+		if !ok || total != int(s.count) || seen[index/64]&(1<<(index%64)) != 0 {
+			return false
+		}
+		seen[index/64] |= 1 << (index % 64)
+		if o := d.headerLen() - splitPrefix; index == 0 && len(h) > o {
+			first = h[o] == TypePlayers || h[o] == TypeRules
+		}
+	}
+	return first
+}
+
+// index sorts what was kept raw into places, now that the dialect is known, and
+// drops what contradicts it.
+func (a *assembler) index(s *set) {
+	var kept Ref
+	r := s.frags
+	s.have = [4]uint64{}
+	s.count, s.bytes = 0, 0
+	for r != 0 {
+		next := a.arena.Link(r)
+		index, total, ok := s.dialect.position(a.arena.Head(r))
+		if ok && total == int(s.total) && s.have[index/64]&(1<<(index%64)) == 0 {
+			s.have[index/64] |= 1 << (index % 64)
+			s.count++
+			s.bytes += uint32(a.arena.Len(r))
+			a.arena.SetLink(r, kept)
+			kept = r
+		} else {
+			a.arena.Free(r)
+		}
+		r = next
+	}
+	s.frags = kept
+}
+
+// keep stores b in s, making room where there is none.
+func (a *assembler) keep(s *set, n uint16, b []byte) bool {
+	b = b[splitPrefix:]
+	if int(s.bytes)+len(b) > maxFragmentBytes {
+		return false
+	}
+	r, ok := a.arena.Put(b, 0)
+	for !ok {
+		old := a.sets[0].next
+		if old == n {
+			old = a.sets[old].next
+		}
+		if old == 0 {
+			return false
+		}
+		a.evicted++
+		a.drop(old)
+		r, ok = a.arena.Put(b, 0)
+	}
+	a.arena.SetLink(r, s.frags)
+	s.frags = r
+	s.count++
+	s.bytes += uint32(len(b))
+	return true
+}
+
+func (a *assembler) finished(s *set) addResult {
+	if s.count == s.total {
+		s.complete = true
+		return fragmentLast
+	}
+	return fragmentKept
+}
+
+// find returns o's set with that id, or 0.
+func (a *assembler) find(o *setOwner, id uint32) uint16 {
+	for _, n := range o.sets {
+		if n != 0 && a.sets[n].serial == o.serial && a.sets[n].id == id {
+			return n
+		}
+	}
+	return 0
+}
+
+// open makes a set for o, at the cost of the oldest of o's, or of anyone's.
+func (a *assembler) open(o *setOwner, id uint32) uint16 {
+	place := -1
+	for i, n := range o.sets {
+		if n == 0 || a.sets[n].serial != o.serial {
+			place = i
+			break
+		}
+	}
+	if place < 0 { // sets are opened in order, so the first is the oldest
+		a.drop(o.sets[0])
+		copy(o.sets[:], o.sets[1:])
+		place = len(o.sets) - 1
+	}
+	n := a.free
+	switch {
+	case n != 0:
+		a.free = a.sets[n].next
+	case int(a.fresh) < len(a.sets):
+		n = a.fresh
+		a.fresh++
+	default:
+		n = a.sets[0].next
+		a.evicted++
+		a.drop(n)
+		a.free = a.sets[n].next
+	}
+	last := a.sets[0].prev
+	a.sets[n] = set{id: id, serial: o.serial, prev: last}
+	a.sets[last].next = n
+	a.sets[0].prev = n
+	o.sets[place] = n
+	return n
+}
+
+// drop frees a set and its bytes. Its owner finds the serial changed.
+func (a *assembler) drop(n uint16) {
+	s := &a.sets[n]
+	a.arena.FreeAll(s.frags)
+	a.sets[s.prev].next = s.next
+	a.sets[s.next].prev = s.prev
+	*s = set{next: a.free}
+	a.free = n
+}
+
+// release drops all sets of o.
+func (a *assembler) release(o *setOwner) {
+	for i, n := range o.sets {
+		if n != 0 && a.sets[n].serial == o.serial {
+			a.drop(n)
+		}
+		o.sets[i] = 0
+	}
+}
+
+// progress returns the best that o has of an unfinished reply of kind k, or of
+// one that does not show its kind.
+func (a *assembler) progress(o *setOwner, k Kind) (got, total int) {
+	for _, n := range o.sets {
+		if n == 0 || a.sets[n].serial != o.serial || int(a.sets[n].count) < got {
+			continue
+		}
+		if shown, ok := a.kindOf(n); !ok || shown == k {
+			got, total = int(a.sets[n].count), int(a.sets[n].total)
+		}
+	}
+	return got, total
+}
+
+// open sets are counted by tests only.
+func (a *assembler) openSets() (n int) {
+	for i := a.sets[0].next; i != 0; i = a.sets[i].next {
+		n++
+	}
+	return n
+}
+
+// compressedSize returns the size that a complete set declares to inflate to, 0
+// where it is not compressed.
+func (a *assembler) compressedSize(n uint16) uint32 {
+	s := &a.sets[n]
+	if !s.compressed {
+		return 0
+	}
+	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		h := a.arena.Head(r)
+		if index, _, _ := s.dialect.position(h); index == 0 {
+			return binary.LittleEndian.Uint32(h[s.dialect.headerLen()-splitPrefix:])
+		}
+	}
+	return 0
+}
+
+// kindOf returns the kind that fragment 0 of an unfinished or compressed set
+// shows, if it is here and readable.
+func (a *assembler) kindOf(n uint16) (Kind, bool) {
+	s := &a.sets[n]
+	if s.dialect == DialectUnknown || s.compressed {
+		return 0, false
+	}
+	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		h := a.arena.Head(r)
+		index, _, _ := s.dialect.position(h)
+		o := s.dialect.headerLen() - splitPrefix
+		if index != 0 || len(h) <= o {
+			continue
+		}
+		h = h[o:]
+		if len(h) > 4 && binary.LittleEndian.Uint32(h) == 0xFFFFFFFF {
+			h = h[4:]
+		}
+		return kindOfType(h[0])
+	}
+	return 0, false
+}
+
+// take joins the complete set n, decompresses it where it is compressed, frees
+// it, and returns the reply from its type byte on. The bytes are valid until
+// the next call of take. An error means that the set was no reply.
+func (a *assembler) take(n uint16) ([]byte, error) {
+	s := &a.sets[n]
+	var place [maxFragments + 1]Ref
+	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		index, _, _ := s.dialect.position(a.arena.Head(r))
+		place[index] = r
+	}
+	header := s.dialect.headerLen() - splitPrefix
+	var size, crc uint32
+	joined := a.joined[:0]
+	for i := range int(s.total) {
+		at := len(joined)
+		joined = a.arena.AppendTo(joined, place[i])
+		skip := header
+		if i == 0 && s.compressed {
+			head := joined[header:]
+			size, crc = binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
+			skip += compressHeader
+		}
+		joined = joined[:at+copy(joined[at:], joined[at+skip:])]
+	}
+	a.joined = joined
+	compressed := s.compressed
+	a.drop(n)
+	body := joined
+	if compressed {
+		var err error
+		a.inflated, err = inflate(a.inflated[:0], joined, size, crc, maxAssembled)
+		if err != nil {
+			return nil, err
+		}
+		body = a.inflated
+	}
+	if len(body) >= 4 && binary.LittleEndian.Uint32(body) == 0xFFFFFFFF {
+		body = body[4:] // some servers leave the inner header out
+	}
+	if len(body) == 0 {
+		return nil, errFragments
+	}
+	return body, nil
+}

@@ -1,0 +1,174 @@
+package proto
+
+import "encoding/binary"
+
+// A Conversation is one server's side of the wire without any clock: datagrams
+// in, messages out, and requests to send. It believes whatever the datagrams
+// say, in whatever order, and asks nothing of its own accord: what a decoder of captured
+// traffic and a program with its own timers need. A scanner uses Client and Query.
+//
+// The zero Conversation is not usable; it is not safe for concurrent use.
+type Conversation struct {
+	asm       *assembler
+	owner     setOwner
+	challenge Challenge
+	n         int // datagrams received
+	parts     map[uint32][]int
+}
+
+// conversationBytes is room for the unfinished replies of one server.
+const conversationBytes = 2 << 20
+
+// NewConversation returns a Conversation that knows no challenge.
+func NewConversation() *Conversation {
+	return &Conversation{
+		asm:       newAssembler(conversationBytes),
+		owner:     setOwner{serial: 1},
+		challenge: NoChallenge,
+		parts:     map[uint32][]int{},
+	}
+}
+
+// A Message is one whole thing that a server said.
+type Message struct {
+	// Type is the byte that names the message: TypeInfo, TypeChallenge, ….
+	Type byte
+	// Body is the message from its type byte on, assembled and decompressed. It
+	// is valid until the next call of Receive.
+	Body []byte
+	// Dialect is the layout of the split reply that carried it, DialectUnknown
+	// where it came in one datagram.
+	Dialect Dialect
+	// Datagrams numbers the received datagrams, from 0, that made it up, in
+	// order of arrival.
+	Datagrams []int
+	// Challenge is the token of a TypeChallenge message.
+	Challenge Challenge
+	// Err is set where the datagrams can't be made a message; Type and Body say
+	// what is known of it.
+	Err error
+}
+
+// Kind returns which request the message answers; false for challenges and
+// messages that answer none.
+func (m *Message) Kind() (Kind, bool) { return kindOfType(m.Type) }
+
+// Receive takes the next datagram. It returns false while a split reply is not
+// complete, and for duplicates of fragments. b is only read during the call,
+// but Message.Body may alias it.
+func (c *Conversation) Receive(b []byte) (Message, bool) {
+	n := c.n
+	c.n++
+	if len(b) >= 5 && b[0] == 0xFE && b[1]&b[2]&b[3] == 0xFF {
+		return c.fragment(n, b)
+	}
+	m := Message{Datagrams: []int{n}}
+	if len(b) < 5 || binary.LittleEndian.Uint32(b) != 0xFFFFFFFF {
+		m.Err = &DecodeError{Field: "header", Err: ErrShort}
+		if len(b) >= 5 {
+			m.Err = &DecodeError{Field: "header", Err: ErrType}
+		}
+		return m, true
+	}
+	c.open(&m, b[4:])
+	return m, true
+}
+
+func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
+	result, set := c.asm.add(&c.owner, b)
+	var id uint32
+	if len(b) >= splitPrefix {
+		id = binary.LittleEndian.Uint32(b[4:])
+	}
+	switch result {
+	case fragmentMalformed, fragmentDropped:
+		return Message{Datagrams: []int{n}, Err: errFragments}, true
+	case fragmentDuplicate:
+		c.parts[id] = append(c.parts[id], n)
+		return Message{}, false
+	}
+	c.parts[id] = append(c.parts[id], n)
+	if result != fragmentLast {
+		return Message{}, false
+	}
+	m := Message{Datagrams: c.parts[id], Dialect: c.asm.sets[set].dialect}
+	delete(c.parts, id)
+	body, err := c.asm.take(set)
+	if err != nil {
+		m.Err = err
+		return m, true
+	}
+	c.open(&m, body)
+	return m, true
+}
+
+// open reads what needs no decoder.
+func (c *Conversation) open(m *Message, body []byte) {
+	m.Type, m.Body = body[0], body
+	if m.Type != TypeChallenge {
+		return
+	}
+	if len(body) < 5 {
+		m.Err = &DecodeError{Field: "challenge", Offset: len(body), Err: ErrShort}
+		return
+	}
+	m.Challenge = Challenge(binary.LittleEndian.Uint32(body[1:]))
+	c.challenge = m.Challenge
+}
+
+// Challenge returns the last challenge that was received or set.
+func (c *Conversation) Challenge() (Challenge, bool) {
+	return c.challenge, c.challenge != NoChallenge
+}
+
+// SetChallenge sets the token that the next requests carry.
+func (c *Conversation) SetChallenge(t Challenge) { c.challenge = t }
+
+// AppendRequest appends the request for k with the challenge that is known.
+func (c *Conversation) AppendRequest(dst []byte, k Kind) []byte {
+	switch k {
+	case KindInfo:
+		return AppendInfoRequest(dst, c.challenge)
+	case KindPlayers:
+		return AppendPlayersRequest(dst, c.challenge)
+	case KindRules:
+		return AppendRulesRequest(dst, c.challenge)
+	default:
+		return AppendPingRequest(dst)
+	}
+}
+
+// Invalidate forgets the unfinished split reply of that id, or all of them
+// with all set, and reports whether there was one.
+func (c *Conversation) Invalidate(id uint32, all bool) bool {
+	found := false
+	for _, n := range c.owner.sets {
+		if n == 0 || c.asm.sets[n].serial != c.owner.serial {
+			continue
+		}
+		if set := c.asm.sets[n].id; all || set == id {
+			c.asm.drop(n)
+			delete(c.parts, set)
+			found = true
+		}
+	}
+	return found
+}
+
+// Unfinished returns the split replies that miss fragments, oldest first, each
+// with the datagrams that it has and an error that counts them.
+func (c *Conversation) Unfinished() []Message {
+	var list []Message
+	for _, n := range c.owner.sets {
+		if n == 0 || c.asm.sets[n].serial != c.owner.serial {
+			continue
+		}
+		s := &c.asm.sets[n]
+		m := Message{Dialect: s.dialect, Datagrams: c.parts[s.id], Err: &FragmentsError{Got: int(s.count), Total: int(s.total)}}
+		if k, ok := c.asm.kindOf(n); ok {
+			m.Type = [NumKinds]byte{TypeInfo, TypePlayers, TypeRules, TypePing}[k]
+		}
+		list = append(list, m)
+	}
+	return list
+}

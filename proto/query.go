@@ -1,0 +1,650 @@
+package proto
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Rule 1: whatever changes the state of a conversation is in this file.
+//
+// A Query asks up to four kinds. Each is in one of these states, and moves so:
+//
+//	state   | AppendTransmit | challenge            | fragment   | whole reply     | its deadline        | ceiling, abort
+//	--------+----------------+----------------------+------------+-----------------+---------------------+---------------
+//	unasked | –              | –                    | –          | –               | –                   | –
+//	held    | –              | → ready (1)          | –          | –               | –                   | → failed
+//	ready   | → waiting      | new token, stay      | gap (2)    | → answered (3)  | –                   | → failed
+//	waiting | –              | → ready, or failed(4)| gap (2)    | → answered (3)  | → ready, or failed  | → failed
+//	grace   | –              | –                    | –          | 'I': → answered | → answered          | → answered
+//	answered| –              | –                    | –          | –               | –                   | –
+//	failed  | –              | –                    | gap (2)    | → answered (3)  | –                   | –
+//
+//	(1) not with Sequential: there the next kind is released when one is settled.
+//	(2) the part is kept; the deadline of the kind that it belongs to, or that it
+//	    may belong to, becomes FragmentGap from now, never beyond the ceiling.
+//	(3) 'm' and 'C' go to grace: HLDS answers one INFO with two datagrams, 'm' and
+//	    then 'I', and the second is the better. Others release the next held kind.
+//	    A kind that was never sent can't be answered; an answer that comes after the
+//	    kind has failed is welcome as long as the Query is not done.
+//	(4) a challenge that is the one already sent is a duplicate and changes nothing;
+//	    more than MaxChallenges different ones are a loop.
+//
+// An answer may come while a retry waits in ready: it is the answer.
+type kindState uint8
+
+const (
+	unasked kindState = iota
+	held
+	ready
+	waiting
+	grace
+	answered
+	failed
+)
+
+// A track is one kind's part of a Query. Times are microseconds since the
+// Query's first send.
+type track struct {
+	// sent is when the last request went out. Once answered it is the RTT; where
+	// fragments were missing at the end it is got<<16 | total.
+	sent     uint32
+	deadline uint32 // waiting: the try's end; grace: the grace's end
+	attempts uint8
+	rounds   uint8
+	state    kindState
+	flags    trackFlags
+}
+
+type trackFlags uint8
+
+const (
+	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence
+	trackAmbiguous                        // the answer may be to the send before: no RTT
+	trackMalformed                        // an answer of this kind did not parse
+)
+
+// A Query is the client's half of a conversation with one server. It holds no
+// pointers, so that a million of them cost the garbage collector nothing. The
+// zero Query is done; Begin makes it anything else.
+type Query struct {
+	start  Time // of the first send
+	owner  setOwner
+	token  Challenge
+	tracks [NumKinds]track
+	why    [NumKinds]Reason // of failed tracks; NoReason: the evidence tells
+	flags  queryFlags
+	icmp   Reason // where flags has queryRefused
+}
+
+type queryFlags uint8
+
+const (
+	queryStarted    queryFlags = 1 << iota // start is set
+	queryToken                             // token is set
+	queryHeard                             // something came that parses
+	queryNoise                             // something came that does not
+	queryUnexpected                        // a well-formed reply came that was not asked for
+	queryInflate                           // a complete compressed reply waits for budget
+	queryRefused                           // ICMP spoke, and is only a try's end
+	queryChallenged                        // a challenge was taken
+)
+
+// minGrace is the shortest wait for the 'I' behind an 'm'; maxGrace the longest.
+// In between, it is the server's own round trip.
+const (
+	minGrace = 30 * time.Millisecond
+	maxGrace = 300 * time.Millisecond
+)
+
+// maxBackoff is the largest factor by which a try waits longer than the first.
+const maxBackoff = 4
+
+// Begin resets q to ask want, which must not be empty. q then wants to send.
+// What q held before is not released: a Query that was begun must have been
+// done, or given up with Abort.
+func (c *Client) Begin(q *Query, want Kinds) {
+	c.serial++
+	if c.serial == 0 {
+		c.serial = 1 // 0 is the serial of free sets
+	}
+	*q = Query{owner: setOwner{serial: c.serial}}
+	for k := range q.tracks {
+		if want.Has(Kind(k)) {
+			q.tracks[k].state = held
+		}
+	}
+	c.release(q)
+}
+
+// SetChallenge gives q a challenge known from before: it is tried at once, and
+// a stale one costs one round.
+func (c *Client) SetChallenge(q *Query, token Challenge) {
+	q.token = token
+	q.flags |= queryToken
+	c.release(q)
+}
+
+// Challenge returns the last challenge of q's server.
+func (q *Query) Challenge() (Challenge, bool) { return q.token, q.flags&queryToken != 0 }
+
+// Started returns when q first sent, and whether it has.
+func (q *Query) Started() (Time, bool) { return q.start, q.flags&queryStarted != 0 }
+
+// WasChallenged reports whether the server ever sent a challenge.
+func (q *Query) WasChallenged() bool { return q.flags&queryChallenged != 0 }
+
+// Heard reports whether anything that parses came from the server.
+func (q *Query) Heard() bool { return q.flags&queryHeard != 0 }
+
+// WantsSend reports whether AppendTransmit may be called.
+func (q *Query) WantsSend() bool {
+	for k := range q.tracks {
+		if q.tracks[k].state == ready {
+			return true
+		}
+	}
+	return false
+}
+
+// release moves held kinds to ready as the rules allow: all of them once the
+// challenge is known, otherwise one at a time.
+func (c *Client) release(q *Query) {
+	open := false
+	for k := range q.tracks {
+		if s := q.tracks[k].state; s == ready || s == waiting {
+			open = true
+		}
+	}
+	all := !c.cfg.Sequential && q.flags&queryToken != 0
+	for k := range q.tracks {
+		if q.tracks[k].state == held && (all || !open) {
+			q.tracks[k].state = ready
+			open = true
+		}
+	}
+}
+
+// AppendTransmit appends the next request that q wants to send to dst and
+// starts the clock of this try at now: the wait for a place in the sending
+// queue is not the server's. It must be called only while q wants to send.
+func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
+	k := 0
+	for q.tracks[k].state != ready {
+		k++ // beyond the last: the caller's error
+	}
+	t := &q.tracks[k]
+	if q.flags&queryStarted == 0 {
+		q.start, q.flags = now, q.flags|queryStarted
+	}
+	repeat := t.flags&trackRepeat != 0
+	if t.attempts == 0 || repeat {
+		t.attempts++
+	}
+	t.flags &^= trackRepeat | trackAmbiguous
+	if repeat {
+		t.flags |= trackAmbiguous
+	}
+	t.state = waiting
+	t.sent = q.micros(now)
+	t.deadline = t.sent + c.wait(q, t)
+
+	token, known := q.token, q.flags&queryToken != 0
+	if !known {
+		token = NoChallenge
+	}
+	switch Kind(k) {
+	case KindInfo:
+		dst = AppendInfoRequest(dst, token)
+		if known && token == NoChallenge { // a server may hand out these four bytes too
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(token))
+		}
+	case KindPlayers, KindRules:
+		switch {
+		case !known && c.cfg.GetChallenge:
+			dst = AppendGetChallengeRequest(dst)
+		case Kind(k) == KindPlayers:
+			dst = AppendPlayersRequest(dst, token)
+		default:
+			dst = AppendRulesRequest(dst, token)
+		}
+	case KindPing:
+		dst = AppendPingRequest(dst)
+	}
+	return dst
+}
+
+// wait returns the length of t's current try in microseconds: the first is
+// Timeout to the letter, each further one twice the one before, up to
+// maxBackoff, and up to an eighth more, so that many servers that fell
+// silent together are not asked again together.
+func (c *Client) wait(q *Query, t *track) uint32 {
+	d := c.cfg.Timeout
+	if n := t.attempts - 1; n > 0 {
+		d = min(d<<min(n, 8), d*maxBackoff)
+		d += time.Duration(uint64(d/8) * uint64(jitter(q.owner.serial, t.attempts)) >> 16)
+	}
+	return uint32(min(d, maxElapsed) / time.Microsecond)
+}
+
+// jitter is a 16-bit hash of a Query and a try: random enough to scatter, and
+// the same in every run of the same scan.
+func jitter(serial uint32, attempt uint8) uint16 {
+	x := uint64(serial)<<8 | uint64(attempt)
+	x = (x ^ x>>31) * 0x9E3779B97F4A7C15
+	x = (x ^ x>>29) * 0xBF58476D1CE4E5B9
+	return uint16(x >> 48)
+}
+
+// micros returns now as q counts time, rounded up, so that nothing is early.
+func (q *Query) micros(now Time) uint32 {
+	return uint32((now.Sub(q.start) + time.Microsecond - 1) / time.Microsecond)
+}
+
+func (c *Client) ceiling() uint32 {
+	return uint32((c.cfg.MaxElapsed + time.Microsecond - 1) / time.Microsecond)
+}
+
+// Deadline returns when HandleTimeout is next due. It is false before the first
+// send and after the end. While q waits only to send, its ceiling is the deadline.
+func (c *Client) Deadline(q *Query) (Time, bool) {
+	if q.flags&queryStarted == 0 {
+		return 0, false
+	}
+	if q.flags&queryInflate != 0 {
+		return q.start, true
+	}
+	d, open := c.ceiling(), false
+	for k := range q.tracks {
+		switch t := &q.tracks[k]; t.state {
+		case waiting, grace:
+			d = min(d, t.deadline)
+			open = true
+		case ready, held:
+			open = true
+		}
+	}
+	return q.start.Add(time.Duration(d) * time.Microsecond), open
+}
+
+// HandleDatagram advances q by one datagram from its server. It reads b only
+// during the call, but Output.Body may alias it.
+func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
+	if q.flags&queryStarted == 0 {
+		return c.said(q, Unexpected)
+	}
+	if len(b) < 5 || b[1]&b[2]&b[3] != 0xFF {
+		return c.noise(q)
+	}
+	switch b[0] {
+	case 0xFE:
+		return c.handleFragment(q, now, b)
+	case 0xFF:
+	default:
+		return c.noise(q)
+	}
+	if b[4] == TypeChallenge {
+		if len(b) < 9 {
+			return c.noise(q)
+		}
+		return c.handleChallenge(q, Challenge(binary.LittleEndian.Uint32(b[5:])))
+	}
+	k, ok := kindOfType(b[4])
+	if !ok {
+		if b[4] == TypePrint {
+			q.flags |= queryHeard | queryUnexpected
+			return c.said(q, Unexpected)
+		}
+		return c.noise(q)
+	}
+	return c.deliver(q, now, k, b[4:], false)
+}
+
+// kindOfType returns which request a reply of that type byte answers.
+func kindOfType(t byte) (Kind, bool) {
+	switch t {
+	case TypeInfo, TypeInfoGoldSource, TypeInfoObsolete:
+		return KindInfo, true
+	case TypePlayers:
+		return KindPlayers, true
+	case TypeRules:
+		return KindRules, true
+	case TypePing:
+		return KindPing, true
+	}
+	return 0, false
+}
+
+func (c *Client) noise(q *Query) Output {
+	q.flags |= queryNoise
+	return c.said(q, Malformed)
+}
+
+func (c *Client) handleChallenge(q *Query, token Challenge) Output {
+	q.flags |= queryHeard
+	outstanding := false
+	for k := range q.tracks {
+		if t := &q.tracks[k]; t.state == waiting || t.state == ready && t.attempts > 0 {
+			outstanding = true
+		}
+	}
+	if !outstanding {
+		return c.said(q, Unexpected)
+	}
+	if q.flags&queryToken != 0 && token == q.token {
+		return c.said(q, Duplicate)
+	}
+	q.token = token
+	q.flags |= queryToken | queryChallenged
+	for k := range q.tracks {
+		t := &q.tracks[k]
+		if t.state != waiting || Kind(k) == KindPing {
+			continue
+		}
+		if int(t.rounds) == c.cfg.MaxChallenges {
+			c.fail(q, Kind(k), ReasonLoop)
+			continue
+		}
+		t.rounds++
+		t.state = ready
+	}
+	c.release(q)
+	return c.said(q, Challenged)
+}
+
+func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
+	result, n := c.asm.add(&q.owner, b)
+	switch result {
+	case fragmentMalformed:
+		return c.noise(q)
+	case fragmentDuplicate:
+		return c.said(q, Duplicate)
+	case fragmentDropped:
+		return c.said(q, Dropped)
+	case fragmentLast:
+		q.flags |= queryHeard
+		return c.takeSplit(q, now, n)
+	}
+	q.flags |= queryHeard
+	k, known := c.asm.kindOf(n)
+	for i := range q.tracks {
+		t := &q.tracks[i]
+		if t.state != waiting || known && Kind(i) != k {
+			continue
+		}
+		gap := q.micros(now.Add(c.cfg.FragmentGap))
+		if !known { // a part of somebody's: it takes no time away from the others
+			gap = max(gap, t.deadline)
+		}
+		t.deadline = gap
+	}
+	return c.said(q, Fragment)
+}
+
+// takeSplit joins a complete split reply, if the budget allows to decompress it.
+func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
+	if size := c.asm.compressedSize(n); size != 0 {
+		if c.inflate <= 0 {
+			q.flags |= queryInflate
+			return c.said(q, Deferred)
+		}
+		c.inflate -= int(min(size, maxAssembled)) + bzipSetup
+	}
+	body, err := c.asm.take(n)
+	if err != nil {
+		return c.noise(q)
+	}
+	k, ok := kindOfType(body[0])
+	if !ok {
+		return c.noise(q)
+	}
+	return c.deliver(q, now, k, body, true)
+}
+
+// deliver takes a whole reply from its type byte on.
+func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Output {
+	q.flags |= queryHeard
+	t := &q.tracks[k]
+	verdict := Answer
+	switch t.state {
+	case waiting:
+	case ready, failed:
+		if t.attempts == 0 {
+			q.flags |= queryUnexpected
+			return c.said(q, Unexpected)
+		}
+	case grace:
+		if body[0] != TypeInfo {
+			return c.said(q, Duplicate)
+		}
+		t.state = answered
+		out := c.output(q)
+		out.Verdict, out.Kind, out.Body, out.Split = Upgrade, k, body, split
+		return out
+	case answered:
+		return c.said(q, Duplicate)
+	default: // unasked, held
+		q.flags |= queryUnexpected
+		return c.said(q, Unexpected)
+	}
+	if t.state == failed {
+		t.flags |= trackAmbiguous
+		q.why[k] = NoReason
+	}
+	t.sent = q.micros(now) - t.sent
+	t.state = answered
+	if body[0] == TypeInfoGoldSource || body[0] == TypeInfoObsolete {
+		rtt := time.Duration(t.sent) * time.Microsecond
+		t.state = grace
+		t.deadline = q.micros(now.Add(min(max(rtt, minGrace), maxGrace)))
+	}
+	c.release(q)
+	out := c.output(q)
+	out.Verdict, out.Kind, out.Body, out.Split = verdict, k, body, split
+	return out
+}
+
+// Reject takes back the answer of kind k that q has just delivered, because
+// its body does not decode: the try goes on as if nothing had come, and the
+// kind ends as malformed if nothing better comes. The answer's own try may be
+// over; then the next HandleTimeout retries.
+func (c *Client) Reject(q *Query, k Kind, now Time) Output {
+	t := &q.tracks[k]
+	if t.state != answered && t.state != grace {
+		return c.output(q)
+	}
+	t.flags |= trackMalformed | trackAmbiguous
+	wasGrace := t.state == grace
+	t.state = waiting
+	t.sent = q.micros(now) - t.sent
+	if wasGrace || t.deadline < q.micros(now) {
+		t.deadline = t.sent + c.wait(q, t)
+	}
+	return c.said(q, Malformed)
+}
+
+// HandleTimeout does what is due at now: retries, failures, the end of a
+// grace. Early and repeated calls do nothing. It may deliver one answer, where
+// a compressed reply waited for inflation budget; call it again while Deadline
+// has passed.
+func (c *Client) HandleTimeout(q *Query, now Time) Output {
+	if q.flags&queryStarted == 0 {
+		return c.output(q)
+	}
+	if q.flags&queryInflate != 0 && c.inflate > 0 {
+		q.flags &^= queryInflate
+		for _, n := range q.owner.sets {
+			if n != 0 && c.asm.sets[n].serial == q.owner.serial && c.asm.sets[n].complete {
+				out := c.takeSplit(q, now, n)
+				if out.Verdict == Answer || out.Verdict == Upgrade {
+					for _, n := range q.owner.sets { // another may wait
+						if n != 0 && c.asm.sets[n].serial == q.owner.serial && c.asm.sets[n].complete {
+							q.flags |= queryInflate
+						}
+					}
+					return out
+				}
+			}
+		}
+	}
+	at := q.micros(now)
+	if at >= c.ceiling() {
+		return c.end(q, NoReason)
+	}
+	silent := true
+	for k := range q.tracks {
+		t := &q.tracks[k]
+		switch {
+		case t.state == grace && t.deadline <= at:
+			t.state = answered
+		case t.state == waiting && t.deadline <= at:
+			if int(t.attempts) > c.cfg.Retries {
+				c.fail(q, Kind(k), NoReason)
+				continue
+			}
+			t.state = ready
+			t.flags |= trackRepeat
+		}
+		if t.state == answered {
+			silent = false
+		}
+	}
+	// A server that has said nothing at all to one kind is not asked the others.
+	if silent && q.flags&(queryHeard|queryNoise) == 0 && c.noneOpen(q) {
+		return c.end(q, NoReason)
+	}
+	c.release(q)
+	return c.output(q)
+}
+
+func (c *Client) noneOpen(q *Query) bool {
+	for k := range q.tracks {
+		if s := q.tracks[k].state; s == ready || s == waiting || s == grace {
+			return false
+		}
+	}
+	return true
+}
+
+// HandleUnreachable takes an ICMP error about one of q's datagrams. With final
+// it ends all that is open; otherwise it is remembered, and if silence follows
+// the error rather than the silence is the reason. Errors that come before
+// anything was sent are somebody else's.
+func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
+	if q.flags&queryStarted == 0 {
+		return c.said(q, Unexpected)
+	}
+	reason := ReasonUnreachable
+	if refused {
+		reason = ReasonRefused
+	}
+	if final {
+		return c.end(q, reason)
+	}
+	q.flags |= queryRefused
+	q.icmp = reason
+	return c.output(q)
+}
+
+// Abort ends all that is open, for a reason of the caller's: ReasonAborted,
+// ReasonSend. It may be called before the first send.
+func (c *Client) Abort(q *Query, reason Reason) Output { return c.end(q, reason) }
+
+// end settles every open kind and releases what q holds.
+func (c *Client) end(q *Query, reason Reason) Output {
+	for k := range q.tracks {
+		switch t := &q.tracks[k]; t.state {
+		case grace:
+			t.state = answered
+		case held, ready, waiting:
+			c.fail(q, Kind(k), reason)
+		}
+	}
+	q.flags &^= queryInflate
+	return c.output(q)
+}
+
+// fail ends a kind. Without a reason of its own, Result finds it in the evidence.
+func (c *Client) fail(q *Query, k Kind, reason Reason) {
+	t := &q.tracks[k]
+	t.state = failed
+	t.sent = 0
+	q.why[k] = reason
+	if reason == NoReason {
+		if got, total := c.asm.progress(&q.owner, k); got > 0 {
+			t.sent = uint32(got)<<16 | uint32(total)
+		}
+	}
+}
+
+// output says what q wants now. When everything is settled it gives back what
+// q holds.
+func (c *Client) output(q *Query) Output {
+	out := Output{Done: true}
+	for k := range q.tracks {
+		switch q.tracks[k].state {
+		case ready:
+			out.Send = true
+			out.Done = false
+		case held, waiting, grace:
+			out.Done = false
+		}
+	}
+	if out.Done {
+		c.asm.release(&q.owner)
+	}
+	return out
+}
+
+// said is output with a verdict.
+func (c *Client) said(q *Query, v Verdict) Output {
+	out := c.output(q)
+	out.Verdict = v
+	return out
+}
+
+// Result returns how kind k of q ended, or stands.
+func (q *Query) Result(k Kind) Result {
+	t := &q.tracks[k]
+	r := Result{Attempts: int(t.attempts), Rounds: int(t.rounds), RTT: -1}
+	switch t.state {
+	case answered, grace:
+		r.Answered = true
+		if t.flags&trackAmbiguous == 0 {
+			r.RTT = time.Duration(t.sent) * time.Microsecond
+		}
+	case failed:
+		r.Reason, r.Got, r.Total = q.verdictOn(k)
+	}
+	return r
+}
+
+// verdictOn finds the reason of a failed kind: the strongest evidence speaks.
+func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
+	if q.why[k] != NoReason {
+		return q.why[k], 0, 0
+	}
+	t := &q.tracks[k]
+	quiet := true // no kind was answered: noise and stray replies are about this one too
+	for k := range q.tracks {
+		if s := q.tracks[k].state; s == answered || s == grace {
+			quiet = false
+		}
+	}
+	switch {
+	case t.flags&trackMalformed != 0:
+		return ReasonMalformed, 0, 0
+	case t.sent != 0:
+		return ReasonFragments, int(t.sent >> 16), int(t.sent & 0xFFFF)
+	case q.flags&queryRefused != 0:
+		return q.icmp, 0, 0
+	case t.rounds > 0:
+		return ReasonChallenge, 0, 0
+	case q.flags&queryNoise != 0 && quiet:
+		return ReasonMalformed, 0, 0
+	case q.flags&queryUnexpected != 0 && (quiet || t.attempts > 0):
+		return ReasonUnexpected, 0, 0
+	case q.flags&queryChallenged != 0 && quiet:
+		return ReasonChallenge, 0, 0
+	}
+	return ReasonTimeout, 0, 0
+}

@@ -1,0 +1,82 @@
+package proto
+
+import (
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+const ms = Time(time.Millisecond)
+
+func newClient(t testing.TB, cfg Config) *Client {
+	c, err := NewClient(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+func challenge(token Challenge) []byte {
+	b := AppendPlayersRequest(nil, token)
+	b[4] = TypeChallenge
+	return b
+}
+
+var infoReply = []byte("\xFF\xFF\xFF\xFFI\x11a\x00b\x00c\x00d\x00\x00\x00\x01\x02\x00dl\x00\x011.0\x00\x00")
+
+func TestQuerySize(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Query{}), uintptr(80), "a million of these are alive at once")
+}
+
+func TestAllThreeInTwoRoundTrips(t *testing.T) {
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantInfo|WantPlayers|WantRules)
+	require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.AppendTransmit(nil, &q, 0))
+	require.False(t, q.WantsSend(), "the others wait for the challenge")
+	out := c.HandleDatagram(&q, 100*ms, challenge(7))
+	require.Equal(t, Challenged, out.Verdict)
+	require.True(t, out.Send)
+	require.Equal(t, AppendInfoRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
+	require.Equal(t, AppendPlayersRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
+	require.Equal(t, AppendRulesRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
+	require.False(t, q.WantsSend())
+	require.Equal(t, Duplicate, c.HandleDatagram(&q, 101*ms, challenge(7)).Verdict)
+	out = c.HandleDatagram(&q, 200*ms, infoReply)
+	require.Equal(t, Answer, out.Verdict)
+	require.Equal(t, infoReply[4:], out.Body)
+	require.False(t, out.Done)
+	out = c.HandleDatagram(&q, 200*ms, []byte("\xFF\xFF\xFF\xFFE\x00\x00"))
+	require.Equal(t, KindRules, out.Kind)
+	out = c.HandleDatagram(&q, 200*ms, []byte("\xFF\xFF\xFF\xFFD\x00"))
+	require.True(t, out.Done)
+	require.Equal(t, Result{Answered: true, Attempts: 1, Rounds: 1, RTT: 100 * time.Millisecond}, q.Result(KindInfo))
+}
+
+func TestSilenceEndsAfterAllTries(t *testing.T) {
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantInfo|WantRules)
+	now, sends := Time(0), 0
+	for {
+		for q.WantsSend() {
+			c.AppendTransmit(nil, &q, now)
+			sends++
+		}
+		d, open := c.Deadline(&q)
+		if !open {
+			break
+		}
+		require.GreaterOrEqual(t, d, now)
+		now = d
+		out := c.HandleTimeout(&q, now)
+		if out.Done {
+			break
+		}
+	}
+	require.Equal(t, 3, sends)
+	require.InDelta(t, 7*time.Second, time.Duration(now), float64(time.Second))
+	require.Equal(t, ReasonTimeout, q.Result(KindInfo).Reason)
+	require.Equal(t, ReasonTimeout, q.Result(KindRules).Reason)
+	require.Zero(t, q.Result(KindRules).Attempts)
+}
