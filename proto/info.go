@@ -1,5 +1,8 @@
 package proto
 
+// appTheShip is the app id whose INFO has three bytes more.
+const appTheShip = 2400
+
 // A Format says which of the three INFO layouts a reply had.
 type Format uint8
 
@@ -9,6 +12,20 @@ const (
 	FormatGoldSource               // 'm': GoldSource before 2008, and HLTV
 	FormatObsolete                 // 'C': older still
 )
+
+// String returns the format's name as records spell it: source, goldsource,
+// obsolete.
+func (f Format) String() string {
+	switch f {
+	case FormatSource:
+		return "source"
+	case FormatGoldSource:
+		return "goldsource"
+	case FormatObsolete:
+		return "obsolete"
+	}
+	return "unknown"
+}
 
 // Info is a decoded INFO reply of any format. Slices alias the payload that was
 // decoded: copy what is to outlive it. Text is bytes, as sent; nothing promises
@@ -36,8 +53,9 @@ type Info struct {
 	Ship    Ship
 	Version []byte
 
-	HasEDF        bool // the byte is missing on old servers
-	EDF           byte
+	HasEDF        bool   // the byte is missing on old servers
+	EDF           byte   // says which of the following are there: see Has
+	EDFMissing    byte   // the bits of EDF whose fields were cut off
 	GamePort      uint16 // EDF 0x80
 	SteamID       uint64 // EDF 0x10
 	SpectatorPort uint16 // EDF 0x40
@@ -45,7 +63,8 @@ type Info struct {
 	Keywords      []byte // EDF 0x20
 	GameID        uint64 // EDF 0x01
 
-	HasMod bool // GoldSource
+	IsMod  uint8 // GoldSource: 1 says that the server runs a modification
+	HasMod bool  // and that it describes it: some say IsMod and send no more
 	Mod    Mod
 
 	HasProxyCounts  bool  // HLTV appends these two when either reaches 255
@@ -53,11 +72,22 @@ type Info struct {
 	ProxySlots      int32 // its slots
 
 	// Truncated is set where the reply stops inside the EDF section. What came
-	// before is whole.
+	// before is whole; a pair of fields is there as a pair or not at all.
 	Truncated bool
-	// Trailing is what follows the last field that is known.
+	// Trailing is what follows the last field that is known, or the beginning of
+	// the one that was cut off.
 	Trailing []byte
 }
+
+// The bits of EDF. Their fields stand in the order of this list, which is not
+// the order of the bits.
+const (
+	EDFGamePort  byte = 0x80 // GamePort
+	EDFSteamID   byte = 0x10 // SteamID
+	EDFSpectator byte = 0x40 // SpectatorPort and SpectatorName
+	EDFKeywords  byte = 0x20 // Keywords
+	EDFGameID    byte = 0x01 // GameID
+)
 
 // Ship is what The Ship (app 2400) adds to INFO.
 type Ship struct {
@@ -75,4 +105,185 @@ type Mod struct {
 	Size         uint32 // bytes
 	Type         uint8  // 1: multiplayer only
 	DLL          uint8  // 1: brings its own
+}
+
+// Decode resets i to what the INFO reply b says, in whichever of the three
+// formats it is; b begins at the type byte. The slices of i alias b.
+//
+// A base field that is missing is an error, a *[DecodeError] that wraps [ErrShort]
+// (or [ErrType] where b is another message): the fields before it stand, and
+// Truncated is set. A reply that stops later, among the fields that EDF
+// announces, is no error. Enumerated bytes are kept as they came, known or not,
+// and so are bytes after the last known field (Valve Developer wiki, "Server
+// queries"; rulings D-9, D-15).
+func (i *Info) Decode(b []byte) error {
+	*i = Info{}
+	r := reader{b: b}
+	if len(b) > 0 {
+		switch b[0] {
+		case TypeInfoGoldSource:
+			i.Format = FormatGoldSource
+			return i.decodeGoldSource(&r)
+		case TypeInfoObsolete:
+			i.Format = FormatObsolete
+			return i.decodeObsolete(&r)
+		}
+	}
+	return i.decodeSource(&r)
+}
+
+func (i *Info) decodeSource(r *reader) error {
+	if err := r.kind(KindInfo, TypeInfo); err != nil {
+		i.Truncated = true
+		return err
+	}
+	i.Protocol = r.u8("protocol")
+	i.Name = r.text("name")
+	i.Map = r.text("map")
+	i.Folder = r.text("folder")
+	i.Game = r.text("game")
+	i.AppID16 = r.u16("app id")
+	i.Players = r.u8("players")
+	i.MaxPlayers = r.u8("max players")
+	i.Bots = r.u8("bots")
+	i.BotsKnown = r.failed == ""
+	i.ServerType = r.u8("server type")
+	i.OS = r.u8("environment")
+	i.Visibility = r.u8("visibility")
+	vac := r.off
+	i.VAC = r.u8("vac")
+	i.VACKnown = r.failed == ""
+	if i.AppID16 == appTheShip {
+		i.Ship.Mode = r.u8("ship mode")
+		i.Ship.Witnesses = r.u8("ship witnesses")
+		i.Ship.Duration = r.u8("ship duration")
+		i.HasShip = r.failed == ""
+	}
+	i.Version = r.text("version")
+	if err := r.err(KindInfo); err != nil {
+		i.Truncated = true
+		return err
+	}
+	version := r.off - 1 // its NUL
+	i.decodeEDF(r)
+
+	// One clone of DayZ leaves the VAC byte out, so that the first digit of its
+	// version stands there ("1.28.161464", seen 2025). No server says '1' for
+	// yes. Both readings meet again at the version's NUL; the one without the
+	// byte is taken only where everything after it adds up too. The Ship's three
+	// bytes would hide the shift, and are not guessed at.
+	if '0' <= i.VAC && i.VAC <= '9' && !i.HasShip && !i.Truncated && len(i.Trailing) == 0 {
+		i.Version = r.b[vac:version:version]
+		i.VAC, i.VACKnown = 0, false
+	}
+	return nil
+}
+
+// decodeEDF reads what follows the version. All of it is optional, the EDF byte
+// included: servers before 2008 and Xash end here.
+func (i *Info) decodeEDF(r *reader) {
+	if len(r.rest()) == 0 {
+		return
+	}
+	i.EDF, i.HasEDF = r.u8("edf"), true
+	missing := i.EDF & (EDFGamePort | EDFSteamID | EDFSpectator | EDFKeywords | EDFGameID)
+	whole := r.off // up to here all is read
+	read := func(bit byte) bool {
+		if r.failed != "" {
+			return false
+		}
+		missing &^= bit
+		whole = r.off
+		return true
+	}
+	if i.EDF&EDFGamePort != 0 {
+		if v := r.u16("game port"); read(EDFGamePort) {
+			i.GamePort = v
+		}
+	}
+	if i.EDF&EDFSteamID != 0 {
+		if v := r.u64("steam id"); read(EDFSteamID) {
+			i.SteamID = v
+		}
+	}
+	if i.EDF&EDFSpectator != 0 {
+		port, name := r.u16("spectator port"), r.text("spectator name")
+		if read(EDFSpectator) {
+			i.SpectatorPort, i.SpectatorName = port, name
+		}
+	}
+	if i.EDF&EDFKeywords != 0 {
+		if v := r.text("keywords"); read(EDFKeywords) {
+			i.Keywords = v
+		}
+	}
+	if i.EDF&EDFGameID != 0 {
+		if v := r.u64("game id"); read(EDFGameID) {
+			i.GameID = v
+		}
+	}
+	i.EDFMissing = missing
+	i.Truncated = missing != 0
+	i.Trailing = r.b[whole:]
+}
+
+// Has reports whether the fields of an EDF bit came, and came whole.
+func (i *Info) Has(bit byte) bool {
+	return i.HasEDF && i.EDF&bit == bit && i.EDFMissing&bit == 0
+}
+
+// AppID returns the application's id: the low 24 bits of the game id where they
+// are not zero, else the 16-bit field, which is zero for ids that do not fit
+// into it. GoldSource's own formats have neither, and give zero.
+func (i *Info) AppID() uint32 {
+	if id := uint32(i.GameID & 0xFFFFFF); id != 0 {
+		return id
+	}
+	return uint32(i.AppID16)
+}
+
+// ServerTypeName returns dedicated, listen, proxy (a relay: HLTV, SourceTV) or unknown.
+func (i *Info) ServerTypeName() string {
+	switch i.ServerType {
+	case 'd', 'D':
+		return "dedicated"
+	case 'l', 'L': // not 'i', which some readers expect (ruling D-7)
+		return "listen"
+	case 'p', 'P':
+		return "proxy"
+	}
+	return "unknown"
+}
+
+// OSName returns linux, windows, mac or unknown.
+func (i *Info) OSName() string {
+	switch i.OS {
+	case 'l', 'L':
+		return "linux"
+	case 'w', 'W':
+		return "windows"
+	case 'm', 'M', 'o', 'O': // 'o' was Left 4 Dead's letter (ruling D-8)
+		return "mac"
+	}
+	return "unknown"
+}
+
+// VisibilityName returns public, private (a password is asked for) or unknown.
+// The obsolete format does not say.
+func (i *Info) VisibilityName() string {
+	switch {
+	case i.Format == FormatObsolete:
+		return "unknown"
+	case i.Visibility == 0:
+		return "public"
+	case i.Visibility == 1:
+		return "private"
+	}
+	return "unknown"
+}
+
+// VACSecured reports whether the server is secured by VAC, and whether it said
+// so at all. Only 1 is yes.
+func (i *Info) VACSecured() (secured, known bool) {
+	return i.VACKnown && i.VAC == 1, i.VACKnown
 }

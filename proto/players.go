@@ -1,14 +1,21 @@
 package proto
 
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+)
+
 // PlayerList is a decoded PLAYER reply. It can be reused: Decode keeps List's memory.
 type PlayerList struct {
 	// Count is the server's byte. It wraps above 255 while the entries go on,
 	// so len(List) is the truth.
 	Count uint8
 	List  []Player
-	// Ship says that a block of deaths and money followed the list (The Ship).
+	// Ship is set where a block of deaths and money follows the list (The Ship).
 	Ship bool
-	// Truncated is set where the reply holds fewer whole entries than Count.
+	// Truncated is set where the reply holds fewer whole entries than Count, or
+	// stops inside an entry of a list that Count has wrapped for.
 	Truncated bool
 	Trailing  []byte // what follows the last whole entry
 }
@@ -22,3 +29,71 @@ type Player struct {
 	Deaths   int32   // The Ship
 	Money    int32   // The Ship
 }
+
+// Sizes of an entry.
+const (
+	playerTail = 4 + 4 // score and duration, after the name
+	shipEntry  = 4 + 4 // deaths and money, in the block after the list
+)
+
+// Decode resets p to what the PLAYER reply b says; b begins at the type byte.
+// The names alias b; List keeps its memory from one call to the next.
+//
+// The list is read to the end of b, not to Count, which wraps at 256 (ruling
+// D-10). A last entry that is cut off is left out and sets Truncated; that is
+// no error. An error (a *[DecodeError]) means that b is no PLAYER reply or has
+// no count.
+func (p *PlayerList) Decode(b []byte) error {
+	*p = PlayerList{List: p.List[:0]}
+	r := reader{b: b}
+	if err := r.kind(KindPlayers, TypePlayers); err != nil {
+		p.Truncated = true
+		return err
+	}
+	p.Count = r.u8("count")
+	if err := r.err(KindPlayers); err != nil {
+		p.Truncated = true
+		return err
+	}
+	count := int(p.Count)
+	rest := r.rest()
+	for len(rest) > 0 {
+		// The Ship's numbers come in one block after all players, not with each
+		// of them (ruling D-5). The length gives it away, whatever the app id.
+		if len(p.List) == count && len(rest) == shipEntry*count {
+			p.decodeShip(rest)
+			rest = rest[len(rest):]
+			break
+		}
+		name := rest[1:]
+		n := bytes.IndexByte(name, 0)
+		if n < 0 || len(name)-(n+1) < playerTail {
+			break
+		}
+		tail := name[n+1:]
+		p.List = append(p.List, Player{
+			Index:    rest[0],
+			Name:     name[:n:n],
+			Score:    int32(binary.LittleEndian.Uint32(tail)),
+			Duration: math.Float32frombits(binary.LittleEndian.Uint32(tail[4:])),
+		})
+		rest = tail[playerTail:]
+	}
+	p.Trailing = rest
+	p.Truncated = len(p.List) < count || len(p.List) > count && len(rest) > 0
+	return nil
+}
+
+// decodeShip reads the block that The Ship appends.
+func (p *PlayerList) decodeShip(block []byte) {
+	p.Ship = true
+	for i := range p.List {
+		e := block[i*shipEntry:]
+		p.List[i].Deaths = int32(binary.LittleEndian.Uint32(e))
+		p.List[i].Money = int32(binary.LittleEndian.Uint32(e[4:]))
+	}
+}
+
+// IsBot reports whether the entry is a bot by its duration: The Ship and Xash
+// write -1 for those that never connected.
+func (p *Player) IsBot() bool { return p.Duration == -1 }

@@ -1,5 +1,7 @@
 package proto
 
+import "bytes"
+
 // RuleList is a decoded RULES reply. It can be reused: Decode keeps List's memory.
 type RuleList struct {
 	Count     uint16 // as the server says it
@@ -13,4 +15,42 @@ type RuleList struct {
 type Rule struct {
 	Name  []byte
 	Value []byte
+}
+
+// Decode resets l to what the RULES reply b says; b begins at the type byte.
+// Names and values alias b; List keeps its memory from one call to the next.
+//
+// Old servers cut the reply at the MTU, in the middle of a string, and leave
+// Count as it was: the whole pairs are kept and Truncated is set; that is no
+// error. Empty names and names that repeat are kept too. An error (a
+// *[DecodeError]) means that b is no RULES reply or has no count.
+func (l *RuleList) Decode(b []byte) error {
+	*l = RuleList{List: l.List[:0]}
+	r := reader{b: b}
+	if err := r.kind(KindRules, TypeRules); err != nil {
+		l.Truncated = true
+		return err
+	}
+	l.Count = r.u16("count")
+	if err := r.err(KindRules); err != nil {
+		l.Truncated = true
+		return err
+	}
+	rest := r.rest()
+	for len(l.List) < int(l.Count) {
+		n := bytes.IndexByte(rest, 0)
+		if n < 0 {
+			break
+		}
+		value := rest[n+1:]
+		v := bytes.IndexByte(value, 0)
+		if v < 0 {
+			break
+		}
+		l.List = append(l.List, Rule{Name: rest[:n:n], Value: value[:v:v]})
+		rest = value[v+1:]
+	}
+	l.Trailing = rest
+	l.Truncated = len(l.List) < int(l.Count)
+	return nil
 }
