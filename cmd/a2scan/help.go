@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+)
+
+func helpCommand() *command {
+	return &command{
+		name:     "help",
+		synopsis: "[COMMAND]",
+		short:    "explain a command",
+		long:     "With no COMMAND it lists all of them.",
+		new: func(*flagSet) func(*app, []string) error {
+			return func(a *app, args []string) error {
+				switch len(args) {
+				case 0:
+					return a.printOverview()
+				case 1:
+				default:
+					return usagef("help takes one command")
+				}
+				cmd := lookup(args[0])
+				if cmd == nil {
+					return withHint(usagef("unknown command: %s", clean(args[0])), "run a2scan help for the list")
+				}
+				return a.printHelp(cmd)
+			}
+		},
+	}
+}
+
+func (a *app) printOverview() error {
+	var b bytes.Buffer
+	b.WriteString("a2scan asks game servers for their info, players and rules (Valve's A2S queries):\n" +
+		"one server, or millions, from one UDP socket. Records come out as NDJSON.\n\n" +
+		"Usage: a2scan COMMAND [FLAG…] [ARGUMENT…]\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.short)
+	}
+	b.WriteString("\nEach explains itself: a2scan help COMMAND.\n" +
+		"Data goes to standard output, everything else to standard error. Exit status: 0 done,\n" +
+		"1 could not go on, 2 wrong usage, 130 and 143 interrupted.\n")
+	_, err := a.stdout.Write(b.Bytes())
+	return err
+}
+
+func (a *app) printHelp(cmd *command) error {
+	fs := newFlagSet(cmd.name)
+	cmd.new(fs)
+	width := 80
+	if f, ok := a.stdout.(*os.File); ok {
+		if w, ok := terminalWidth(f); ok && w > 0 {
+			width = min(max(w, 60), 100)
+		}
+	}
+	_, err := a.stdout.Write(helpText(cmd, fs, width))
+	return err
+}
+
+// helpText returns the help of a command, in lines of at most width columns
+// where words allow.
+func helpText(cmd *command, fs *flagSet, width int) []byte {
+	var b bytes.Buffer
+	usage := "Usage: a2scan " + cmd.name
+	if len(fs.groups) > 0 {
+		usage += " [FLAG…]"
+	}
+	if cmd.synopsis != "" {
+		usage += " " + cmd.synopsis
+	}
+	fmt.Fprintf(&b, "%s\n\n", usage)
+	writeWrapped(&b, sentence(cmd.short), "", width)
+	for p := range strings.SplitSeq(cmd.long, "\n\n") {
+		if p != "" {
+			b.WriteByte('\n')
+			writeWrapped(&b, strings.Join(strings.Fields(p), " "), "", width)
+		}
+	}
+	for _, g := range fs.groups {
+		fmt.Fprintf(&b, "\n%s:\n", g.title)
+		for _, name := range g.names {
+			writeFlag(&b, fs.Lookup(name), width)
+		}
+	}
+	if len(cmd.examples) > 0 {
+		b.WriteString("\nExamples:\n")
+		for _, e := range cmd.examples {
+			fmt.Fprintf(&b, "  %s\n", e)
+		}
+	}
+	return b.Bytes()
+}
+
+// flagColumn is where the explanations of flags begin.
+const flagColumn = 32
+
+func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
+	head := "  "
+	if f.Shorthand == "" {
+		head += "    "
+	}
+	head += usageLine(f)
+	_, text := pflag.UnquoteUsage(f)
+	if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "none" {
+		text += " (default " + d + ")"
+	}
+	b.WriteString(head)
+	if n := utf8.RuneCountInString(head); n < flagColumn-1 {
+		b.WriteString(strings.Repeat(" ", flagColumn-n))
+	} else {
+		b.WriteString("\n" + strings.Repeat(" ", flagColumn))
+	}
+	writeWrapped(b, text, strings.Repeat(" ", flagColumn), width)
+}
+
+// writeWrapped writes text in lines of at most width columns; all but the first
+// begin with indent, which the first is taken to have already.
+func writeWrapped(b *bytes.Buffer, text, indent string, width int) {
+	column := len(indent)
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+n > width:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	b.WriteByte('\n')
+}
+
+// sentence makes one of a phrase.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The rules of standard error. Every line begins with "a2scan: ", in lower case
+// and without a full stop at its end. Where there is a next step, a line that
+// begins with "a2scan: hint: " follows and names it. On a terminal the last
+// line may be a progress line, drawn anew once a second; elsewhere progress is
+// plain lines like the others, and fewer of them.
+//
+// What a server, a file or a user wrote is foreign text: it goes through clean
+// before it is shown to a person, so that it can neither move the cursor nor
+// forge a line.
+
+// A ui writes to standard error. Its methods may be called from any goroutine.
+type ui struct {
+	terminal bool // a progress line can be drawn over
+	width    int  // columns of the terminal; 0 where it is none
+	quiet    bool // no progress and no remarks
+	verbose  bool // remarks of detail too
+
+	mu    sync.Mutex
+	w     io.Writer
+	drawn bool // a progress line stands where the cursor is
+}
+
+func newUI(w io.Writer) *ui {
+	u := &ui{w: w}
+	if f, ok := w.(*os.File); ok {
+		u.width, u.terminal = terminalWidth(f)
+	}
+	return u
+}
+
+// sayf writes a line that everyone is to see.
+func (u *ui) sayf(format string, args ...any) { u.lines("", fmt.Sprintf(format, args...)) }
+
+// hintf writes the next step that belongs to the line before.
+func (u *ui) hintf(format string, args ...any) { u.lines("hint: ", fmt.Sprintf(format, args...)) }
+
+// notef writes a remark, which --quiet suppresses.
+func (u *ui) notef(format string, args ...any) {
+	if !u.quiet {
+		u.sayf(format, args...)
+	}
+}
+
+// detailf writes what only --verbose asks for.
+func (u *ui) detailf(format string, args ...any) {
+	if u.verbose {
+		u.sayf(format, args...)
+	}
+}
+
+// error writes err, each of its lines as a line of ours, and then its hint, if it has one.
+func (u *ui) error(err error) {
+	u.lines("", err.Error())
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		u.hintf("%s", hinted.hint)
+	}
+}
+
+// progress shows where the work stands. On a terminal it takes the place of the
+// progress line before.
+func (u *ui) progress(line string) {
+	if u.quiet {
+		return
+	}
+	if !u.terminal {
+		u.sayf("%s", line)
+		return
+	}
+	line = "a2scan: " + line
+	if u.width > 1 {
+		line = truncate(line, u.width-1)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprint(u.w, "\r"+line+"\x1b[K")
+	u.drawn = true
+}
+
+// endProgress leaves the progress line standing, if there is one.
+func (u *ui) endProgress() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.drawn {
+		fmt.Fprintln(u.w)
+		u.drawn = false
+	}
+}
+
+func (u *ui) lines(prefix, text string) {
+	var b bytes.Buffer
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		b.WriteString("a2scan: ")
+		b.WriteString(prefix)
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.drawn {
+		fmt.Fprint(u.w, "\r\x1b[K")
+		u.drawn = false
+	}
+	_, _ = u.w.Write(b.Bytes()) // there is nobody left to tell
+}
+
+// clean returns foreign text as it can be shown to a person: bytes that are not
+// UTF-8 become U+FFFD, and whatever is not a visible character or a plain space
+// (control characters, line separators, marks that turn the direction of
+// writing) stands as its escape.
+func clean[T string | []byte](text T) string {
+	s := string(text)
+	if isClean(s) {
+		return s
+	}
+	b := make([]byte, 0, len(s)+16)
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = utf8.AppendRune(b, utf8.RuneError)
+		case unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		default:
+			q := strconv.QuoteRune(r)
+			b = append(b, q[1:len(q)-1]...)
+		}
+		s = s[n:]
+	}
+	return string(b)
+}
+
+func isClean(s string) bool {
+	for i, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return false
+		}
+	}
+	return true
+}
+
+// truncate cuts s to at most n characters, the last of them an ellipsis where
+// something was lost.
+func truncate(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	return string(r[:max(n-1, 0)]) + "…"
+}
