@@ -61,7 +61,7 @@ func FuzzWheel(f *testing.F) {
 		w := newWheel(n, 0)
 		oracle := map[uint32]proto.Time{}
 		var now proto.Time
-		expired := proto.Time(0) // what was armed behind this fires on the next tick
+		expired := tick // what was armed behind this fires on the next tick
 		for len(ops) >= 3 {
 			op, i, arg := ops[0]%4, uint32(ops[1]%n), proto.Time(ops[2])
 			ops = ops[3:]
