@@ -1,0 +1,3 @@
+package targets
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
