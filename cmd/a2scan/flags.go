@@ -68,7 +68,11 @@ func (fs *flagSet) explain(err error) error {
 		}
 		return fs.unknown(usagef("unknown flag: --%s", clean(unknown.GetSpecifiedName())), unknown.GetSpecifiedName())
 	case errors.As(err, &invalid):
-		return &usageError{valueError(invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())}
+		cause := invalid.Unwrap()
+		if invalid.GetFlag().Value.Type() == "bool" {
+			cause = errors.New("not true or false")
+		}
+		return &usageError{valueError(invalid.GetFlag().Name, invalid.GetValue(), cause)}
 	case errors.As(err, &missing):
 		return withHint(usagef("--%s needs a value", missing.GetFlag().Name), "%s", usageLine(missing.GetFlag()))
 	}
