@@ -1,17 +1,33 @@
 package mux
 
+import "fmt"
+
 // A Packet is a datagram and its peer, or what ICMP said about one.
 type Packet struct {
+	// Peer is who sent the datagram, or whom it is for.
 	Peer Key
+	// Local is the address of this machine that was asked, on a Port that listens
+	// with Options.Wildcard; otherwise zero. In a Batch to send it is the source
+	// address, zero for the one that the system chooses.
+	Local Key
 	// Data is the payload. In a received Batch it is valid until the next Recv
 	// into that Batch.
 	Data []byte
 	// Truncated says that the datagram was longer than the buffer. (Received only.)
 	Truncated bool
 	// Unreachable is not Reachable where this is an ICMP error about a datagram
-	// sent to Peer; Data is then nil. (Received only.)
+	// sent to Peer; Data is then nil. (Received only.) Anybody can forge one who
+	// guesses the ports: it is a hint.
 	Unreachable Unreachable
 }
+
+// MaxBatch is the largest capacity of a Batch: Linux takes no more messages
+// in one call (UIO_MAXIOV).
+const MaxBatch = 1024
+
+// MaxDatagram is more than any UDP payload can have: a buffer of so many bytes never
+// truncates (65,507 over IPv4, 65,527 over IPv6).
+const MaxDatagram = 65535
 
 // A Batch is a fixed number of packet buffers that travel through one system
 // call. It belongs to whoever holds it and is not safe for concurrent use.
@@ -23,8 +39,15 @@ type Batch struct {
 	sys     batchSys // what the system calls want laid out, made once
 }
 
-// NewBatch returns an empty Batch of room for n packets of up to size bytes.
+// NewBatch returns an empty Batch of room for n packets of up to size bytes. It
+// panics where n is not between 1 and MaxBatch or size not between 1 and MaxDatagram.
 func NewBatch(n, size int) *Batch {
+	if n < 1 || n > MaxBatch {
+		panic(fmt.Sprintf("mux: NewBatch: %d packets is not between 1 and %d", n, MaxBatch))
+	}
+	if size < 1 || size > MaxDatagram {
+		panic(fmt.Sprintf("mux: NewBatch: %d bytes is not between 1 and %d", size, MaxDatagram))
+	}
 	b := &Batch{packets: make([]Packet, n), buf: make([]byte, n*size), size: size}
 	b.initSys()
 	return b
@@ -42,23 +65,43 @@ func (b *Batch) Packet(i int) *Packet { return &b.packets[i] }
 // Reset empties b.
 func (b *Batch) Reset() { b.n = 0 }
 
+// slot returns the i-th buffer, of size bytes.
+func (b *Batch) slot(i int) []byte {
+	o := i * b.size
+	return b.buf[o : o+b.size : o+b.size]
+}
+
 // Next returns the buffer of the packet that would come next, empty, for
 // appending up to size bytes. b must not be full.
-func (b *Batch) Next() []byte {
-	o := b.n * b.size
-	return b.buf[o : o : o+b.size]
-}
+func (b *Batch) Next() []byte { return b.slot(b.n)[:0] }
 
 // Commit adds a packet to peer. data must be what Next returned with bytes
 // appended in place, or else is copied there (cut at size).
 func (b *Batch) Commit(peer Key, data []byte) {
-	o := b.n * b.size
-	dst := b.buf[o : o+b.size]
-	if len(data) > 0 && &data[0] != &dst[0] {
-		data = dst[:copy(dst, data)]
-	}
-	b.packets[b.n] = Packet{Peer: peer, Data: data}
+	b.packets[b.n] = Packet{Peer: peer, Data: b.place(b.n, data)}
 	b.n++
+}
+
+// CommitFrom is Commit with the source address of the packet, an answer's
+// Local. Only a Port that listens with Options.Wildcard must obey it.
+func (b *Batch) CommitFrom(local, peer Key, data []byte) {
+	b.Commit(peer, data)
+	b.packets[b.n-1].Local = local
+}
+
+// commitICMP adds what ICMP said about a datagram to peer.
+func (b *Batch) commitICMP(peer Key, what Unreachable) {
+	b.packets[b.n] = Packet{Peer: peer, Unreachable: what}
+	b.n++
+}
+
+// place returns data where it must lie to be the i-th packet's.
+func (b *Batch) place(i int, data []byte) []byte {
+	dst := b.slot(i)
+	if len(data) > 0 && &data[0] != &dst[0] {
+		return dst[:copy(dst, data)]
+	}
+	return dst[:len(data)]
 }
 
 // DropFront removes the first n packets, those that a Send took, and keeps the
@@ -66,9 +109,9 @@ func (b *Batch) Commit(peer Key, data []byte) {
 func (b *Batch) DropFront(n int) {
 	for i := n; i < b.n; i++ {
 		p := b.packets[i]
-		o := (i - n) * b.size
-		dst := b.buf[o : o+b.size]
-		p.Data = dst[:copy(dst, p.Data)]
+		if p.Data != nil {
+			p.Data = b.place(i-n, p.Data)
+		}
 		b.packets[i-n] = p
 	}
 	b.n -= n

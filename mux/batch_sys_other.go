@@ -1,7 +1,0 @@
-//go:build !linux
-
-package mux
-
-type batchSys struct{}
-
-func (b *Batch) initSys() {}

@@ -1,0 +1,7 @@
+//go:build !portable
+
+package mux
+
+import "syscall"
+
+const sysSendmmsg = syscall.SYS_SENDMMSG
