@@ -21,13 +21,17 @@ const NoRTT time.Duration = -1
 type Record struct {
 	Seq    uint64
 	Addr   netip.AddrPort // the zero AddrPort is written as null ip and port
-	Input  string         // as the user wrote it
+	Input  string         // as the user wrote it; empty where that is Addr itself, which is written then
 	Tag    string         // empty is written as null
 	Status Status
-	Error  string // empty exactly on Success; written as null then
+	// Error is for people. On Success it is written as null whatever it holds.
+	// Elsewhere empty stands for what the sections say ("rules: 2 of 3 fragments
+	// received") or, where they say nothing, for the words of Status, so that
+	// whoever settles a target need not build a string.
+	Error string
 
-	Time            time.Time // when the target was first sent to, or settled if it never was
-	Duration        time.Duration
+	Time            time.Time     // when the target was first sent to, or settled if it never was
+	Duration        time.Duration // from Time to the record
 	RTT             time.Duration // NoRTT: null
 	Attempts        int           // tries in all of its sections' requests, the most of any section
 	PacketsSent     int
@@ -44,9 +48,9 @@ type Record struct {
 // A Section is what every section of a record begins with.
 type Section struct {
 	Status   Status
-	Error    string
-	Attempts int
-	RTT      time.Duration
+	Error    string        // for people; as Record.Error, empty stands for the words of Status
+	Attempts int           // tries of this request; 0 where none was made
+	RTT      time.Duration // from the send of a try to its answer; NoRTT: null
 }
 
 // An InfoSection is the INFO part of a record.

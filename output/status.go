@@ -1,5 +1,7 @@
 package output
 
+import "fmt"
+
 // A Status is how a target, or one query of it, ended. Programs read this word.
 type Status uint8
 
@@ -31,6 +33,21 @@ func (s Status) String() string {
 	return "unknown"
 }
 
+// statusWords is what is written as the error of each status where nobody knows
+// more.
+var statusWords = [NumStatuses]string{"", "not all of it was answered", "no answer", "port unreachable", "unreachable",
+	"no whole answer", "malformed answer", "could not be sent", "the name has no address", "not to be asked",
+	"no place that can be asked", "the scan stopped first"}
+
+// words returns what stands as the error of a record or section that has none
+// of its own.
+func (s Status) words() string {
+	if int(s) < len(statusWords) {
+		return statusWords[s]
+	}
+	return "unknown"
+}
+
 // ParseStatus returns the status of that name.
 func ParseStatus(name string) (Status, bool) {
 	for i, n := range statusNames {
@@ -39,4 +56,17 @@ func ParseStatus(name string) (Status, bool) {
 		}
 	}
 	return 0, false
+}
+
+// MarshalText returns the word that stands in records.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes one of those words.
+func (s *Status) UnmarshalText(text []byte) error {
+	parsed, ok := ParseStatus(string(text))
+	if !ok {
+		return fmt.Errorf("%q is no status", text)
+	}
+	*s = parsed
+	return nil
 }

@@ -1,0 +1,281 @@
+package output
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// text is what a JSON string is made from: bytes from the wire, or a string of
+// our own.
+type text interface{ ~string | ~[]byte }
+
+const hexDigits = "0123456789abcdef"
+
+// plain says of each byte whether a JSON string carries it as it is. Bytes of
+// longer UTF-8 sequences are looked at one rune at a time instead.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// appendString appends s as a JSON string, with quotes. Control characters,
+// C1 (U+0080 to U+009F) included, and the line and paragraph separators are
+// escaped, so that a line stays one line and a terminal takes none of it for a
+// command; so are the characters that turn the direction of what stands beside
+// them. Each byte that is not part of valid UTF-8 becomes U+FFFD; lossy tells
+// that there was one.
+func appendString[T text](dst []byte, s T) (_ []byte, lossy bool) {
+	dst = append(dst, '"')
+	dst, lossy = appendEscaped(dst, s)
+	return append(dst, '"'), lossy
+}
+
+// appendEscaped is appendString without the quotes.
+func appendEscaped[T text](dst []byte, s T) (_ []byte, lossy bool) {
+	done := 0 // s[:done] is in dst
+	for i := 0; i < len(s); {
+		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			dst = append(dst, s[done:i]...)
+			dst = appendEscape(dst, c)
+			i++
+			done = i
+			continue
+		}
+		// For a string the conversion copies these few bytes to the stack.
+		r, size := utf8.DecodeRune([]byte(s[i:min(i+utf8.UTFMax, len(s))]))
+		switch {
+		case r == utf8.RuneError && size == 1:
+			lossy = true
+			dst = append(dst, s[done:i]...)
+			dst = append(dst, "\uFFFD"...)
+			done = i + 1
+		case mustEscape(r):
+			dst = append(dst, s[done:i]...)
+			dst = append(dst, '\\', 'u', hexDigits[r>>12&0xF], hexDigits[r>>8&0xF], hexDigits[r>>4&0xF], hexDigits[r&0xF])
+			done = i + size
+		}
+		i += size
+	}
+	return append(dst, s[done:]...), lossy
+}
+
+// mustEscape reports whether r, a valid rune beyond ASCII, is escaped: C1, the
+// separators U+2028 and U+2029, and the embeddings, overrides and isolates of
+// the bidirectional algorithm (U+202A to U+202E, U+2066 to U+2069).
+func mustEscape(r rune) bool {
+	return r <= 0x9F || r >= 0x2028 && r <= 0x202E || r >= 0x2066 && r <= 0x2069
+}
+
+// appendEscape appends an ASCII byte that cannot stand as it is.
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
+}
+
+// appendText appends a member whose value is s. key comes with its punctuation
+// and what else stands before it, as in `,"name":` or `{"name":`. Where s is not valid UTF-8 a second member follows at once,
+// with _b64 after the name and the true bytes.
+func appendText[T text](dst []byte, key string, s T) []byte {
+	dst = append(dst, key...)
+	dst, lossy := appendString(dst, s)
+	if lossy {
+		dst = appendBase64Key(dst, key)
+		dst = appendBase64(dst, []byte(s))
+	}
+	return dst
+}
+
+// appendBase64Key appends the key of the member that stands beside the one of
+// key.
+func appendBase64Key(dst []byte, key string) []byte {
+	dst = append(dst, ',')
+	dst = append(dst, key[strings.IndexByte(key, '"'):len(key)-len(`":`)]...)
+	return append(dst, `_b64":`...)
+}
+
+// appendOptional is appendText, or null where s is not there.
+func appendOptional[T text](dst []byte, key string, s T, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	return appendText(dst, key, s)
+}
+
+// appendTexts appends a member that is an array of strings. Where one of them
+// is not valid UTF-8 an array of the same length follows, with _b64 after the
+// name: the true bytes of those that are not, null for the rest.
+func appendTexts[T text](dst []byte, key string, list []T) []byte {
+	dst = append(dst, key...)
+	dst = append(dst, '[')
+	anyLossy := false
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var lossy bool
+		dst, lossy = appendString(dst, s)
+		anyLossy = anyLossy || lossy
+	}
+	dst = append(dst, ']')
+	if !anyLossy {
+		return dst
+	}
+	dst = appendBase64Key(dst, key)
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if utf8.Valid([]byte(s)) {
+			dst = append(dst, "null"...)
+		} else {
+			dst = appendBase64(dst, []byte(s))
+		}
+	}
+	return append(dst, ']')
+}
+
+func appendBase64(dst, b []byte) []byte {
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, b)
+	return append(dst, '"')
+}
+
+func appendNull(dst []byte, key string) []byte {
+	dst = append(dst, key...)
+	return append(dst, "null"...)
+}
+
+// appendWord appends a member whose value is a word of our own, which needs no
+// escapes.
+func appendWord(dst []byte, key, word string) []byte {
+	dst = append(dst, key...)
+	dst = append(dst, '"')
+	dst = append(dst, word...)
+	return append(dst, '"')
+}
+
+func appendBool(dst []byte, key string, b bool) []byte {
+	dst = append(dst, key...)
+	return strconv.AppendBool(dst, b)
+}
+
+func appendInt(dst []byte, key string, n int64) []byte {
+	dst = append(dst, key...)
+	return strconv.AppendInt(dst, n, 10)
+}
+
+func appendUint(dst []byte, key string, n uint64) []byte {
+	dst = append(dst, key...)
+	return strconv.AppendUint(dst, n, 10)
+}
+
+// appendOptionalUint is appendUint, or null where n is not there.
+func appendOptionalUint(dst []byte, key string, n uint64, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	return appendUint(dst, key, n)
+}
+
+// appendID appends a 64-bit id as a string, since most JSON readers hold
+// numbers as doubles, which are exact to 53 bits only.
+func appendID(dst []byte, key string, id uint64, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	dst = append(dst, key...)
+	dst = append(dst, '"')
+	dst = strconv.AppendUint(dst, id, 10)
+	return append(dst, '"')
+}
+
+// appendMillis appends d in milliseconds, rounded to the microsecond, with one
+// to three decimals: the decimal point is always there, so that a column of
+// them is read as one type. A negative d is one that is not known: null.
+func appendMillis(dst []byte, key string, d time.Duration) []byte {
+	if d < 0 {
+		return appendNull(dst, key)
+	}
+	dst = append(dst, key...)
+	us := uint64(d) / 1000
+	if uint64(d)%1000 >= 500 {
+		us++
+	}
+	dst = strconv.AppendUint(dst, us/1000, 10)
+	frac := us % 1000
+	dst = append(dst, '.', '0'+byte(frac/100))
+	if frac%100 != 0 {
+		dst = append(dst, '0'+byte(frac/10%10))
+		if frac%10 != 0 {
+			dst = append(dst, '0'+byte(frac%10))
+		}
+	}
+	return dst
+}
+
+// appendFloat appends f with a decimal point, or null where JSON has no number
+// for it. The digits are those that give back the very value in a double, which
+// is what most readers hold: with the fewest digits for 32 bits they would read
+// a neighbour of it.
+func appendFloat(dst []byte, key string, f float32) []byte {
+	v := float64(f)
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return appendNull(dst, key)
+	}
+	dst = append(dst, key...)
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		dst = strconv.AppendInt(dst, int64(v), 10)
+		return append(dst, ".0"...)
+	}
+	if abs := math.Abs(v); abs < 1e-6 || abs >= 1e21 {
+		return strconv.AppendFloat(dst, v, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, v, 'f', -1, 64)
+}
+
+// appendTime appends t in UTC as RFC 3339 with six decimals, cut, not rounded.
+// The zero time, and one that needs more than four digits for its year, is
+// null. It is time.Time.AppendFormat for one layout, at half the price.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if t.IsZero() || year < 0 || year > 9999 {
+		return append(dst, "null"...)
+	}
+	hour, minute, sec := t.Clock()
+	us := t.Nanosecond() / 1000
+	return append(dst, '"',
+		'0'+byte(year/1000), '0'+byte(year/100%10), '0'+byte(year/10%10), '0'+byte(year%10), '-',
+		'0'+byte(month/10), '0'+byte(month%10), '-',
+		'0'+byte(day/10), '0'+byte(day%10), 'T',
+		'0'+byte(hour/10), '0'+byte(hour%10), ':',
+		'0'+byte(minute/10), '0'+byte(minute%10), ':',
+		'0'+byte(sec/10), '0'+byte(sec%10), '.',
+		'0'+byte(us/100000), '0'+byte(us/10000%10), '0'+byte(us/1000%10),
+		'0'+byte(us/100%10), '0'+byte(us/10%10), '0'+byte(us%10), 'Z', '"')
+}
