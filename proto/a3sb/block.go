@@ -1,7 +1,7 @@
 package a3sb
 
-// A Block is the decoded server-browser block of Arma 3 or DayZ, which travels
-// in the names and values of RULES. Byte slices alias memory of the Decode call.
+// A Block is the decoded server-browser block of Arma 3 or DayZ. Its byte slices
+// alias memory that [Decode] made for it, and nothing of the rules it came from.
 type Block struct {
 	Version        uint8
 	Flags          uint8  // meaning unknown to every reader; 0 and 8 are seen
@@ -10,8 +10,9 @@ type Block struct {
 	Difficulty     *Difficulty // Arma 3 only
 	Mods           []Mod
 	Signatures     [][]byte
-	Description    []byte // DayZ only
+	Description    []byte // DayZ only, from version 2
 	HasDescription bool
+	Trailing       []byte // what follows the last field that is known
 }
 
 // A Difficulty is Arma 3's bit field, taken apart.
@@ -29,5 +30,6 @@ type Mod struct {
 	Hash uint32
 	ID   uint64 // Steam Workshop id, little-endian of 1 to 8 bytes
 	Name []byte
-	DLC  bool // a creator DLC: its id is an app id
+	DLC  bool  // a creator DLC: its id is an app id
+	Head uint8 // the byte before the id: its length in the low nibble, 0x10 for a DLC
 }

@@ -1,0 +1,118 @@
+package a3sb
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/a2scan/a2scan/proto"
+)
+
+// ErrIncomplete means that rules carry chunks of a block, but not all of them.
+var ErrIncomplete = errors.New("server-browser block is incomplete")
+
+// chunks are the rules that carry a block.
+type chunks struct {
+	n  int      // how many; 0: none
+	at [256]int // index in the list of chunk i, from 1
+}
+
+// chunkName returns the numbers in a chunk's name.
+func chunkName(name []byte) (i, n int, ok bool) {
+	if len(name) != 2 || name[0] == 0 || name[0] > name[1] {
+		return 0, 0, false
+	}
+	return int(name[0]), int(name[1]), true
+}
+
+// find looks for names that are the complete set {1…n} for some n. Nothing less
+// is a block: a text rule of two letters ("ab") has 1 <= i <= n too. But a name
+// with a control byte is no text, so an incomplete set of such names is an
+// error and not just nothing.
+func (c *chunks) find(list []proto.Rule) error {
+	var tried [256]bool
+	for r := range list {
+		i, n, ok := chunkName(list[r].Name)
+		if !ok || i != 1 || tried[n] {
+			continue // a complete set has a first chunk
+		}
+		tried[n] = true
+		if c.collect(list, n) == 0 {
+			c.n = n
+			return nil
+		}
+	}
+	for r := range list {
+		if i, n, ok := chunkName(list[r].Name); ok && (i < ' ' || n < ' ') {
+			return fmt.Errorf("%w: chunk %d of %d is missing", ErrIncomplete, c.collect(list, n), n)
+		}
+	}
+	return nil
+}
+
+// collect finds the chunks of a set of n and returns the first that is missing,
+// or 0. Of chunks that come twice the first counts.
+func (c *chunks) collect(list []proto.Rule, n int) (missing int) {
+	clear(c.at[:])
+	for r := range list {
+		if i, of, ok := chunkName(list[r].Name); ok && of == n && c.at[i] == 0 {
+			c.at[i] = r + 1
+		}
+	}
+	for i := 1; i <= n; i++ {
+		if c.at[i] == 0 {
+			return i
+		}
+		c.at[i]--
+	}
+	return 0
+}
+
+// payload joins the chunks and takes the escapes out.
+func (c *chunks) payload(list []proto.Rule) []byte {
+	size := 0
+	for i := 1; i <= c.n; i++ {
+		size += len(list[c.at[i]].Value)
+	}
+	joined := make([]byte, 0, size)
+	for i := 1; i <= c.n; i++ {
+		joined = append(joined, list[c.at[i]].Value...)
+	}
+	return AppendUnescaped(joined[:0], joined)
+}
+
+// others returns the rules that are not chunks of the set, in their order.
+func (c *chunks) others(list []proto.Rule) []proto.Rule {
+	rest := make([]proto.Rule, 0, max(0, len(list)-c.n))
+	for _, r := range list {
+		if _, n, ok := chunkName(r.Name); ok && n == c.n {
+			continue
+		}
+		rest = append(rest, r)
+	}
+	return rest
+}
+
+// AppendUnescaped appends src to dst with its escapes undone: 01 01 becomes 01,
+// 01 02 becomes 00, 01 03 becomes FF. It goes through src once: replacing one
+// escape after the other makes 00 of 01 01 02, which is an escaped 01 and a 02.
+// An 01 that begins no escape stays as it is. The result is never longer than src;
+// dst may be src[:0].
+func AppendUnescaped(dst, src []byte) []byte {
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c == 1 && i+1 < len(src) {
+			switch src[i+1] {
+			case 1:
+				i++
+			case 2:
+				c = 0
+				i++
+			case 3:
+				c = 0xFF
+				i++
+			}
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}

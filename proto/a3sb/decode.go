@@ -1,0 +1,196 @@
+package a3sb
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+
+	"github.com/a2scan/a2scan/proto"
+)
+
+// Errors that [Decode] returns, beside [ErrIncomplete].
+var (
+	// ErrLayout means that the game is not known, and neither layout consumes
+	// the block to its last byte.
+	ErrLayout = errors.New("server-browser block has the layout of neither game")
+	// ErrIDLength means that a mod's id would be longer than 8 bytes. It is
+	// wrapped in a *[proto.DecodeError].
+	ErrIDLength = errors.New("mod id is longer than 8 bytes")
+)
+
+// Decode takes the server-browser block out of a server's rules. It returns the
+// block and the other rules, in their order, in a new list; list itself is
+// never changed.
+//
+// Where the rules carry no block, the block is nil and rest is list. So it is
+// where they carry one that can't be read, and then err says why: it wraps
+// [ErrIncomplete] where chunks are missing, is [ErrLayout], or is a
+// *[proto.DecodeError] whose Offset counts in the unescaped block.
+//
+// The hint is what INFO says of the game: see [GameOf]. With Unknown both
+// layouts are tried, and the one that consumes every byte is kept; if both do,
+// Arma 3's.
+func Decode(list []proto.Rule, hint Game) (block *Block, rest []proto.Rule, err error) {
+	var c chunks
+	if err := c.find(list); err != nil {
+		return nil, list, err
+	}
+	if c.n == 0 {
+		return nil, list, nil
+	}
+	block, err = decode(c.payload(list), hint)
+	if err != nil {
+		return nil, list, err
+	}
+	return block, c.others(list), nil
+}
+
+// decode reads an unescaped block.
+func decode(payload []byte, hint Game) (*Block, error) {
+	if hint != Unknown {
+		return decodeAs(payload, hint)
+	}
+	for _, g := range []Game{ArmA3, DayZ} {
+		if b, err := decodeAs(payload, g); err == nil && len(b.Trailing) == 0 {
+			return b, nil
+		}
+	}
+	return nil, ErrLayout
+}
+
+// decodeAs reads an unescaped block in the layout of g.
+func decodeAs(payload []byte, g Game) (*Block, error) {
+	r := reader{b: payload}
+	b := &Block{Version: r.u8("version"), Flags: r.u8("flags"), DLC: r.u16("dlc")}
+	if g == ArmA3 {
+		if raw := r.u16("difficulty"); r.err == nil {
+			b.Difficulty = difficulty(raw)
+		}
+	}
+	if n := bits.OnesCount16(b.DLC); n > 0 {
+		b.DLCHashes = make([]uint32, 0, n)
+		for range n {
+			b.DLCHashes = append(b.DLCHashes, r.u32("dlc hash"))
+		}
+	}
+	b.Mods = r.mods()
+	b.Signatures = r.signatures()
+	if g == DayZ && len(r.b) > r.off {
+		b.Description = r.text("description")
+		b.HasDescription = true
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	b.Trailing = r.b[r.off:]
+	return b, nil
+}
+
+func difficulty(raw uint16) *Difficulty {
+	return &Difficulty{
+		Raw:            raw,
+		Level:          uint8(raw & 7),
+		AI:             uint8(raw >> 3 & 7),
+		AdvancedFlight: raw&(1<<6) != 0,
+		ThirdPerson:    raw&(1<<7) != 0,
+		Crosshair:      raw&(1<<8) != 0,
+	}
+}
+
+// Bits of a mod's head byte.
+const (
+	headIDLength = 0x0F
+	headDLC      = 0x10
+)
+
+// minMod is the least that a mod takes: hash, head and an empty name. No count
+// is believed beyond what the bytes could hold.
+const minMod = 4 + 1 + 1
+
+// A reader takes fields off a block. After the first that does not fit it
+// returns zeros.
+type reader struct {
+	b   []byte
+	off int
+	err error
+}
+
+func (r *reader) mods() []Mod {
+	n := int(r.u8("mods"))
+	if r.err != nil || n == 0 {
+		return nil
+	}
+	mods := make([]Mod, 0, min(n, (len(r.b)-r.off)/minMod+1))
+	for range n {
+		m := Mod{Hash: r.u32("mod hash"), Head: r.u8("mod head")}
+		m.DLC = m.Head&headDLC != 0
+		size := int(m.Head & headIDLength)
+		if size > 8 {
+			r.fail("mod id", ErrIDLength)
+		}
+		for k, c := range r.take(size, "mod id") {
+			m.ID |= uint64(c) << (8 * k)
+		}
+		m.Name = r.text("mod name")
+		if r.err != nil {
+			return nil
+		}
+		mods = append(mods, m)
+	}
+	return mods
+}
+
+func (r *reader) signatures() [][]byte {
+	n := int(r.u8("signatures"))
+	if r.err != nil || n == 0 {
+		return nil
+	}
+	list := make([][]byte, 0, min(n, len(r.b)-r.off+1))
+	for range n {
+		s := r.text("signature")
+		if r.err != nil {
+			return nil
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func (r *reader) fail(field string, err error) {
+	if r.err == nil {
+		r.err = &proto.DecodeError{Kind: proto.KindRules, Field: "a3sb " + field, Offset: r.off, Err: err}
+	}
+}
+
+func (r *reader) take(n int, field string) []byte {
+	if r.err != nil || len(r.b)-r.off < n {
+		r.fail(field, proto.ErrShort)
+		return nil
+	}
+	r.off += n
+	return r.b[r.off-n : r.off : r.off]
+}
+
+func (r *reader) u8(field string) uint8 {
+	if p := r.take(1, field); p != nil {
+		return p[0]
+	}
+	return 0
+}
+
+func (r *reader) u16(field string) uint16 {
+	if p := r.take(2, field); p != nil {
+		return binary.LittleEndian.Uint16(p)
+	}
+	return 0
+}
+
+func (r *reader) u32(field string) uint32 {
+	if p := r.take(4, field); p != nil {
+		return binary.LittleEndian.Uint32(p)
+	}
+	return 0
+}
+
+// text reads a length and as many bytes.
+func (r *reader) text(field string) []byte { return r.take(int(r.u8(field)), field) }

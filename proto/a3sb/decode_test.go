@@ -1,0 +1,339 @@
+package a3sb
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/proto"
+)
+
+func armaBlock() *Block {
+	return &Block{
+		Version: 3, Flags: 8, DLC: 0b101, DLCHashes: []uint32{0x58A5C510, 0xFF000001},
+		Difficulty: &Difficulty{Raw: 0x0189, Level: 1, AI: 1, ThirdPerson: true, Crosshair: true},
+		Mods: []Mod{
+			{Hash: 0xC3613E7E, Head: 0x13, ID: 1227700, Name: []byte{}, DLC: true},
+			{Hash: 1, Head: 4, ID: 450814997, Name: []byte("CBA_A3")},
+			{Hash: 0, Head: 8, ID: 1<<63 + 1, Name: []byte("eight bytes")},
+			{Hash: 2, Head: 0, Name: []byte("not from the Workshop")},
+		},
+		Signatures: [][]byte{[]byte("a3"), []byte("cba_3.15"), {}},
+		Trailing:   []byte{},
+	}
+}
+
+func dayzBlock() *Block {
+	return &Block{
+		Version: 2, Mods: []Mod{
+			{Hash: 0x1176F6B9, Head: 4, ID: 1559212036, Name: []byte("Community Framework")},
+			{Hash: 0xFF, Head: 0x13, ID: 1151700, Name: []byte("Livonia DLC"), DLC: true},
+		},
+		Signatures:  [][]byte{[]byte("dayz"), []byte("Jacob_Mango_V3")},
+		Description: []byte("Hardcore. No third person."), HasDescription: true,
+		Trailing: []byte{},
+	}
+}
+
+func text(s ...string) []proto.Rule {
+	var l []proto.Rule
+	for i := 0; i < len(s); i += 2 {
+		l = append(l, proto.Rule{Name: []byte(s[i]), Value: []byte(s[i+1])})
+	}
+	return l
+}
+
+func TestDecodeArma3Version3_3_5(t *testing.T) {
+	want := armaBlock()
+	list := append(chunked(encode(want), 127), text("island", "altis")...)
+	for _, hint := range []Game{ArmA3, Unknown} {
+		got, rest, err := Decode(list, hint)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Equal(t, text("island", "altis"), rest)
+	}
+}
+
+// TestDecodeArma3Version2_3_5: in 2017 Arma 3 sent version 2, and difficulty.
+func TestDecodeArma3Version2_3_5(t *testing.T) {
+	want := armaBlock()
+	want.Version = 2
+	for _, hint := range []Game{ArmA3, Unknown} {
+		got, _, err := Decode(chunked(encode(want), 127), hint)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+// TestDecodeDayZHasNoDifficulty_D13: read as Arma 3 it would be shifted by two.
+func TestDecodeDayZHasNoDifficulty_D13(t *testing.T) {
+	want := dayzBlock()
+	for _, hint := range []Game{DayZ, Unknown} {
+		got, _, err := Decode(chunked(encode(want), 127), hint)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.Nil(t, got.Difficulty)
+	}
+}
+
+// TestDecodeDayZVersion1_3_5: seen in 2021 and 2022, without a description, and
+// with DLC hashes where a bit is set.
+func TestDecodeDayZVersion1_3_5(t *testing.T) {
+	want := dayzBlock()
+	want.Version, want.DLC, want.DLCHashes = 1, 1, []uint32{0x54286E67}
+	want.HasDescription, want.Description = false, nil
+	for _, hint := range []Game{DayZ, Unknown} {
+		got, _, err := Decode(chunked(encode(want), 127), hint)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
+func TestDifficultyBits_3_5(t *testing.T) {
+	for raw, want := range map[uint16]Difficulty{
+		0:      {},
+		0x0007: {Level: 7},
+		0x0038: {AI: 7},
+		0x0040: {AdvancedFlight: true},
+		0x0080: {ThirdPerson: true},
+		0x0100: {Crosshair: true},
+		0x0193: {Level: 3, AI: 2, ThirdPerson: true, Crosshair: true},
+		0xFE00: {}, // nobody knows what they mean
+	} {
+		want.Raw = raw
+		require.Equal(t, &want, difficulty(raw))
+	}
+}
+
+// TestDecodeChunkLengthDoesNotMatter_D12: 124, 125 and 127 are claimed; nothing
+// depends on it, nor on where an escape is cut.
+func TestDecodeChunkLengthDoesNotMatter_D12(t *testing.T) {
+	want := armaBlock()
+	p := encode(want)
+	for _, size := range []int{1, 2, 3, 124, 125, 127, 1000} {
+		if (len(escape(p))+size-1)/size > 255 {
+			continue
+		}
+		got, rest, err := Decode(chunked(p, size), ArmA3)
+		require.NoError(t, err, "chunks of %d", size)
+		require.Equal(t, want, got, "chunks of %d", size)
+		require.Empty(t, rest)
+	}
+}
+
+func TestDecodeChunksInAnyOrder_3_5(t *testing.T) {
+	want := armaBlock()
+	list := chunked(encode(want), 20)
+	var mixed []proto.Rule
+	mixed = append(mixed, text("first", "1")...)
+	for i := len(list) - 1; i >= 0; i-- {
+		mixed = append(mixed, list[i])
+		mixed = append(mixed, text("between", "2")...)
+	}
+	mixed = append(mixed, list[0]) // twice
+	before := append([]proto.Rule{}, mixed...)
+	got, rest, err := Decode(mixed, ArmA3)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.Len(t, rest, 1+len(list))
+	require.Equal(t, "first", string(rest[0].Name))
+	require.Equal(t, before, mixed, "the caller's list is never changed")
+}
+
+// TestDecodeTextRulesOfTwoLetters_3_5: "ab" has 1 <= i <= n, and is no chunk.
+func TestDecodeTextRulesOfTwoLetters_3_5(t *testing.T) {
+	list := text("ab", "1", "ps", "2", "AA", "3", "long", "4")
+	got, rest, err := Decode(list, Unknown)
+	require.NoError(t, err)
+	require.Nil(t, got)
+	require.Equal(t, list, rest)
+
+	want := armaBlock()
+	mixed := append(text("ab", "1"), chunked(encode(want), 127)...)
+	got, rest, err = Decode(mixed, ArmA3)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.Equal(t, text("ab", "1"), rest)
+
+	got, rest, err = Decode(nil, ArmA3)
+	require.NoError(t, err)
+	require.Nil(t, got)
+	require.Nil(t, rest)
+}
+
+// TestDecodeIncompleteSet_3_5: without any one of its chunks there is no block,
+// and the rules are all still there.
+func TestDecodeIncompleteSet_3_5(t *testing.T) {
+	list := append(chunked(encode(armaBlock()), 20), text("island", "altis", "ab", "1")...)
+	n := len(list) - 2
+	for missing := range n {
+		var some []proto.Rule
+		some = append(append(some, list[:missing]...), list[missing+1:]...)
+		got, rest, err := Decode(some, ArmA3)
+		require.ErrorIs(t, err, ErrIncomplete)
+		require.ErrorContains(t, err, "chunk")
+		require.Nil(t, got)
+		require.Equal(t, some, rest)
+	}
+	_, _, err := Decode([]proto.Rule{{Name: []byte{2, 3}}, {Name: []byte{1, 3}}}, DayZ)
+	require.EqualError(t, err, "server-browser block is incomplete: chunk 3 of 3 is missing")
+	_, _, err = Decode([]proto.Rule{{Name: []byte{0, 3}}, {Name: []byte{4, 3}}}, DayZ)
+	require.NoError(t, err, "no chunk has such numbers")
+}
+
+// TestUnescapeInOnePass_3_5: one replacement after the other corrupts 01 01 02.
+func TestUnescapeInOnePass_3_5(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                     "",
+		"\x01\x01\x02":         "\x01\x02",
+		"\x01\x01\x03":         "\x01\x03",
+		"\x01\x01\x01\x02":     "\x01\x00",
+		"\x01\x01\x01\x01\x03": "\x01\x01\x03",
+		"\x01\x02\x01\x03":     "\x00\xff",
+		"\x02\x01\x02\x01\x02\x01\x02\x01\x01\x02\x02": "\x02\x00\x00\x00\x01\x02\x02",
+		"a\x01":  "a\x01", // an escape cut off
+		"\x01zz": "\x01zz",
+	} {
+		require.Equal(t, want, string(AppendUnescaped(nil, []byte(in))), "%q", in)
+		b := []byte(in)
+		require.Equal(t, want, string(AppendUnescaped(b[:0], b)), "in place: %q", in)
+	}
+}
+
+func TestDecodeBadBlocks(t *testing.T) {
+	p := encode(armaBlock())
+	for n := range len(p) {
+		got, rest, err := Decode(chunked(p[:n], 127), ArmA3)
+		require.Nil(t, got, "%d bytes", n)
+		require.NotEmpty(t, rest)
+		var de *proto.DecodeError
+		require.ErrorAs(t, err, &de)
+		require.ErrorIs(t, err, proto.ErrShort)
+		require.LessOrEqual(t, de.Offset, n)
+	}
+	_, _, err := Decode(chunked(p[:9], 127), ArmA3)
+	require.EqualError(t, err, "rules: a3sb dlc hash: short payload at byte 6")
+
+	bad := armaBlock()
+	bad.Mods[1].Head = 8
+	p = encode(bad)
+	p[6+8+1+4+1+3+1+4] = 9
+	_, _, err = Decode(chunked(p, 127), ArmA3)
+	require.ErrorIs(t, err, ErrIDLength)
+
+	_, rest, err := Decode(chunked([]byte("neither one nor the other"), 127), Unknown)
+	require.ErrorIs(t, err, ErrLayout)
+	require.Len(t, rest, 1)
+}
+
+func TestDecodeKeepsTrailingBytes(t *testing.T) {
+	want := armaBlock()
+	want.Trailing = []byte("a later version")
+	got, _, err := Decode(chunked(encode(want), 127), ArmA3)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, _, err = Decode(chunked(encode(want), 127), Unknown)
+	require.ErrorIs(t, err, ErrLayout, "it would be a guess")
+}
+
+// TestDecodeAliasesNothing: the rules may be overwritten by the next datagram.
+func TestDecodeAliasesNothing(t *testing.T) {
+	list := chunked(encode(dayzBlock()), 127)
+	got, _, err := Decode(list, DayZ)
+	require.NoError(t, err)
+	for _, r := range list {
+		for i := range r.Value {
+			r.Value[i] = 'X'
+		}
+	}
+	require.Equal(t, dayzBlock(), got)
+}
+
+func TestGameOf_3_5(t *testing.T) {
+	for _, tt := range []struct {
+		info *proto.Info
+		want Game
+	}{
+		{nil, Unknown},
+		{&proto.Info{}, Unknown},
+		{&proto.Info{GameID: 107410}, ArmA3},
+		{&proto.Info{GameID: 221100}, DayZ},
+		{&proto.Info{GameID: 1024020, Folder: []byte("dayz")}, DayZ},
+		{&proto.Info{Folder: []byte("Arma3")}, ArmA3},
+		{&proto.Info{Folder: []byte("DayZ")}, DayZ},
+		{&proto.Info{GameID: 33930, Folder: []byte("arma2arrowpc")}, Unknown},
+	} {
+		require.Equal(t, tt.want, GameOf(tt.info), "%+v", tt.info)
+	}
+	require.Equal(t, "Arma 3", ArmA3.String())
+	require.Equal(t, "DayZ", DayZ.String())
+	require.Equal(t, "unknown", Unknown.String())
+}
+
+// TestDecodeManySets: a hostile list does not cost more than it is long.
+func TestDecodeManySets(t *testing.T) {
+	var list []proto.Rule
+	for i := range 60_000 {
+		list = append(list, proto.Rule{Name: []byte{1, byte(i%250 + 2)}})
+	}
+	_, rest, err := Decode(list, Unknown)
+	require.ErrorIs(t, err, ErrIncomplete)
+	require.Len(t, rest, len(list))
+}
+
+// FuzzA3SB takes its input for the payload of a RULES reply, so that names and
+// escapes are part of the game, and for an unescaped block.
+func FuzzA3SB(f *testing.F) {
+	for _, b := range []*Block{armaBlock(), dayzBlock()} {
+		f.Add(encode(b), uint8(ArmA3))
+		f.Add(encode(b), uint8(Unknown))
+		f.Add(encode(b), uint8(DayZ))
+		reply := []byte{'E', 9, 0}
+		for _, r := range append(chunked(encode(b), 20), text("island", "altis", "ab", "1")...) {
+			reply = append(append(reply, r.Name...), 0)
+			reply = append(append(reply, r.Value...), 0)
+		}
+		f.Add(reply, uint8(Unknown))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, hint uint8) {
+		g := Game(hint % 3)
+		var l proto.RuleList
+		if l.Decode(b) == nil {
+			before := append([]proto.Rule{}, l.List...)
+			block, rest, err := Decode(l.List, g)
+			require.Equal(t, before, append([]proto.Rule{}, l.List...))
+			if block == nil {
+				require.Equal(t, before, append([]proto.Rule{}, rest...))
+			} else {
+				require.NoError(t, err)
+				require.Less(t, len(rest), len(before))
+			}
+		}
+
+		block, err := decode(b, g)
+		if err != nil {
+			require.Nil(t, block)
+			return
+		}
+		require.Equal(t, b, encode(block), "a byte was lost")
+		if g == Unknown {
+			require.Empty(t, block.Trailing)
+		}
+		if len(b) <= 255*60 {
+			again, rest, err := Decode(chunked(b, 127), g)
+			require.NoError(t, err)
+			require.Equal(t, block, again)
+			require.Empty(t, rest)
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	list := chunked(encode(armaBlock()), 127)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := Decode(list, ArmA3); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
