@@ -2,10 +2,7 @@
 
 package mux
 
-import (
-	"encoding/binary"
-	"syscall"
-)
+import "syscall"
 
 // An errorQueue is the way of ICMP errors from the kernel to Recv.
 //
@@ -55,7 +52,7 @@ func (p *udpPort) drain() (found int) {
 			return found
 		}
 		q.scratch.Reset()
-		n, errno := recvmmsg(p.fd, q.scratch.toReceive(), syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
+		n, errno := recvmmsg(p.fd, q.scratch.toReceive(), syscall.MSG_ERRQUEUE)
 		if errno == syscall.EINTR {
 			continue
 		}
@@ -168,5 +165,3 @@ func (e extendedErr) verdict() Unreachable {
 	}
 	return OtherICMP
 }
-
-func nativeUint32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }
