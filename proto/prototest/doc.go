@@ -1,0 +1,46 @@
+// Package prototest simulates game servers, without the I/O.
+//
+// A [World] is all servers there could be: one behind every address and port.
+// What a server is (its name, its players, its rules, whether it asks for a
+// challenge or answers with rubbish) is a pure function of its [Endpoint], the
+// World's seed and its [Shares]. Nothing is stored, so a World of sixteen
+// million servers costs nothing, and any process that knows the seed and the
+// shares knows the truth about each of them: [World.Truth] says what a perfect
+// scanner must record.
+//
+// # How to drive it
+//
+// [World.Answer] is handed one request and leaves in a [Replies] what the
+// server sends for it: no, one or several datagrams, each with its delay. It
+// never reads a clock and sends nothing itself. A test in virtual time queues
+// the datagrams in its own event list, the loopback farm puts them in a timer
+// wheel; both see the same servers. A World is read-only and may be shared; a
+// Replies belongs to one goroutine and carries the dice for what is random per
+// datagram (loss, split ids, the order of reordered fragments). The same dice
+// and the same requests in the same order give the same replies.
+//
+// # What a server does
+//
+// Each server draws from its hash, independently:
+//
+//   - its temper, at most one of: silent, garbage, challenge-loop, endless,
+//     wrong-type, truncate;
+//   - its engine, at most one of: goldsource, ship; Source otherwise;
+//   - its way with long replies, at most one of: split, bzip2; one large
+//     datagram otherwise. GoldSource knows no compression: a server that draws
+//     goldsource and bzip2 splits as if it had drawn split;
+//   - whether it asks for a challenge before INFO (challenge). All but relays
+//     (HLTV) ask for one before PLAYER and RULES;
+//   - whether it sends every datagram twice (duplicate) and whether its
+//     datagrams overtake each other (reorder).
+//
+// Loss is not a server's but the path's: it is the chance of every single
+// datagram, each way. Silent, garbage and challenge-loop servers keep their
+// temper whatever else they drew; the other tempers come after the challenge.
+//
+// Beside the shares, servers have the quirks of the real ones, in every World:
+// names that are empty, not UTF-8 or full of terminal escapes, more than 255
+// players, negative scores, missing EDF bytes, a VAC byte left out, 64-bit game
+// ids, Arma 3 and DayZ rules that carry binary, two rounds of challenges. They
+// are listed where they are drawn.
+package prototest

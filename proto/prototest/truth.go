@@ -1,0 +1,162 @@
+package prototest
+
+import (
+	"strings"
+
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/a3sb"
+)
+
+// Outcomes is a set of the words with which a section of a record may end.
+type Outcomes uint8
+
+// The outcomes. They are the statuses of records that a server can cause.
+const (
+	Success Outcomes = 1 << iota
+	Timeout
+	Incomplete
+	ProtocolError
+	Refused
+)
+
+var outcomeNames = [...]string{"success", "timeout", "incomplete", "protocol_error", "refused"}
+
+// ParseOutcome returns the outcome of that name, or none.
+func ParseOutcome(status string) Outcomes {
+	for i, n := range outcomeNames {
+		if n == status {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+// Has reports whether any of what is in o.
+func (o Outcomes) Has(what Outcomes) bool { return o&what != 0 }
+
+// String returns the words, joined by " or ".
+func (o Outcomes) String() string {
+	var names []string
+	for i, n := range outcomeNames {
+		if o.Has(1 << i) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// An InfoTruth is one INFO reply that a server may be taken at its word for.
+type InfoTruth struct {
+	proto.Info
+	// ActualPlayers and ActualMaxPlayers are the counts beyond the byte, valid
+	// with HasActual.
+	ActualPlayers, ActualMaxPlayers int
+	HasActual                       bool
+}
+
+// A Truth is what a perfect scanner records of one server when it asks for
+// Want. Values are what was sent, byte for byte, and are meaningful where the
+// section of their kind may succeed.
+type Truth struct {
+	Server Server
+	Want   proto.Kinds
+
+	// Sections is how each kind that was asked for may end, by Kind.
+	Sections [3]Outcomes
+
+	// Info holds every acceptable answer, the best first: HLDS sends two.
+	// GamePort and the other extra fields that did not come whole are zero.
+	Info    []InfoTruth
+	Players proto.PlayerList
+	Rules   proto.RuleList // without the rules that carry A3SB
+	A3SB    *a3sb.Block    // nil where there is none
+
+	// Challenged says whether the server asked for a challenge, valid with
+	// ChallengedKnown.
+	Challenged, ChallengedKnown bool
+}
+
+// A TruthTeller knows what its servers say: a World, or a Replay.
+type TruthTeller interface {
+	// Truth returns what is to be recorded of the server at e by one that asks
+	// for want. It is false where there is no server.
+	Truth(e Endpoint, want proto.Kinds) (Truth, bool)
+}
+
+// Truth returns what is to be recorded of the server at e. There is one at
+// every endpoint. All memory is the caller's.
+func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
+	s := w.ServerAt(e)
+	t := Truth{Server: s, Want: want, ChallengedKnown: true}
+	for k := range proto.Kind(3) {
+		if !want.Has(k) {
+			continue
+		}
+		t.Sections[k] = s.outcomes(k, want)
+		if w.Shares.Loss > 0 {
+			t.Sections[k] |= Timeout | Incomplete
+			if s.Does.Has(Garbage) {
+				t.Sections[k] |= ProtocolError // the noise came through and the answer did not
+			}
+		}
+		t.Challenged = t.Challenged || s.demandsChallenge(k)
+	}
+	var sc scratch
+	if want.Has(proto.KindInfo) {
+		e := s.engine()
+		if e == engineSource || e == engineHLDS || e == engineBoth {
+			t.Info = append(t.Info, s.infoTruth(&sc, false))
+		}
+		if e >= engineOldHLDS {
+			t.Info = append(t.Info, s.infoTruth(&sc, true))
+		}
+	}
+	if want.Has(proto.KindPlayers) {
+		s.players(&sc, &t.Players)
+	}
+	if want.Has(proto.KindRules) {
+		s.rules(&sc, &t.Rules)
+		if g := s.game(); g.kind == arma || g.kind == dayz {
+			t.A3SB = &sc.block
+			kept := t.Rules.List[:0]
+			for _, rule := range t.Rules.List {
+				if len(rule.Name) != 2 {
+					kept = append(kept, rule)
+				}
+			}
+			t.Rules.List = kept
+		}
+	}
+	return t, true
+}
+
+// infoTruth returns what a reader knows after the reply of that format.
+func (s *Server) infoTruth(sc *scratch, goldSource bool) InfoTruth {
+	reply := s.info(sc, goldSource)
+	return InfoTruth{Info: reply.whole(), ActualPlayers: reply.actual, ActualMaxPlayers: reply.actualMax, HasActual: reply.hasActual}
+}
+
+// outcomes returns how the section of kind k may end without loss.
+func (s *Server) outcomes(k proto.Kind, want proto.Kinds) Outcomes {
+	switch {
+	case s.Does.Has(Silent):
+		return Timeout
+	case s.Does.Has(Garbage) && !s.noiseFirst():
+		return ProtocolError | Incomplete // a ban notice is well-formed
+	case s.Does.Has(ChallengeLoop):
+		return ProtocolError
+	case s.Does.Has(Endless):
+		return Incomplete
+	case s.Does.Has(WrongType) && s.alwaysWrong():
+		switch asker := (k + 2) % 3; { // the kind whose query k is sent for
+		case want == k.Bit():
+			return Incomplete | ProtocolError
+		case want.Has(asker):
+			return Success | Incomplete | ProtocolError | Timeout
+		}
+		return Incomplete | ProtocolError | Timeout
+	case s.Does.Has(WrongType) && k != proto.KindInfo:
+		return Success | Incomplete | ProtocolError | Timeout
+	}
+	return Success
+}

@@ -1,0 +1,105 @@
+package prototest
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A World is all servers there could be. It is only read by its methods and may
+// be shared between goroutines.
+type World struct {
+	Seed   uint64
+	Shares Shares
+}
+
+// A Server is one server of a World: where it is and what it does. It is a
+// value of a few words; what it says is drawn from its hash when it is asked.
+type Server struct {
+	At    Endpoint
+	Does  Behaviour
+	Delay time.Duration // from a request to its answer
+
+	id uint64 // the hash that everything else follows from
+}
+
+// Server returns the server at ap.
+func (w *World) Server(ap netip.AddrPort) Server { return w.ServerAt(EndpointFrom(ap)) }
+
+// ServerAt returns the server at e.
+func (w *World) ServerAt(e Endpoint) Server {
+	s := Server{At: e, id: e.hash(w.Seed)}
+	p := &w.Shares
+
+	// One number line for what excludes each other, so that every share is a
+	// share of all servers.
+	u := unit(s.draw(aspectTemper)) * 100
+	for _, t := range [...]struct {
+		share float64
+		does  Behaviour
+	}{
+		{p.Silent, Silent}, {p.Garbage, Garbage}, {p.ChallengeLoop, ChallengeLoop},
+		{p.Endless, Endless}, {p.WrongType, WrongType}, {p.Truncate, Truncate},
+	} {
+		if u < t.share {
+			s.Does |= t.does
+			break
+		}
+		u -= t.share
+	}
+	switch u := unit(s.draw(aspectEngine)) * 100; {
+	case u < p.GoldSource:
+		s.Does |= GoldSource
+	case u < p.GoldSource+p.Ship:
+		s.Does |= Ship
+	}
+	switch u := unit(s.draw(aspectLong)) * 100; {
+	case u < p.Split:
+		s.Does |= Split
+	case u < p.Split+p.BZip2:
+		s.Does |= BZip2
+	}
+	if s.Does.Has(GoldSource) && s.Does.Has(BZip2) {
+		s.Does ^= BZip2 | Split // HLDS cannot compress
+	}
+	if percent(s.draw(aspectChallenge), p.Challenge) {
+		s.Does |= Challenge
+	}
+	if percent(s.draw(aspectDuplicate), p.Duplicate) {
+		s.Does |= Duplicate
+	}
+	if percent(s.draw(aspectReorder), p.Reorder) {
+		s.Does |= Reorder
+	}
+	s.Delay = p.DelayMin
+	if d := p.DelayMax - p.DelayMin; d > 0 {
+		s.Delay += time.Duration(unit(s.draw(aspectDelay)) * float64(d))
+	}
+	return s
+}
+
+// An aspect is a reason to draw from a server's hash. Each reason has a number
+// of its own, so that what one draws says nothing about another.
+type aspect uint64
+
+const (
+	aspectTemper aspect = iota + 1
+	aspectEngine
+	aspectLong
+	aspectChallenge
+	aspectDuplicate
+	aspectReorder
+	aspectDelay
+	aspectFlavour // the kind within a behaviour: which garbage, which split header
+	aspectGame
+	aspectCrowd
+	aspectInfo
+	aspectPlayers
+	aspectRules
+	aspectToken
+	aspectCut
+)
+
+func (s *Server) draw(a aspect) uint64 { return mix(s.id ^ uint64(a)*golden) }
+
+// stream returns a generator for all that a is about.
+func (s *Server) stream(a aspect) Rand { return Rand{s.draw(a)} }
