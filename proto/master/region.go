@@ -1,0 +1,67 @@
+package master
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Region is where servers say they are.
+type Region uint8
+
+// The regions.
+const (
+	USEast       Region = 0x00
+	USWest       Region = 0x01
+	SouthAmerica Region = 0x02
+	Europe       Region = 0x03
+	Asia         Region = 0x04
+	Australia    Region = 0x05
+	MiddleEast   Region = 0x06
+	Africa       Region = 0x07
+	Everywhere   Region = 0xFF
+)
+
+// regionNames is a list, not a map, for the order of messages.
+var regionNames = []struct {
+	name   string
+	region Region
+}{
+	{"us-east", USEast},
+	{"us-west", USWest},
+	{"south-america", SouthAmerica},
+	{"europe", Europe},
+	{"asia", Asia},
+	{"australia", Australia},
+	{"middle-east", MiddleEast},
+	{"africa", Africa},
+	{"all", Everywhere},
+}
+
+// String returns the region's name, as ParseRegion takes it.
+func (r Region) String() string {
+	for _, n := range regionNames {
+		if n.region == r {
+			return n.name
+		}
+	}
+	return strconv.Itoa(int(r))
+}
+
+// ParseRegion returns the region of a name (us-east, us-west, south-america,
+// europe, asia, australia, middle-east, africa, all) or of a number up to 255.
+func ParseRegion(s string) (Region, error) {
+	for _, n := range regionNames {
+		if strings.EqualFold(n.name, s) {
+			return n.region, nil
+		}
+	}
+	if v, err := strconv.ParseUint(s, 10, 8); err == nil {
+		return Region(v), nil
+	}
+	names := make([]string, len(regionNames))
+	for i, n := range regionNames {
+		names[i] = n.name
+	}
+	return 0, fmt.Errorf("%q is no region: want one of %s", s, strings.Join(names, ", "))
+}
