@@ -1,0 +1,94 @@
+package output
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+// A file is the Sink of a plain file, and what lies under a compressor. Lines
+// go into the named file itself, so that it can be followed while it grows.
+type file struct {
+	f       *os.File
+	size    int64 // bytes in the file, those of before included
+	regular bool  // it can be cut, and has a disk to wait for
+	std     bool  // standard output, which is not ours to close
+	err     error // the first error
+}
+
+// openFile opens path for writing, "-" being standard output.
+func openFile(path string, keep bool) (*file, error) {
+	if path == "-" {
+		return newFile(os.Stdout, true)
+	}
+	flags := os.O_WRONLY | os.O_CREATE
+	if !keep {
+		flags |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return newFile(f, false)
+}
+
+// newFile takes over f, whose end is where lines go.
+func newFile(f *os.File, std bool) (*file, error) {
+	s := &file{f: f, std: std}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() && !std {
+		// Standard output that was redirected to a file is not cut: others may
+		// write there too.
+		s.regular = true
+		s.size, err = f.Seek(0, io.SeekEnd)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// WriteLines writes p. Where only a part of it could be written the file is cut
+// back to what it held before.
+func (s *file) WriteLines(p []byte) error {
+	before := s.size
+	if _, err := s.Write(p); err != nil {
+		s.cut(before)
+	}
+	return s.err
+}
+
+// Write writes p, for a compressor.
+func (s *file) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.f.Write(p)
+	s.size += int64(n)
+	s.err = err
+	return n, err
+}
+
+// cut takes away what stands in the file after the first size bytes.
+func (s *file) cut(size int64) {
+	if s.regular && s.f.Truncate(size) == nil {
+		s.size = size
+	}
+}
+
+// Sync has nothing to do: what was written is with the operating system.
+func (s *file) Sync() (int64, error) { return s.size, s.err }
+
+// Close waits for the disk and closes the file.
+func (s *file) Close() error {
+	if s.regular && s.err == nil {
+		// Some file systems tell of a full disk only here.
+		s.err = s.f.Sync()
+	}
+	if !s.std {
+		if err := s.f.Close(); s.err == nil {
+			s.err = err
+		}
+	}
+	return s.err
+}

@@ -1,0 +1,38 @@
+package output
+
+import (
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A disk that fills up in the middle of a batch: the file ends with the last
+// whole batch or frame. A limit on the size of files stands for the disk.
+func TestSinkCutsPartialWrite(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
+
+	for c, name := range endings {
+		path := filepath.Join(t.TempDir(), name)
+		s, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(lines(0, 20)))
+		committed, err := s.Sync()
+		require.NoError(t, err)
+
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(committed) + 10, Max: limit.Max}))
+		err = failAfter(t, s)
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+
+		require.ErrorIs(t, err, syscall.EFBIG)
+		b := readFile(t, path)
+		require.Len(t, b, int(committed), c)
+		require.Equal(t, string(lines(0, 20)), string(unpack(t, c, b)))
+	}
+}

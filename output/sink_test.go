@@ -1,0 +1,220 @@
+package output
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+// endings has a file name for each compression.
+var endings = map[Compression]string{CompressNone: "r.ndjson", CompressZstd: "r.ndjson.zst", CompressGzip: "r.ndjson.gz"}
+
+// lines returns n lines of various lengths that end in their number.
+func lines(from, n int) []byte {
+	var b []byte
+	for i := from; i < from+n; i++ {
+		b = fmt.Appendf(b, "{\"seq\":%d,\"x\":%q}\n", i, strings.Repeat("ab", i*7%50))
+	}
+	return b
+}
+
+// unpack is what b holds, read by the libraries' own readers.
+func unpack(t *testing.T, c Compression, b []byte) []byte {
+	t.Helper()
+	var r io.Reader = bytes.NewReader(b)
+	switch c {
+	case CompressZstd:
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		require.NoError(t, err)
+		defer d.Close()
+		r = d
+	case CompressGzip:
+		g, err := gzip.NewReader(r)
+		require.NoError(t, err)
+		r = g
+	}
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return out
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return b
+}
+
+func TestCompression(t *testing.T) {
+	for path, want := range map[string]Compression{"-": CompressNone, "a.ndjson": CompressNone, "a.ZST": CompressZstd, "a.gz": CompressGzip, "gz": CompressNone, "a.zst/b": CompressNone} {
+		require.Equal(t, want, CompressAuto.For(path), path)
+	}
+	require.Equal(t, CompressNone, CompressNone.For("a.gz"))
+	require.Equal(t, CompressGzip, CompressGzip.For("-"))
+	for _, c := range []Compression{CompressAuto, CompressNone, CompressZstd, CompressGzip} {
+		got, err := ParseCompression(c.String())
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+	}
+	_, err := ParseCompression("lzma")
+	require.EqualError(t, err, `"lzma" is not one of auto, none, zstd, gzip`)
+}
+
+// A file that is read after a Sync, while the run goes on, holds all that was
+// written before: what a run that is killed leaves behind.
+func TestSinkSyncedIsReadable(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			s, err := OpenSink(path, SinkOptions{})
+			require.NoError(t, err)
+			var want []byte
+			for i := range 5 {
+				for j := range 3 {
+					p := lines(10*i+j, 1)
+					require.NoError(t, s.WriteLines(p))
+					want = append(want, p...)
+				}
+				committed, err := s.Sync()
+				require.NoError(t, err)
+				b := readFile(t, path)
+				require.EqualValues(t, len(b), committed)
+				require.Equal(t, string(want), string(unpack(t, c, b)))
+
+				again, err := s.Sync()
+				require.NoError(t, err)
+				require.Equal(t, committed, again, "no frame for nothing")
+			}
+			require.NoError(t, s.Close())
+			require.Equal(t, string(want), string(unpack(t, c, readFile(t, path))))
+		})
+	}
+}
+
+func TestSinkOverwritesOrAppends(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			write := func(o SinkOptions, p []byte) {
+				s, err := OpenSink(path, o)
+				require.NoError(t, err)
+				require.NoError(t, s.WriteLines(p))
+				require.NoError(t, s.Close())
+			}
+			write(SinkOptions{}, lines(0, 3))
+			write(SinkOptions{}, lines(10, 2))
+			write(SinkOptions{Append: true}, lines(12, 2))
+			require.Equal(t, string(lines(10, 4)), string(unpack(t, c, readFile(t, path))))
+			before := readFile(t, path)
+
+			s, err := OpenSink(path, SinkOptions{Append: true})
+			require.NoError(t, err)
+			committed, err := s.Sync()
+			require.NoError(t, err)
+			require.EqualValues(t, len(before), committed, "what was there counts")
+			require.NoError(t, s.Close())
+			require.Equal(t, before, readFile(t, path), "a run without records leaves it alone")
+		})
+	}
+}
+
+// A run without records leaves a file that zstd and gzip take for one of theirs.
+func TestSinkEmpty(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			s, err := OpenSink(path, SinkOptions{})
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			b := readFile(t, path)
+			require.Empty(t, unpack(t, c, b))
+			require.Equal(t, c != CompressNone, len(b) > 0)
+		})
+	}
+}
+
+func TestSinkCompresses(t *testing.T) {
+	var p []byte
+	for seq := range uint64(2000) {
+		r := infoRecord()
+		r.Seq = seq
+		p = AppendJSON(p, r)
+	}
+	for _, c := range []Compression{CompressZstd, CompressGzip} {
+		path := filepath.Join(t.TempDir(), "r")
+		s, err := OpenSink(path, SinkOptions{Compression: c})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(p))
+		require.NoError(t, s.Close())
+		b := readFile(t, path)
+		require.Less(t, len(b), len(p)/10, c)
+		require.Equal(t, p, unpack(t, c, b))
+	}
+}
+
+func TestOpenSinkErrors(t *testing.T) {
+	_, err := OpenSink(filepath.Join(t.TempDir(), "no", "such", "directory"), SinkOptions{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = OpenSink(filepath.Join(t.TempDir(), "r"), SinkOptions{Compression: 9})
+	require.EqualError(t, err, "no compressor for unknown")
+}
+
+// failAfter writes to s until it fails, and returns the error.
+func failAfter(t *testing.T, s Sink) error {
+	t.Helper()
+	for range 1000 {
+		err := s.WriteLines(lines(0, 100))
+		if err == nil {
+			_, err = s.Sync()
+		}
+		if err != nil {
+			require.Equal(t, err, s.WriteLines(lines(0, 1)), "an error is final")
+			_, syncErr := s.Sync()
+			require.Equal(t, err, syncErr)
+			require.Equal(t, err, s.Close())
+			return err
+		}
+	}
+	require.Fail(t, "it never failed")
+	return nil
+}
+
+func TestSinkNoSpace(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	for c := range endings {
+		s, err := OpenSink("/dev/full", SinkOptions{Compression: c})
+		require.NoError(t, err)
+		err = failAfter(t, s)
+		require.True(t, IsNoSpace(err), "%v", err)
+		require.False(t, IsBrokenPipe(err))
+		require.ErrorContains(t, err, "/dev/full")
+	}
+}
+
+func TestSinkBrokenPipe(t *testing.T) {
+	for c := range endings {
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		f, err := newFile(w, false)
+		require.NoError(t, err)
+		var s Sink = f
+		if c != CompressNone {
+			s, err = newCompressor(f, c)
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Close())
+		err = failAfter(t, s)
+		require.True(t, IsBrokenPipe(err), "%v", err)
+		require.False(t, IsNoSpace(err))
+	}
+}

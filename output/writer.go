@@ -1,0 +1,276 @@
+package output
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// BufferSize is how many bytes of lines are handed over at a time. It is large
+// enough that the hand-over, about 200 ns, is nothing against a hundred records,
+// and small enough for the second level of cache.
+const BufferSize = 64 << 10
+
+// Implementation constants.
+const (
+	defaultBuffers   = 16
+	defaultOverflow  = 64 << 20
+	defaultSyncEvery = time.Second
+	// keepCapacity is how far a buffer may have grown, for a record that did
+	// not fit, and still be used again.
+	keepCapacity = 4 * BufferSize
+)
+
+// A Buffer holds lines on their way to the file. Between Free and Put it belongs
+// to whoever took it, alone.
+type Buffer struct {
+	// B holds whole lines. Append to it, and let it grow where one does not fit.
+	B []byte
+
+	overflow bool // beyond the pool: dropped when written
+}
+
+// Full reports whether the Buffer should be handed over before the next record.
+func (b *Buffer) Full() bool { return len(b.B) >= BufferSize-fullSlack }
+
+// fullSlack leaves room for one more record of the common size without growing.
+const fullSlack = 2 << 10
+
+// WriterOptions size a Writer. The zero value asks for the defaults.
+type WriterOptions struct {
+	Buffers  int // pooled buffers of BufferSize, at least 2; 16
+	Overflow int // bytes of buffers beyond the pool, taken only while it is empty; 64 MiB, none if negative
+
+	// SyncEvery is how long lines may stay in the compressor before it ends
+	// its frame; 1 s. Sinks that keep nothing back are synced after each buffer.
+	SyncEvery time.Duration
+
+	// Wake is called whenever a buffer has come back and when the Sink has
+	// failed, from the Writer's goroutine: it is how a loop that waits for
+	// packets learns that there is room again. It must not block. It may be nil.
+	Wake func()
+}
+
+// WriterStats count what went through a Writer.
+type WriterStats struct {
+	// Records, and Bytes before compression, are those that are in the file:
+	// what a failing Sink cut off again is not among them.
+	Records int64
+	Bytes   int64
+	// Committed is the length of the file up to the last whole line or frame,
+	// with what it held before the run.
+	Committed int64
+}
+
+// A Writer takes filled Buffers from the loop of a scan and gives them to a
+// Sink, in order, from a goroutine of its own.
+//
+// Free, Put, Room, Take and Close are for one goroutine, the owner. None of them
+// but Take and Close ever waits. The others may be called by anybody.
+type Writer struct {
+	sink      Sink
+	syncEvery time.Duration // 0: after each buffer
+	wake      func()
+
+	free        chan *Buffer // the pool
+	full        chan *Buffer // has room for every Buffer there can be, so that Put never waits
+	overflow    atomic.Int32 // Buffers beyond the pool that are in use
+	maxOverflow int32
+
+	failed    chan struct{} // closed after err is set
+	err       error
+	done      chan struct{} // closed when the goroutine has ended
+	closeOnce sync.Once
+
+	// Of the goroutine.
+	pendingRecords, pendingBytes int64 // with the Sink, not yet synced
+
+	records, bytes, committed atomic.Int64
+}
+
+// NewWriter returns a Writer to sink and starts its goroutine, which ends with
+// Close. The Writer closes the sink.
+func NewWriter(sink Sink, o WriterOptions) *Writer {
+	if o.Buffers == 0 {
+		o.Buffers = defaultBuffers
+	}
+	o.Buffers = max(o.Buffers, 2)
+	if o.Overflow == 0 {
+		o.Overflow = defaultOverflow
+	}
+	if o.SyncEvery == 0 {
+		o.SyncEvery = defaultSyncEvery
+	}
+	if _, direct := sink.(*file); direct {
+		o.SyncEvery = 0
+	}
+	if o.Wake == nil {
+		o.Wake = func() {}
+	}
+	overflow := max(o.Overflow, 0) / BufferSize
+	w := &Writer{
+		sink:        sink,
+		syncEvery:   o.SyncEvery,
+		wake:        o.Wake,
+		free:        make(chan *Buffer, o.Buffers),
+		full:        make(chan *Buffer, o.Buffers+overflow),
+		maxOverflow: int32(overflow),
+		failed:      make(chan struct{}),
+		done:        make(chan struct{}),
+	}
+	for range o.Buffers {
+		w.free <- &Buffer{B: make([]byte, 0, BufferSize)}
+	}
+	go w.run()
+	return w
+}
+
+// Free returns an empty Buffer, first from the pool and then beyond it. It
+// returns false where the overflow is used up too.
+func (w *Writer) Free() (*Buffer, bool) {
+	select {
+	case b := <-w.free:
+		return b, true
+	default:
+	}
+	if w.overflow.Load() >= w.maxOverflow {
+		return nil, false
+	}
+	w.overflow.Add(1)
+	return &Buffer{B: make([]byte, 0, BufferSize), overflow: true}, true
+}
+
+// Take is Free that waits. The owner must have put back at least one pooled
+// Buffer of those it took.
+func (w *Writer) Take() *Buffer {
+	if b, ok := w.Free(); ok {
+		return b
+	}
+	return <-w.free
+}
+
+// Room returns how many Buffers are free in the pool, those beyond it not
+// counted. Who adds work should stop at a few, so that the answers to the work
+// that is out still find room.
+func (w *Writer) Room() int { return len(w.free) }
+
+// Put hands b over, full or not: lines are written soon after, or when the
+// compressor's frame ends. b must come from Free or Take and must not be touched
+// again. Put after Close panics.
+func (w *Writer) Put(b *Buffer) { w.full <- b }
+
+// Failed is closed when the Sink has failed. Buffers are still taken then, and
+// thrown away, so that nobody has to hurry.
+func (w *Writer) Failed() <-chan struct{} { return w.failed }
+
+// Err returns the Sink's first error, or nil.
+func (w *Writer) Err() error {
+	select {
+	case <-w.failed:
+		return w.err
+	default:
+		return nil
+	}
+}
+
+// Stats returns the counts so far.
+func (w *Writer) Stats() WriterStats {
+	return WriterStats{Records: w.records.Load(), Bytes: w.bytes.Load(), Committed: w.committed.Load()}
+}
+
+// Close writes what was put, closes the Sink and returns the first error there
+// was. Further calls return it again.
+func (w *Writer) Close() error {
+	w.closeOnce.Do(func() { close(w.full) })
+	<-w.done
+	return w.Err()
+}
+
+// run is the goroutine.
+func (w *Writer) run() {
+	defer close(w.done)
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case b, ok := <-w.full:
+			if !ok {
+				w.finish()
+				return
+			}
+			wasClean := w.pendingRecords == 0
+			w.write(b)
+			switch {
+			case w.pendingRecords == 0:
+			case w.syncEvery == 0:
+				w.sync()
+			case wasClean:
+				timer.Reset(w.syncEvery)
+			}
+			w.giveBack(b)
+			w.wake()
+		case <-timer.C:
+			w.sync()
+		}
+	}
+}
+
+// write gives b to the Sink, unless that has failed.
+func (w *Writer) write(b *Buffer) {
+	if len(b.B) == 0 || w.Err() != nil {
+		return
+	}
+	if err := w.sink.WriteLines(b.B); err != nil {
+		w.fail(err)
+		return
+	}
+	w.pendingRecords += int64(bytes.Count(b.B, []byte{'\n'}))
+	w.pendingBytes += int64(len(b.B))
+}
+
+// giveBack returns b to the pool.
+func (w *Writer) giveBack(b *Buffer) {
+	if b.overflow {
+		w.overflow.Add(-1)
+		return
+	}
+	if cap(b.B) > keepCapacity {
+		b.B = make([]byte, 0, BufferSize)
+	}
+	b.B = b.B[:0]
+	w.free <- b
+}
+
+// sync ends the frame.
+func (w *Writer) sync() {
+	if w.Err() != nil {
+		return
+	}
+	committed, err := w.sink.Sync()
+	w.committed.Store(committed)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	w.records.Add(w.pendingRecords)
+	w.bytes.Add(w.pendingBytes)
+	w.pendingRecords, w.pendingBytes = 0, 0
+}
+
+// fail keeps the first error and tells of it.
+func (w *Writer) fail(err error) {
+	w.pendingRecords, w.pendingBytes = 0, 0
+	w.err = err
+	close(w.failed)
+	w.wake()
+}
+
+// finish syncs and closes the Sink.
+func (w *Writer) finish() {
+	w.sync()
+	if err := w.sink.Close(); err != nil && w.Err() == nil {
+		w.fail(err)
+	}
+}
