@@ -1,0 +1,575 @@
+package scanner
+
+import (
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// expireStep is how many deadlines are looked at in one turn of the loop: a
+// hundred thousand that fall together must not keep it from the socket.
+const expireStep = 1024
+
+// An Engine is a whole scan, less the socket, the clock and the goroutines:
+// targets, datagrams and the time go in, requests and records come out. It is a
+// value of its inputs and its seed alone, so that a scan of a million targets
+// can be run in virtual time. It is not safe for concurrent use.
+//
+// Order of service: answers to challenges and further queries first, since a
+// server is waiting; then retries; then fresh targets. What is in flight
+// therefore drains before more is taken in, and overload shows as slower
+// admission instead of as timeouts.
+type Engine struct {
+	cfg    Config
+	wall   time.Time // at proto.Time 0
+	client *proto.Client
+	table  *mux.Table
+	slab   slab
+	wheel  *wheel
+	hosts  *hosts
+	budget budget
+	recent recent
+	store  *proto.Arena // answers that wait for the target's other answers
+
+	answers readyList
+	retries readyList
+	origins origins
+
+	feed    []targets.Target // not yet admitted
+	feedAt  int
+	ended   bool // no more targets will be fed
+	stopped bool // none are to be admitted
+	held    bool // the output is behind: none are to be admitted now
+	blocked bool // the next target waits for room among the parked ones
+	window  int  // targets that may be open at once
+	reached bool // MaxResults
+
+	stats Stats
+	rtts  histogram
+	out   []byte // records, whole lines
+	due   []uint32
+	rec   recorder
+}
+
+// NewEngine returns an Engine for a valid cfg. Virtual time 0 is wall.
+// ReassemblyBytes and the other sizes are decided here; nothing grows later but
+// what the parked targets take.
+func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := cfg.MaxInFlight
+	client, err := proto.NewClient(proto.Config{
+		Timeout:         cfg.Timeout,
+		Retries:         cfg.Retries,
+		MaxElapsed:      cfg.TargetTimeout,
+		Sequential:      cfg.Sequential,
+		ReassemblyBytes: min(max(n*2048, 8<<20), 64<<20),
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:     cfg,
+		wall:    wall,
+		client:  client,
+		table:   mux.NewTable(n, cfg.Seed),
+		slab:    newSlab(n),
+		wheel:   newWheel(n, 0),
+		hosts:   newHosts(cfg.PerIPRate, n, cfg.Seed),
+		budget:  newBudget(cfg.Rate, cfg.Bandwidth),
+		recent:  newRecent(n, cfg.Seed),
+		store:   proto.NewArena(storeBytes(&cfg)),
+		answers: readyList{mark: slotAnswer},
+		retries: readyList{mark: slotRetry},
+		window:  n,
+		due:     make([]uint32, 0, expireStep),
+	}
+	e.rec.init()
+	return e, nil
+}
+
+// storeBytes is the memory for answers that wait for others of their target:
+// a short INFO and a medium list for each, within bounds. Where --raw keeps
+// every datagram, four times that.
+func storeBytes(cfg *Config) int {
+	n := cfg.MaxInFlight * 2048
+	if cfg.Raw {
+		n *= 4
+	}
+	return min(max(n, 16<<20), 256<<20)
+}
+
+// Feed gives the Engine targets. It keeps the slice until NeedsTargets is true again.
+func (e *Engine) Feed(list []targets.Target) { e.feed, e.feedAt = list, 0 }
+
+// EndFeed says that no more targets will come.
+func (e *Engine) EndFeed() { e.ended = true }
+
+// NeedsTargets reports whether Feed may be called: all that was fed is taken in.
+func (e *Engine) NeedsTargets() bool {
+	return e.feedAt == len(e.feed) && !e.ended && !e.stopped
+}
+
+// Stop ends admission: what is in flight goes on, targets that wait their turn
+// are given back uncounted.
+func (e *Engine) Stop() {
+	e.stopped = true
+	for {
+		if _, ok := e.hosts.drain(); !ok {
+			break
+		}
+	}
+	e.feed, e.feedAt = nil, 0
+}
+
+// Hold stops admission for as long as the output is behind.
+func (e *Engine) Hold(held bool) { e.held = held }
+
+// SetWindow limits the targets open at once, below Config.MaxInFlight.
+func (e *Engine) SetWindow(n int) { e.window = min(max(n, 1), e.cfg.MaxInFlight) }
+
+// InFlight returns the number of targets that are open.
+func (e *Engine) InFlight() int { return e.slab.live }
+
+// Finished reports whether there is nothing left to do.
+func (e *Engine) Finished() bool {
+	if e.slab.live > 0 {
+		return false
+	}
+	return e.stopped || e.ended && e.feedAt == len(e.feed) && e.hosts.parked == 0
+}
+
+// ReachedMaxResults reports whether Config.MaxResults records of success are written.
+func (e *Engine) ReachedMaxResults() bool { return e.reached }
+
+// Output returns the records written since TakeOutput was last called.
+func (e *Engine) Output() []byte { return e.out }
+
+// TakeOutput returns the records and goes on writing into buf, which must be empty.
+func (e *Engine) TakeOutput(buf []byte) []byte {
+	out := e.out
+	e.out = buf
+	return out
+}
+
+// Stats returns the counts as they stand.
+func (e *Engine) Stats() Stats {
+	s := e.stats
+	s.InFlight, s.Parked = e.slab.live, e.hosts.parked
+	s.RTT = [3]time.Duration{e.rtts.percentile(.5), e.rtts.percentile(.9), e.rtts.percentile(.99)}
+	s.RTTMax = -1
+	if e.rtts.n > 0 {
+		s.RTTMax = e.rtts.max
+	}
+	return s
+}
+
+// BeginTurn is called once a turn of the loop, before anything else.
+func (e *Engine) BeginTurn() { e.client.BeginTurn() }
+
+// HandlePacket takes what the socket received. It reads p only during the call.
+func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
+	i, known := e.table.Find(p.Peer)
+	if p.Unreachable != mux.Reachable {
+		e.stats.ICMP++
+		if known && e.cfg.ICMP != ICMPOff {
+			s := &e.slab.slots[i]
+			out := e.client.HandleUnreachable(&s.q, p.Unreachable == mux.PortUnreachable, e.cfg.ICMP == ICMPOn)
+			e.step(now, i, &out)
+		}
+		return
+	}
+	e.stats.Received++
+	e.stats.BytesReceived += uint64(len(p.Data))
+	if !known {
+		if e.recent.has(p.Peer) {
+			e.stats.Late++
+		} else {
+			e.stats.Unmatched++
+		}
+		return
+	}
+	s := &e.slab.slots[i]
+	if s.heard++; s.heard == 0 {
+		s.heard--
+	}
+	s.bytes += uint32(len(p.Data))
+	if e.cfg.Raw {
+		e.keepRaw(now, s, p.Data, false)
+	}
+	data := p.Data
+	if p.Truncated { // half a datagram is noise, whatever it begins with
+		e.stats.Truncated++
+		data = nil
+	}
+	out := e.client.HandleDatagram(&s.q, now, data)
+	e.step(now, i, &out)
+}
+
+// HandleTimeout does what is due at now, at most expireStep deadlines: Deadline
+// stays in the past while there are more.
+func (e *Engine) HandleTimeout(now proto.Time) {
+	e.due = e.wheel.expire(now, e.due[:0])
+	for _, i := range e.due {
+		s := &e.slab.slots[i]
+		if s.flags&slotPaced != 0 && s.paced <= now {
+			s.flags &^= slotPaced
+			e.list(s).push(&e.slab, i)
+		}
+		out := e.client.HandleTimeout(&s.q, now)
+		if out.Send && s.flags&(slotAnswer|slotRetry|slotPaced) == 0 {
+			s.flags |= slotRetries
+		}
+		e.step(now, i, &out)
+	}
+}
+
+// step does what a Query's Output asks for.
+func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
+	s := &e.slab.slots[i]
+	switch out.Verdict {
+	case proto.Answer, proto.Upgrade:
+		if !e.rec.decode(out.Kind, out.Body) {
+			e.rec.decoded = 0
+			e.stats.Malformed++
+			*out = e.client.Reject(&s.q, out.Kind, now)
+			break
+		}
+		if out.Done {
+			break // it is decoded, and its record is written below: nothing to keep
+		}
+		e.rec.decoded = 0
+		if out.Verdict == proto.Upgrade {
+			e.forget(s, uint32(out.Kind))
+		}
+		if !e.keep(s, out.Body, uint32(out.Kind)) {
+			e.stats.NoMemory++
+			*out = e.client.Reject(&s.q, out.Kind, now)
+		}
+	case proto.Challenged:
+		e.stats.Challenges++
+	case proto.Duplicate:
+		e.stats.Duplicate++
+	case proto.Unexpected:
+		e.stats.Unexpected++
+	case proto.Malformed:
+		e.stats.Malformed++
+	case proto.Dropped:
+		e.stats.NoMemory++
+	}
+	if out.Done {
+		e.settle(now, i, "")
+		return
+	}
+	if out.Send {
+		e.want(now, i)
+	}
+	e.rearm(i)
+}
+
+// want queues a slot that wants to send, now or when its address has a turn.
+func (e *Engine) want(now proto.Time, i uint32) {
+	s := &e.slab.slots[i]
+	if s.flags&(slotAnswer|slotRetry|slotPaced) != 0 {
+		return
+	}
+	if at := e.hosts.reserve(now, e.table.Key(i)); at > now {
+		s.flags |= slotPaced
+		s.paced = at
+		return
+	}
+	e.list(s).push(&e.slab, i)
+}
+
+func (e *Engine) list(s *slot) *readyList {
+	if s.flags&slotRetries != 0 {
+		return &e.retries
+	}
+	return &e.answers
+}
+
+func (e *Engine) unlist(i uint32) {
+	s := &e.slab.slots[i]
+	if s.flags&slotAnswer != 0 {
+		e.answers.remove(&e.slab, i)
+	}
+	if s.flags&slotRetry != 0 {
+		e.retries.remove(&e.slab, i)
+	}
+}
+
+// rearm sets the slot's deadline to what its Query and its pacing want.
+func (e *Engine) rearm(i uint32) {
+	s := &e.slab.slots[i]
+	at, ok := e.client.Deadline(&s.q)
+	if s.flags&slotPaced != 0 && (!ok || s.paced < at) {
+		at, ok = s.paced, true
+	}
+	if ok {
+		e.wheel.arm(i, at)
+	}
+}
+
+// Fill appends to tx what may be sent at now: what wants to be sent again, and
+// then fresh targets.
+func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
+	allowed := e.budget.available(now, tx.Cap()-tx.Len())
+	packets, payload := 0, 0
+	for packets < allowed {
+		i, ok := e.next(now)
+		if !ok {
+			break
+		}
+		s := &e.slab.slots[i]
+		if s.flags&slotRetries != 0 {
+			s.flags &^= slotRetries
+			e.stats.Retransmits++
+		}
+		data := e.client.AppendTransmit(tx.Next(), &s.q, now)
+		tx.Commit(e.table.Key(i), data)
+		packets++
+		payload += len(data)
+		if s.sent++; s.sent == 0 {
+			s.sent--
+		}
+		if e.cfg.Raw {
+			e.keepRaw(now, s, data, true)
+		}
+		if s.q.WantsSend() {
+			e.want(now, i)
+		}
+		e.rearm(i)
+	}
+	if packets > 0 {
+		e.budget.spend(now, packets, payload)
+		e.stats.Sent += uint64(packets)
+		e.stats.BytesSent += uint64(payload)
+	}
+}
+
+// next returns the slot that is to send next.
+func (e *Engine) next(now proto.Time) (uint32, bool) {
+	for {
+		i, ok := e.answers.pop(&e.slab)
+		if !ok {
+			i, ok = e.retries.pop(&e.slab)
+		}
+		if !ok {
+			return e.admit(now)
+		}
+		if e.slab.slots[i].q.WantsSend() { // what it wanted to repeat may have been answered meanwhile
+			return i, true
+		}
+	}
+}
+
+// accepts reports whether a fresh target would find a place.
+func (e *Engine) accepts() bool {
+	return !e.stopped && !e.held && e.slab.live < e.window &&
+		e.store.Available() >= e.store.Capacity()/4
+}
+
+// admit takes in the next target that may be sent to and returns its slot.
+func (e *Engine) admit(now proto.Time) (uint32, bool) {
+	for e.accepts() {
+		if t, ok := e.hosts.unpark(now); ok {
+			if i, ok := e.open(&t); ok {
+				return i, true
+			}
+			continue
+		}
+		if e.feedAt == len(e.feed) {
+			return 0, false
+		}
+		t := &e.feed[e.feedAt]
+		if t.Refusal != targets.Accepted {
+			e.feedAt++
+			e.refuse(now, t)
+			continue
+		}
+		if e.hosts.waits(t.Key) || !e.hosts.take(now, t.Key) {
+			if !e.hosts.park(now, *t) {
+				e.blocked = true
+				return 0, false
+			}
+			e.feedAt++
+			continue
+		}
+		e.feedAt++
+		if i, ok := e.open(t); ok {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// open gives a target a slot. A target whose address and port is in flight
+// already is given up: there is one conversation with each.
+func (e *Engine) open(t *targets.Target) (uint32, bool) {
+	i := e.slab.alloc()
+	if !e.table.Insert(t.Key, i) {
+		e.slab.release(i)
+		e.stats.Twins++
+		return 0, false
+	}
+	e.blocked = false
+	s := &e.slab.slots[i]
+	s.seq = t.Seq
+	s.origin = e.origins.add(t.Origin)
+	e.client.Begin(&s.q, e.cfg.Kinds)
+	e.stats.PeakInFlight = max(e.stats.PeakInFlight, e.slab.live)
+	return i, true
+}
+
+// SendFailed settles the target of a packet that the system refused to send
+// for that target's own sake.
+func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
+	e.stats.SendErrors++
+	i, ok := e.table.Find(p.Peer)
+	if !ok {
+		return
+	}
+	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
+	e.settle(now, i, err.Error())
+}
+
+// Abort settles all that is in flight as aborted.
+func (e *Engine) Abort(now proto.Time) {
+	e.Stop()
+	for i := range e.slab.slots[:e.slab.fresh] {
+		if s := &e.slab.slots[i]; s.flags&slotLive != 0 {
+			e.client.Abort(&s.q, proto.ReasonAborted)
+			e.settle(now, uint32(i), "")
+		}
+	}
+}
+
+// Deadline returns when the Engine has something to do by itself: a deadline,
+// a packet that the rate allows again, an address whose turn comes. It is false
+// where it only waits for targets or packets.
+func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
+	at, ok := e.wheel.next()
+	sooner := func(t proto.Time) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	fresh := e.feedAt < len(e.feed) && !e.blocked && e.accepts()
+	if e.answers.head != 0 || e.retries.head != 0 || fresh {
+		sooner(e.budget.next(now))
+	}
+	if t, parked := e.hosts.next(); parked && e.accepts() {
+		sooner(max(t, e.budget.next(now)))
+	}
+	return at, ok
+}
+
+// keep stores an answer until the target is settled.
+func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
+	r, ok := e.store.Put(b, tag)
+	if ok {
+		e.store.SetLink(r, s.kept)
+		s.kept = r
+	}
+	return ok
+}
+
+// forget drops a stored answer of that tag.
+func (e *Engine) forget(s *slot, tag uint32) {
+	var before proto.Ref
+	for r := s.kept; r != 0; before, r = r, e.store.Link(r) {
+		if e.store.Tag(r) != tag {
+			continue
+		}
+		if before == 0 {
+			s.kept = e.store.Link(r)
+		} else {
+			e.store.SetLink(before, e.store.Link(r))
+		}
+		e.store.Free(r)
+		return
+	}
+}
+
+// What a stored string is: an answer (its kind), or a raw datagram and its
+// time in microseconds since the scan began, of which 30 bits stay: the record
+// gives them relative to the target's first send.
+const (
+	tagReceived uint32 = 1 << 30
+	tagSent     uint32 = 1 << 31
+	tagTime            = tagReceived - 1
+)
+
+func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
+	start, _ := s.q.Started()
+	tag := uint32(now.Sub(start)/time.Microsecond)&tagTime | tagReceived
+	if sent {
+		tag ^= tagReceived | tagSent
+	}
+	if !e.keep(s, b, tag) {
+		e.stats.NoMemory++
+	}
+}
+
+// settle writes the target's one record and frees its slot.
+func (e *Engine) settle(now proto.Time, i uint32, sendError string) {
+	s := &e.slab.slots[i]
+	key := e.table.Key(i)
+	e.rec.gather(e, s, key, now, sendError)
+	e.write()
+	e.unlist(i)
+	e.wheel.disarm(i)
+	e.table.Delete(i)
+	e.recent.add(key)
+	e.store.FreeAll(s.kept)
+	e.origins.release(s.origin)
+	e.slab.release(i)
+}
+
+// refuse writes the record of a target that is not asked.
+func (e *Engine) refuse(now proto.Time, t *targets.Target) {
+	e.rec.refused(e, t, now)
+	e.write()
+}
+
+// write counts the record and appends it to the output.
+func (e *Engine) write() {
+	r := &e.rec.record
+	e.stats.Statuses[r.Status]++
+	if r.Status == output.Aborted {
+		e.stats.Aborted++
+	} else {
+		e.stats.Done++
+	}
+	if e.rec.asked {
+		e.countSections(r)
+	}
+	if r.RTT >= 0 {
+		e.rtts.add(r.RTT)
+	}
+	if !e.cfg.Filter.Has(r.Status) {
+		e.stats.Filtered++
+	} else {
+		e.out = output.AppendJSON(e.out, r)
+		e.stats.Records++
+		if r.Status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
+			e.reached = true
+		}
+	}
+}
+
+func (e *Engine) countSections(r *output.Record) {
+	if r.Info != nil {
+		e.stats.Sections[proto.KindInfo][r.Info.Status]++
+	}
+	if r.Players != nil {
+		e.stats.Sections[proto.KindPlayers][r.Players.Status]++
+	}
+	if r.Rules != nil {
+		e.stats.Sections[proto.KindRules][r.Rules.Status]++
+	}
+}

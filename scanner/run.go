@@ -1,0 +1,466 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// Implementation constants of the loop.
+const (
+	feedBatch    = 256                   // targets handed over at once
+	feedBatches  = 8                     // of them between the feeder and the loop
+	flushEvery   = 20 * time.Millisecond // a record waits no longer for others
+	publishEvery = 100 * time.Millisecond
+	lowRoom      = 4 // free output buffers below which no targets are admitted
+
+	// Sends that all fail for as long and as often as this mean that the network
+	// is gone rather than the targets.
+	sendFailTime  = 5 * time.Second
+	sendFailCount = 1000
+
+	// maxRequest is the room for a request in a batch: the longest has 29 bytes.
+	maxRequest = 64
+	// receiveSize is the room for a reply: whatever UDP can carry.
+	receiveSize = 65535
+)
+
+// A Source yields the targets of a scan: targets.List is one.
+type Source interface {
+	// Next fills dst with the next targets and returns how many: it waits until
+	// there is one, and not for more. It returns io.EOF after the last, possibly
+	// together with it.
+	Next(ctx context.Context, dst []targets.Target) (n int, err error)
+}
+
+// An EndReason says why a scan ended, in the words of the metadata object.
+type EndReason string
+
+// The reasons.
+const (
+	EndComplete    EndReason = "complete"
+	EndInterrupted EndReason = "interrupted"
+	EndMaxRuntime  EndReason = "max_runtime"
+	EndMaxResults  EndReason = "max_results"
+	EndError       EndReason = "error"
+)
+
+// A Result is what a scan came to.
+type Result struct {
+	Reason EndReason
+	Start  time.Time
+	End    time.Time
+	Stats  Stats
+	Output output.WriterStats
+	Port   mux.PortStats
+}
+
+// A Scanner gives an Engine a socket, targets, an output and the time. Its
+// goroutines are three, whatever the number of targets: one asks the Source,
+// one owns the Engine and the socket, one (the output.Writer's) writes.
+type Scanner struct {
+	cfg    Config
+	port   mux.Port
+	source Source
+	writer *output.Writer
+	engine *Engine
+
+	start  time.Time
+	fresh  chan []targets.Target // filled batches
+	empty  chan []targets.Target // batches to fill
+	hungry atomic.Bool           // the loop sleeps and would take targets
+	held   atomic.Bool           // the loop sleeps and waits for output buffers
+	abort  atomic.Bool
+	stop   atomic.Bool // the context is done
+
+	feedErr error // of the feeder, read after fresh is closed
+
+	mu        sync.Mutex
+	published Stats
+
+	// Of the loop.
+	rx, tx    *mux.Batch
+	buf       *output.Buffer
+	taken     []targets.Target
+	flushAt   proto.Time // 0: nothing to flush
+	publishAt proto.Time
+	reason    EndReason
+	giveUpAt  proto.Time // with reason set: when what is left is aborted
+	runUntil  proto.Time // 0: no limit
+	checked   proto.Time // the socket was read empty at a time not before this
+	backlog   int        // datagrams received since mark
+	mark      proto.Time
+	capacity  int // datagrams that the receive buffer can hold at most
+	failSince proto.Time
+	failCount int
+}
+
+// New returns a Scanner that asks what source yields through port and gives the
+// records to sink. It takes over the sink, which Run closes; the port
+// remains the caller's to close. The errors of cfg are those of Config.Validate.
+func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, error) {
+	start := time.Now()
+	engine, err := NewEngine(cfg, start)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scanner{
+		cfg:    cfg,
+		port:   port,
+		source: source,
+		engine: engine,
+		start:  start,
+		fresh:  make(chan []targets.Target, feedBatches),
+		empty:  make(chan []targets.Target, feedBatches),
+		rx:     mux.NewBatch(cfg.Batch, receiveSize),
+		tx:     mux.NewBatch(cfg.Batch, maxRequest),
+	}
+	for range feedBatches {
+		s.empty <- make([]targets.Target, feedBatch)
+	}
+	// Of the smallest datagrams a buffer holds one for each 512 bytes or so.
+	s.capacity = max(port.Stats().RcvbufActual/512, 1024)
+	s.writer = output.NewWriter(sink, output.WriterOptions{Wake: func() {
+		if s.held.Load() {
+			port.Wake()
+		}
+	}})
+	return s, nil
+}
+
+// Stats returns the counts of a moment not longer ago than a tenth of a second.
+// Any goroutine may call it.
+func (s *Scanner) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.published
+}
+
+// Abort ends the scan now: what is in flight is settled as aborted. Any
+// goroutine may call it.
+func (s *Scanner) Abort() {
+	s.abort.Store(true)
+	s.port.Wake()
+}
+
+// Run scans until all targets are settled, or something in the Config or ctx
+// ends it. When ctx is done no more targets are taken in, and those in flight are
+// waited for. It returns after everything is written and the sink is closed. The
+// error is about the scan as a whole (the output is lost, the socket failed, the
+// targets can't be read), never about a target. Run must be called once.
+func (s *Scanner) Run(ctx context.Context) (Result, error) {
+	feeding, endFeeding := context.WithCancel(ctx)
+	var feeder sync.WaitGroup
+	feeder.Go(func() { s.feedFrom(feeding) })
+	unhook := context.AfterFunc(ctx, func() {
+		s.stop.Store(true)
+		s.port.Wake()
+	})
+	err := s.loop()
+	unhook()
+	endFeeding()
+	feeder.Wait()
+
+	if closeErr := s.writer.Close(); closeErr != nil && err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		s.reason = EndError
+	}
+	s.publish(s.now())
+	return Result{
+		Reason: s.reason,
+		Start:  s.start,
+		End:    s.start.Add(time.Duration(s.now())),
+		Stats:  s.Stats(),
+		Output: s.writer.Stats(),
+		Port:   s.port.Stats(),
+	}, err
+}
+
+// now is the only clock: monotonic nanoseconds since the start.
+func (s *Scanner) now() proto.Time { return proto.Time(time.Since(s.start)) }
+
+// feedFrom is the feeder.
+func (s *Scanner) feedFrom(ctx context.Context) {
+	defer s.port.Wake()
+	defer close(s.fresh)
+	for {
+		var batch []targets.Target
+		select {
+		case batch = <-s.empty:
+		case <-ctx.Done():
+			return
+		}
+		n, err := s.source.Next(ctx, batch)
+		if n > 0 {
+			select {
+			case s.fresh <- batch[:n]:
+			case <-ctx.Done():
+				return
+			}
+			if s.hungry.Load() {
+				s.port.Wake()
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+				s.feedErr = fmt.Errorf("cannot read targets: %w", err)
+			}
+			return
+		}
+	}
+}
+
+// loop owns the Engine, the socket and the batches.
+func (s *Scanner) loop() error {
+	if s.cfg.MaxRuntime > 0 {
+		s.runUntil = proto.Time(s.cfg.MaxRuntime)
+	}
+	s.buf = s.writer.Take()
+	s.engine.TakeOutput(s.buf.B)
+	defer func() {
+		s.buf.B = s.engine.TakeOutput(nil)
+		s.writer.Put(s.buf)
+	}()
+	now := s.now()
+	wait := time.Duration(0)
+	for {
+		before := now
+		if err := s.port.Recv(s.rx, wait); err != nil {
+			return s.lost(err)
+		}
+		s.hungry.Store(false)
+		s.held.Store(false)
+		now = s.now()
+		s.engine.BeginTurn()
+		for i := range s.rx.Len() {
+			s.engine.HandlePacket(now, s.rx.Packet(i))
+		}
+		s.engine.HandleTimeout(s.readUpTo(before))
+		if err := s.control(now); err != nil {
+			return err
+		}
+		s.takeTargets()
+		s.engine.Hold(s.writer.Room() < lowRoom)
+		s.engine.Fill(now, s.tx)
+		if err := s.send(now); err != nil {
+			return s.lost(err)
+		}
+		s.handOver(now)
+		if now >= s.publishAt {
+			s.publish(now)
+		}
+		if s.engine.Finished() && (s.reason != "" || s.feedDone()) {
+			if s.reason == "" {
+				s.reason = EndComplete
+			}
+			return s.feedError()
+		}
+		wait = s.waitTime(now)
+	}
+}
+
+// readUpTo returns up to when deadlines may be dealt with, after a Recv before
+// which the time was before: an answer that waits in the socket's buffer, because
+// this process was stopped or slow, is not silence. Where the last Recv left
+// nothing behind, that is before. Where it was full, more may wait; as a
+// buffer is read in order, what had come at some moment has been read once
+// as many datagrams as the buffer can hold were received since: a flood delays
+// deadlines, but doesn't stop them.
+func (s *Scanner) readUpTo(before proto.Time) proto.Time {
+	s.backlog += s.rx.Len()
+	if s.rx.Len() < s.rx.Cap() {
+		s.checked = before
+		s.mark, s.backlog = before, 0
+	} else if s.backlog >= s.capacity {
+		s.checked = s.mark
+		s.mark, s.backlog = before, 0
+	}
+	return s.checked
+}
+
+// control looks at what may end the scan.
+func (s *Scanner) control(now proto.Time) error {
+	if err := s.writer.Err(); err != nil {
+		return err
+	}
+	if s.reason == "" {
+		switch {
+		case s.engine.ReachedMaxResults():
+			s.finish(now, EndMaxResults)
+			s.engine.Abort(now)
+		case s.stop.Load():
+			s.finish(now, EndInterrupted)
+		case s.runUntil != 0 && now >= s.runUntil:
+			s.finish(now, EndMaxRuntime)
+		}
+	}
+	if s.abort.Load() || s.reason != "" && now >= s.giveUpAt {
+		if s.reason == "" {
+			s.finish(now, EndInterrupted)
+		}
+		s.engine.Abort(now)
+	}
+	return nil
+}
+
+// finish stops admission for a reason.
+func (s *Scanner) finish(now proto.Time, reason EndReason) {
+	s.reason = reason
+	drain := s.cfg.Drain
+	if drain == 0 {
+		drain = s.cfg.TargetTimeout
+	}
+	s.giveUpAt = now.Add(drain)
+	s.engine.Stop()
+}
+
+// takeTargets gives the Engine the next batch, if it wants one and one is there.
+func (s *Scanner) takeTargets() {
+	for s.engine.NeedsTargets() {
+		if s.taken != nil {
+			s.empty <- s.taken[:feedBatch]
+			s.taken = nil
+		}
+		select {
+		case batch, ok := <-s.fresh:
+			if !ok {
+				s.engine.EndFeed()
+				return
+			}
+			s.taken = batch
+			s.engine.Feed(batch)
+		default:
+			return
+		}
+	}
+}
+
+// feedDone reports whether the feeder has ended.
+func (s *Scanner) feedDone() bool { return s.engine.ended }
+
+func (s *Scanner) feedError() error {
+	if s.engine.ended {
+		return s.feedErr
+	}
+	return nil
+}
+
+// send gives tx to the socket, and its refusals to the Engine.
+func (s *Scanner) send(now proto.Time) error {
+	for s.tx.Len() > 0 {
+		n, err := s.port.Send(s.tx)
+		if n > 0 {
+			s.failCount = 0
+			s.tx.DropFront(n)
+		}
+		if err == nil {
+			return nil // all of it, or the socket has no room
+		}
+		var refused *mux.PeerError
+		if !errors.As(err, &refused) {
+			return err
+		}
+		s.engine.SendFailed(now, s.tx.Packet(0), refused)
+		s.tx.DropFront(1)
+		if s.failCount == 0 {
+			s.failSince = now
+		}
+		s.failCount++
+		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {
+			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
+		}
+	}
+	return nil
+}
+
+// lost names the error of a socket that can't be used any more.
+func (s *Scanner) lost(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("the socket was closed: %w", err)
+	}
+	return fmt.Errorf("the socket failed: %w", err)
+}
+
+// handOver gives the writer what is written, when it is a buffer full or has
+// waited long enough. Where the writer has no empty buffer in exchange the
+// records wait: there are never more of them than targets in flight.
+func (s *Scanner) handOver(now proto.Time) {
+	n := len(s.engine.Output())
+	if n == 0 {
+		return
+	}
+	if s.flushAt == 0 {
+		s.flushAt = now.Add(flushEvery)
+	}
+	s.buf.B = s.engine.Output()
+	if !s.buf.Full() && now < s.flushAt {
+		return
+	}
+	next, ok := s.writer.Free()
+	if !ok {
+		return
+	}
+	s.writer.Put(s.buf)
+	s.buf = next
+	s.engine.TakeOutput(next.B)
+	s.flushAt = 0
+}
+
+func (s *Scanner) publish(now proto.Time) {
+	stats := s.engine.Stats()
+	s.mu.Lock()
+	s.published = stats
+	s.mu.Unlock()
+	s.publishAt = now.Add(publishEvery)
+}
+
+// waitTime returns how long the loop may sleep: until a deadline, a token, a
+// flush, unless a packet, targets or output room wake it before.
+func (s *Scanner) waitTime(now proto.Time) time.Duration {
+	at, ok := s.engine.Deadline(now)
+	sooner := func(t proto.Time) {
+		if t != 0 && (!ok || t < at) {
+			at, ok = t, true
+		}
+	}
+	sooner(s.flushAt)
+	if s.reason == "" {
+		sooner(s.runUntil)
+	} else {
+		sooner(s.giveUpAt)
+	}
+	if s.engine.NeedsTargets() {
+		s.hungry.Store(true)
+		if len(s.fresh) > 0 {
+			return 0
+		}
+	}
+	if s.engine.held || s.flushAt != 0 && s.flushAt <= now {
+		s.held.Store(true)
+		if s.writer.Room() >= lowRoom {
+			return 0
+		}
+		if s.flushAt != 0 && s.flushAt <= now { // waits for the writer, not for the time
+			at, ok = s.engine.Deadline(now)
+		}
+	}
+	if s.stop.Load() && s.reason == "" || s.abort.Load() {
+		return 0
+	}
+	if !ok {
+		return -1
+	}
+	return max(at.Sub(now), 0)
+}

@@ -1,0 +1,147 @@
+package scanner
+
+import (
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// A slot is a target in flight: two cache lines without a pointer. Its address
+// and port stand in the table, under the slot's number.
+type slot struct {
+	q      proto.Query
+	seq    uint64
+	paced  proto.Time // with slotPaced: when its address has a turn for it again
+	next   uint32     // neighbours in a ready list, or the next free slot: slot+1, 0 is none
+	prev   uint32
+	origin uint32    // in origins, 0: none
+	kept   proto.Ref // answers, and with --raw all datagrams, newest first
+	bytes  uint32    // received
+	sent   uint16    // datagrams; stops at its largest
+	heard  uint16    // datagrams; stops at its largest
+	flags  slotFlags
+}
+
+type slotFlags uint8
+
+const (
+	slotLive    slotFlags = 1 << iota
+	slotPaced             // wants to send, waits for its address's turn
+	slotAnswer            // is in the list of those whose server waits
+	slotRetry             // is in the list of retries
+	slotRetries           // what it wants to send is a retry
+)
+
+// A slab is a fixed number of slots, those in flight and the free ones.
+type slab struct {
+	slots []slot
+	free  uint32 // slot+1
+	fresh uint32 // slots from here on were never used
+	live  int
+}
+
+func newSlab(n int) slab { return slab{slots: make([]slot, n)} }
+
+func (s *slab) full() bool { return s.live == len(s.slots) }
+
+// alloc returns a zero slot; the slab must not be full.
+func (s *slab) alloc() uint32 {
+	s.live++
+	if s.free != 0 {
+		i := s.free - 1
+		s.free = s.slots[i].next
+		s.slots[i] = slot{flags: slotLive}
+		return i
+	}
+	i := s.fresh
+	s.fresh++
+	s.slots[i].flags = slotLive
+	return i
+}
+
+func (s *slab) release(i uint32) {
+	s.live--
+	s.slots[i] = slot{next: s.free}
+	s.free = i + 1
+}
+
+// A readyList is a queue of slots that want to send, strung through the slots.
+// A slot is in one at most.
+type readyList struct {
+	head, tail uint32 // slot+1, 0: empty
+	mark       slotFlags
+}
+
+func (l *readyList) push(s *slab, i uint32) {
+	n := &s.slots[i]
+	n.flags |= l.mark
+	n.next, n.prev = 0, l.tail
+	if l.tail != 0 {
+		s.slots[l.tail-1].next = i + 1
+	} else {
+		l.head = i + 1
+	}
+	l.tail = i + 1
+}
+
+func (l *readyList) remove(s *slab, i uint32) {
+	n := &s.slots[i]
+	if n.prev != 0 {
+		s.slots[n.prev-1].next = n.next
+	} else {
+		l.head = n.next
+	}
+	if n.next != 0 {
+		s.slots[n.next-1].prev = n.prev
+	} else {
+		l.tail = n.prev
+	}
+	n.next, n.prev = 0, 0
+	n.flags &^= l.mark
+}
+
+func (l *readyList) pop(s *slab) (uint32, bool) {
+	if l.head == 0 {
+		return 0, false
+	}
+	i := l.head - 1
+	l.remove(s, i)
+	return i, true
+}
+
+// origins keeps what the user wrote for the targets in flight that need it,
+// apart from the slots, which hold no pointers.
+type origins struct {
+	list []*targets.Origin // list[0] is nil
+	free []uint32
+}
+
+func (o *origins) add(t *targets.Origin) uint32 {
+	if t == nil {
+		return 0
+	}
+	if n := len(o.free); n > 0 {
+		i := o.free[n-1]
+		o.free = o.free[:n-1]
+		o.list[i] = t
+		return i
+	}
+	if len(o.list) == 0 {
+		o.list = append(o.list, nil)
+	}
+	o.list = append(o.list, t)
+	return uint32(len(o.list) - 1)
+}
+
+func (o *origins) get(i uint32) *targets.Origin {
+	if i == 0 {
+		return nil
+	}
+	return o.list[i]
+}
+
+func (o *origins) release(i uint32) {
+	if i != 0 {
+		o.list[i] = nil
+		o.free = append(o.free, i)
+	}
+}

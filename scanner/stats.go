@@ -1,0 +1,41 @@
+package scanner
+
+import (
+	"time"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+)
+
+// Stats is what a scan counts. All but InFlight and Parked only grow.
+type Stats struct {
+	Done     uint64 // targets that were settled other than as aborted
+	Aborted  uint64
+	Statuses [output.NumStatuses]uint64
+	Sections [proto.NumKinds][output.NumStatuses]uint64 // by kind; of the targets that were sent to
+
+	Sent          uint64 // datagrams
+	BytesSent     uint64 // UDP payload
+	SendErrors    uint64 // datagrams that the system refused
+	Retransmits   uint64 // requests repeated because of silence
+	Challenges    uint64 // challenges that were answered
+	Received      uint64 // datagrams, whoever sent them
+	BytesReceived uint64
+	Unmatched     uint64 // from addresses that are no target
+	Late          uint64 // from targets that were settled before
+	Duplicate     uint64 // heard before
+	Unexpected    uint64 // well-formed, from a target, but not asked for
+	Malformed     uint64 // from a target, but not to be parsed
+	Truncated     uint64 // longer than the receive buffer
+	ICMP          uint64 // errors about datagrams of this scan
+	NoMemory      uint64 // replies or fragments for which there was no room; they are asked for again
+
+	Records      uint64 // written
+	Filtered     uint64 // left out by Config.Filter
+	Twins        uint64 // targets given up because their address and port was in flight already
+	InFlight     int
+	Parked       int // waiting for their address's turn
+	PeakInFlight int
+	RTT          [3]time.Duration // p50, p90, p99; -1 where nothing was measured
+	RTTMax       time.Duration    // -1 likewise
+}
