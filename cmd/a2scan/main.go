@@ -105,7 +105,7 @@ func (a *app) dispatch(args []string) error {
 
 // commands returns all of them, in the order in which help lists them.
 func commands() []*command {
-	return []*command{versionCommand(), helpCommand()}
+	return []*command{decodeCommand(), versionCommand(), helpCommand()}
 }
 
 func lookup(name string) *command {

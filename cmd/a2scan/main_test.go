@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -17,13 +19,15 @@ func TestMain(m *testing.M) {
 // a user would have it. Commands added to testscript's own:
 //
 //	status N PROGRAM [ARG…]   runs the program and requires that exit status
+//	payload FILE WORD…        writes bytes: hex digits, =TEXT, or *N for N zeros
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": cmdStatus,
+			"status":  cmdStatus,
+			"payload": cmdPayload,
 		},
 	})
 }
@@ -46,4 +50,26 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
 	}
+}
+
+func cmdPayload(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: payload FILE WORD…")
+	}
+	var b []byte
+	for _, word := range args[1:] {
+		switch word[0] {
+		case '=':
+			b = append(b, word[1:]...)
+		case '*':
+			n, err := strconv.Atoi(word[1:])
+			ts.Check(err)
+			b = append(b, make([]byte, n)...)
+		default:
+			h, err := hex.DecodeString(word)
+			ts.Check(err)
+			b = append(b, h...)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }
