@@ -1,0 +1,187 @@
+package proto_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/proto"
+)
+
+func decodePlayers(t *testing.T, b []byte) *proto.PlayerList {
+	t.Helper()
+	p := &proto.PlayerList{List: make([]proto.Player, 3), Ship: true, Truncated: true}
+	require.NoError(t, p.Decode(b))
+	return p
+}
+
+func players(n int) []proto.Player {
+	l := make([]proto.Player, n)
+	for i := range l {
+		l[i] = proto.Player{Name: fmt.Appendf(nil, "player %d", i), Score: int32(i*7 - 3), Duration: float32(i) * 61.5}
+	}
+	return l
+}
+
+func TestPlayers_3_3(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 64, 255} {
+		want := &proto.PlayerList{Count: uint8(n), List: players(n)}
+		got := decodePlayers(t, encodePlayers(want))
+		require.Equal(t, want.List, got.List)
+		require.EqualValues(t, n, got.Count)
+		require.False(t, got.Truncated)
+		require.False(t, got.Ship)
+		require.Empty(t, got.Trailing)
+	}
+}
+
+func TestPlayersOddEntriesAreKept_3_3(t *testing.T) {
+	want := &proto.PlayerList{Count: 6, List: []proto.Player{
+		{Name: []byte{}, Duration: 5}, // still connecting
+		{Name: []byte{}, Duration: 5}, // twice
+		{Name: []byte("\xFF\xFE"), Score: -1, Duration: -1},
+		{Index: 200, Name: []byte("Max Players"), Duration: 1e6},
+		{Name: []byte("inf"), Duration: float32(math.Inf(1))},
+		{Name: []byte("score"), Score: math.MinInt32},
+	}}
+	got := decodePlayers(t, encodePlayers(want))
+	require.Equal(t, want.List, got.List)
+	require.True(t, got.List[2].IsBot())
+	require.False(t, got.List[0].IsBot())
+
+	want.List[0].Duration = float32(math.NaN())
+	got = decodePlayers(t, encodePlayers(want))
+	require.True(t, math.IsNaN(float64(got.List[0].Duration)))
+}
+
+// TestPlayersScoreIsSigned_D11: as unsigned it would be 4294967291.
+func TestPlayersScoreIsSigned_D11(t *testing.T) {
+	got := decodePlayers(t, []byte("D\x01\x00tk\x00\xfb\xff\xff\xff\x00\x00\x80\x3f"))
+	require.EqualValues(t, -5, got.List[0].Score)
+	require.EqualValues(t, 1, got.List[0].Duration)
+}
+
+// TestPlayersReadToTheEnd_D10: the count wraps at 256, the entries go on.
+func TestPlayersReadToTheEnd_D10(t *testing.T) {
+	for _, n := range []int{256, 257, 300, 547} {
+		want := &proto.PlayerList{Count: uint8(n), List: players(n)}
+		got := decodePlayers(t, encodePlayers(want))
+		require.Len(t, got.List, n)
+		require.Equal(t, want.List, got.List)
+		require.False(t, got.Truncated)
+	}
+	t.Run("cut off after it has wrapped", func(t *testing.T) {
+		b := encodePlayers(&proto.PlayerList{Count: 300 - 256, List: players(300)})
+		got := decodePlayers(t, b[:len(b)-3])
+		require.Len(t, got.List, 299)
+		require.True(t, got.Truncated)
+	})
+	t.Run("bytes after a list that is whole", func(t *testing.T) {
+		b := encodePlayers(&proto.PlayerList{Count: 2, List: players(2)})
+		got := decodePlayers(t, append(b, "junk"...))
+		require.Len(t, got.List, 2)
+		require.False(t, got.Truncated)
+		require.Equal(t, "junk", string(got.Trailing))
+	})
+}
+
+// TestShipBlockAfterAllPlayers_D5: deaths and money come in one block at the end.
+func TestShipBlockAfterAllPlayers_D5(t *testing.T) {
+	for _, n := range []int{1, 2, 30, 255} {
+		want := &proto.PlayerList{Count: uint8(n), List: players(n), Ship: true}
+		for i := range want.List {
+			want.List[i].Deaths, want.List[i].Money = int32(i-1), int32(2500+i)
+		}
+		got := decodePlayers(t, encodePlayers(want))
+		require.True(t, got.Ship)
+		require.Equal(t, want.List, got.List)
+		require.Empty(t, got.Trailing)
+		require.False(t, got.Truncated)
+	}
+}
+
+// TestShipBlockNeedsAllPlayers_D5: five entries without names are 50 bytes; after
+// the first, 40 = 8*5 remain. That is not the block.
+func TestShipBlockNeedsAllPlayers_D5(t *testing.T) {
+	for n := 2; n <= 255; n++ {
+		want := &proto.PlayerList{Count: uint8(n), List: make([]proto.Player, n)}
+		for i := range want.List {
+			want.List[i] = proto.Player{Index: uint8(i), Name: []byte{}, Score: 1}
+		}
+		got := decodePlayers(t, encodePlayers(want))
+		require.False(t, got.Ship, "%d players", n)
+		require.Equal(t, want.List, got.List)
+	}
+}
+
+// TestPlayersTruncated_3_3: fewer entries than the count; the partial one is dropped.
+func TestPlayersTruncated_3_3(t *testing.T) {
+	full := &proto.PlayerList{Count: 3, List: players(3)}
+	b := encodePlayers(full)
+	for n := 2; n < len(b); n++ {
+		got := decodePlayers(t, b[:n])
+		require.True(t, got.Truncated, "%d bytes", n)
+		require.Less(t, len(got.List), 3)
+		require.Equal(t, full.List[:len(got.List)], append([]proto.Player{}, got.List...))
+		require.Equal(t, b[:n], encodePlayers(got))
+	}
+	got := decodePlayers(t, []byte("D\xff"))
+	require.True(t, got.Truncated, "count 255 and nothing else")
+	require.Empty(t, got.List)
+}
+
+func TestPlayersErrors(t *testing.T) {
+	for in, want := range map[string]string{
+		"":      "players: type: short payload at byte 0",
+		"D":     "players: count: short payload at byte 1",
+		"E\x00": "players: type: not a reply of this kind at byte 0",
+	} {
+		p := proto.PlayerList{List: players(2)}
+		require.EqualError(t, p.Decode([]byte(in)), want)
+		require.Empty(t, p.List)
+		require.True(t, p.Truncated)
+	}
+}
+
+func TestPlayersDecodeAllocatesNothing(t *testing.T) {
+	b := encodePlayers(&proto.PlayerList{Count: 64, List: players(64)})
+	var p proto.PlayerList
+	require.NoError(t, p.Decode(b))
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if err := p.Decode(b); err != nil {
+			panic(err)
+		}
+	}))
+}
+
+func FuzzPlayers(f *testing.F) {
+	for _, seed := range seeds(f, "players") {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var p proto.PlayerList
+		if err := p.Decode(b); err != nil {
+			var de *proto.DecodeError
+			require.ErrorAs(t, err, &de)
+			require.Less(t, len(b), 3)
+			return
+		}
+		require.Equal(t, b, encodePlayers(&p), "a byte was lost")
+		require.False(t, len(p.List) < int(p.Count) && !p.Truncated)
+		require.False(t, p.Ship && (p.Truncated || len(p.List) != int(p.Count)))
+	})
+}
+
+func BenchmarkPlayersDecode64(b *testing.B) {
+	buf := encodePlayers(&proto.PlayerList{Count: 64, List: players(64)})
+	var p proto.PlayerList
+	b.SetBytes(int64(len(buf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.Decode(buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
