@@ -103,6 +103,7 @@ func FuzzRules(f *testing.F) {
 		if err := l.Decode(b); err != nil {
 			var de *proto.DecodeError
 			require.ErrorAs(t, err, &de)
+			require.True(t, len(b) < 3 || b[0] != proto.TypeRules, "nothing else is an error")
 			return
 		}
 		require.Equal(t, b, encodeRules(&l), "a byte was lost")
