@@ -1,3 +1,206 @@
 package targets
 
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
 var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// An entry is what one line, or one argument, asks for.
+type entry struct {
+	name    string   // a host name, to be resolved; or empty, and then:
+	iv      interval // the addresses
+	scope   uint32   // the interface index of a link-local address
+	expands bool     // iv was written as a prefix or range, not as one address
+	ports   Ports    // empty: the default ports
+	word    string   // the target as written
+	tag     string
+}
+
+// parsePlain reads the most common line there is: an IPv4 address and port in
+// canonical form and nothing else. Lines that are anything else, malformed ones
+// too, are left to parseLine.
+func parsePlain(line []byte) (addr uint32, port uint16, ok bool) {
+	i := 0
+	for octet := range 4 {
+		start, n := i, uint32(0)
+		for i < len(line) && line[i]-'0' < 10 && i-start < 3 {
+			n = n*10 + uint32(line[i]-'0')
+			i++
+		}
+		if i == start || n > 255 || line[start] == '0' && i-start > 1 {
+			return 0, 0, false
+		}
+		addr = addr<<8 | n
+		end := byte('.')
+		if octet == 3 {
+			end = ':'
+		}
+		if i == len(line) || line[i] != end {
+			return 0, 0, false
+		}
+		i++
+	}
+	start, n := i, uint32(0)
+	for i < len(line) && line[i]-'0' < 10 && i-start < 5 {
+		n = n*10 + uint32(line[i]-'0')
+		i++
+	}
+	if i < len(line) && line[i] == '\r' {
+		i++
+	}
+	if i != len(line) || i == start || line[start] == '0' || n > 65535 {
+		return 0, 0, false
+	}
+	return addr, uint16(n), true
+}
+
+// parseLine reads a line of any accepted form, without its line end. It returns
+// false where the line is blank or a comment. The error says what is wrong with
+// the line and what would be right.
+func parseLine(line string) (e entry, ok bool, err error) {
+	line = strings.Trim(line, " \t\r")
+	if line == "" || line[0] == '#' || line[0] == ';' {
+		return e, false, nil
+	}
+	if strings.IndexByte(line, 0) >= 0 {
+		return e, false, errors.New("the line holds a NUL byte; a list is plain text in UTF-8")
+	}
+	if line[0] == '{' {
+		err = e.parseObject(line)
+		return e, err == nil, err
+	}
+	word, rest := cutWord(line)
+	if rest != "" && !isComment(rest) {
+		e.tag, rest = cutWord(rest)
+		if rest != "" && !isComment(rest) {
+			return e, false, fmt.Errorf("there is more than a target and a tag, from %s on; a tag is one word, and '#' starts a comment", quote(rest))
+		}
+	}
+	e.word = word
+	err = e.parseWord(word)
+	return e, err == nil, err
+}
+
+func isComment(s string) bool { return s[0] == '#' || s[0] == ';' }
+
+// cutWord cuts s behind its first word; rest begins with the next one.
+func cutWord(s string) (word, rest string) {
+	i := strings.IndexAny(s, " \t")
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], strings.TrimLeft(s[i:], " \t")
+}
+
+// parseWord reads a target: a name, an address, a prefix or a range, and the
+// ports behind it.
+func (e *entry) parseWord(word string) error {
+	where, ports, hasPorts := splitPorts(word)
+	if hasPorts {
+		var err error
+		if e.ports, err = ParsePorts(ports); err != nil {
+			return err
+		}
+	}
+	if where == "" {
+		return fmt.Errorf("%s names no address and no host", quote(word))
+	}
+	if a, err := netip.ParseAddr(where); err == nil {
+		e.iv = single(addressOf(a))
+		if !e.iv.first.is4() {
+			e.scope, err = scopeOf(a.Zone())
+		}
+		return err
+	}
+	if isInterval(where) {
+		var err error
+		e.expands = true
+		e.iv, err = parseInterval(where)
+		return err
+	}
+	if word[0] == '[' {
+		return fmt.Errorf("%s is not an IPv6 address; brackets are for those alone", quote(word))
+	}
+	if strings.IndexByte(where, ':') >= 0 {
+		return colonsError(word)
+	}
+	e.name = strings.ToLower(where)
+	return checkName(where)
+}
+
+func colonsError(word string) error {
+	return fmt.Errorf("%s has too many colons; write HOST:PORT, or [IPV6]:PORT", quote(word))
+}
+
+// splitPorts cuts word at the colon that ports follow. A bare IPv6 address has
+// colons and no ports; where there are brackets or a slash, ports follow the
+// first colon behind them, and else a colon that is the only one.
+func splitPorts(word string) (where, ports string, ok bool) {
+	from := 0
+	if i := strings.LastIndexByte(word, ']'); word != "" && word[0] == '[' && i > 0 {
+		from = i + 1
+	} else if i := strings.IndexByte(word, '/'); i >= 0 {
+		from = i
+	} else if strings.Count(word, ":") > 1 {
+		return word, "", false
+	}
+	where = word
+	if i := strings.IndexByte(word[from:], ':'); i >= 0 {
+		where, ports, ok = word[:from+i], word[from+i+1:], true
+	}
+	if word != "" && word[0] == '[' && from > 0 {
+		// [A], [A]/64, [A/64], [A-B] and [A]-[B] all mean what they look like.
+		inner, behind := where[1:from-1], where[from:]
+		if behind == "" || behind[0] == '/' {
+			where = strings.Replace(inner, "]-[", "-", 1) + behind
+		}
+	}
+	return where, ports, ok
+}
+
+// isInterval reports whether s was meant as a prefix or range. A hyphen alone
+// does not make it one: host names have them too.
+func isInterval(s string) bool {
+	if strings.IndexByte(s, '/') >= 0 {
+		return true
+	}
+	i := strings.IndexByte(s, '-')
+	if i < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(s[:i])
+	return err == nil
+}
+
+// checkName returns an error unless s can be the name of a host.
+func checkName(s string) error {
+	labels := strings.TrimSuffix(s, ".")
+	if len(labels) > 253 {
+		return fmt.Errorf("%s is too long for a host name: %d bytes, where 253 is the most", quote(s), len(labels))
+	}
+	last := ""
+	for label := range strings.SplitSeq(labels, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return fmt.Errorf("%s is neither an address nor a host name", quote(s))
+		}
+		for _, c := range []byte(label) {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			case c >= 0x80:
+				return fmt.Errorf("%s is not a host name; write it in its xn-- form", quote(s))
+			default:
+				return fmt.Errorf("%s is neither an address nor a host name", quote(s))
+			}
+		}
+		last = label
+	}
+	// No top-level domain is a number, so this was meant as an address.
+	if strings.Trim(last, "0123456789") == "" {
+		return fmt.Errorf("%s is not an address; write IPv4 as four numbers up to 255 without leading zeros", quote(s))
+	}
+	return nil
+}

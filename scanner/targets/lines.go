@@ -1,0 +1,190 @@
+package targets
+
+import (
+	"bytes"
+	"io"
+)
+
+// A File is one list of targets. The reader stays the caller's, who closes it;
+// it is read by a goroutine of the List, a block at a time.
+type File struct {
+	Name string // for messages
+	R    io.Reader
+}
+
+const (
+	// maxLine is the longest line that is looked at. A record of ours with every
+	// rule and player of a server stays below it.
+	maxLine = 1 << 20
+	// readSize is what one read asks for, and readAhead how many reads may be
+	// done before they are wanted.
+	readSize  = 64 << 10
+	readAhead = 2
+)
+
+// lines cuts files into lines. The reading itself is a goroutine's, because a
+// read from a pipe or terminal can wait for ever; what it read is cut up by
+// whoever calls next, without copying, save for the lines that lie across two
+// reads.
+type lines struct {
+	files []File
+	full  chan block    // from the reading goroutine, closed at the end
+	empty chan []byte   // back to it
+	stop  chan struct{} // closed to end it
+
+	cur     block
+	rest    []byte // of cur.data, not yet cut
+	carry   []byte // the beginning of a line that goes on in the next block
+	spent   bool   // the line last returned was carry: clear it
+	tooLong bool   // the line that rest is in is being skipped
+	closed  bool   // stop is
+	number  int    // of the line last returned, in file cur.file, from 1
+}
+
+// A block is what one read returned. err is io.EOF at the end of a file.
+type block struct {
+	file int
+	data []byte
+	err  error
+}
+
+func newLines(files []File) *lines {
+	return &lines{
+		files: files,
+		full:  make(chan block, readAhead),
+		empty: make(chan []byte, readAhead+1),
+		stop:  make(chan struct{}),
+	}
+}
+
+// start starts the reading goroutine. It ends by itself after the last file, or
+// after close as soon as its read returns.
+func (l *lines) start() {
+	for range readAhead + 1 {
+		l.empty <- make([]byte, readSize)
+	}
+	go l.read()
+}
+
+func (l *lines) read() {
+	defer close(l.full)
+	for i, f := range l.files {
+		idle := 0
+		for {
+			var buf []byte
+			select {
+			case buf = <-l.empty:
+			case <-l.stop:
+				return
+			}
+			n, err := f.R.Read(buf)
+			if n == 0 && err == nil {
+				if idle++; idle < 100 {
+					l.empty <- buf
+					continue
+				}
+				err = io.ErrNoProgress
+			}
+			idle = 0
+			select {
+			case l.full <- block{i, buf[:n], err}:
+			case <-l.stop:
+				return
+			}
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+// close ends the reading goroutine. It may be called before start, and again.
+func (l *lines) close() {
+	if !l.closed {
+		l.closed = true
+		close(l.stop)
+	}
+}
+
+// put gives l the next block to cut. The one before is used up.
+func (l *lines) put(b block) {
+	if b.file != l.cur.file {
+		l.number = 0
+	}
+	l.cur, l.rest = b, b.data
+}
+
+// name returns the name of the file that is being cut.
+func (l *lines) name() string { return l.files[l.cur.file].Name }
+
+// What next found.
+type found uint8
+
+const (
+	needBlock found = iota // nothing: put another block first
+	gotLine
+	gotLongLine // a line that is longer than maxLine, and is not returned
+)
+
+// next returns the next line, without its line feed and without the byte order
+// mark of a file. It is valid until the next call.
+func (l *lines) next() ([]byte, found) {
+	if l.spent {
+		l.carry, l.spent = l.carry[:0], false
+	}
+	if i := bytes.IndexByte(l.rest, '\n'); i >= 0 {
+		line := l.rest[:i]
+		l.rest = l.rest[i+1:]
+		if len(l.carry) > 0 || l.tooLong {
+			l.keep(line)
+			return l.carried()
+		}
+		return l.begin(line), gotLine
+	}
+	l.keep(l.rest)
+	l.rest = nil
+	if l.cur.data != nil {
+		l.empty <- l.cur.data[:readSize]
+		l.cur.data = nil
+	}
+	if l.cur.err == io.EOF {
+		l.cur.err = nil
+		if len(l.carry) > 0 || l.tooLong { // no final line feed
+			return l.carried()
+		}
+	}
+	return nil, needBlock
+}
+
+// keep appends part to what is carried over into the next block.
+func (l *lines) keep(part []byte) {
+	if l.tooLong {
+		return
+	}
+	if len(l.carry)+len(part) > maxLine {
+		l.tooLong, l.carry = true, nil
+		return
+	}
+	l.carry = append(l.carry, part...)
+}
+
+// carried returns the line that was carried over, now that it is whole.
+func (l *lines) carried() ([]byte, found) {
+	l.spent = true
+	line := l.begin(l.carry)
+	if l.tooLong {
+		l.tooLong = false
+		return nil, gotLongLine
+	}
+	return line, gotLine
+}
+
+func (l *lines) begin(line []byte) []byte {
+	if l.number++; l.number == 1 {
+		line = bytes.TrimPrefix(line, byteOrderMark)
+	}
+	return line
+}

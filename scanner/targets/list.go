@@ -1,0 +1,436 @@
+package targets
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// A List is the Source of a scan's targets: arguments and files of lines, less
+// duplicates and blocked addresses, in the order and the part that its Config
+// asks for. Only what is at hand is in memory: prefixes are expanded and files
+// are read as Next is called.
+//
+// Next, Walk and Close are for one goroutine. Counts and Digest may be called
+// from any.
+type List struct {
+	intake
+	lines   *lines
+	started bool  // lines was
+	over    bool  // the input is: it ended, or MaxTargets did, or reading failed
+	err     error // why, io.EOF included
+
+	names  *names
+	cursor cursor  // over the space of the arguments, then of one line after the other
+	quota  uint64  // own targets that may still be taken
+	window *window // gathers what comes from files, where it is to be shuffled
+	stream bool    // targets come from files: the arguments are done
+
+	ready   []Target // whose names were resolved, from readyAt on
+	readyAt int
+
+	yielded, skipped uint64
+	public           [6]atomic.Uint64 // Counts, published at the end of each call
+	sum              atomic.Pointer[[sha256.Size]byte]
+}
+
+// NewList returns the List that cfg describes. It takes in the arguments, and
+// tells Log of those that are wrong; files are not read yet. An error is about
+// the Config, or wraps ErrHuge.
+func NewList(cfg Config) (*List, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	l := &List{quota: math.MaxUint64, lines: newLines(cfg.Files)}
+	l.intake.init(cfg)
+	l.names = newNames(&l.cfg, l.listed)
+	if cfg.MaxTargets > 0 {
+		l.quota = 0
+		if cfg.MaxTargets > cfg.Shard {
+			l.quota = (cfg.MaxTargets-cfg.Shard-1)/cfg.Shards + 1
+		}
+	}
+	for i, arg := range cfg.Args {
+		l.count.Lines++
+		if err := l.acceptLine(arg); errors.Is(err, ErrHuge) {
+			return nil, err
+		} else if err != nil {
+			l.invalid("", i+1, err)
+		}
+	}
+	l.expand(0)
+	if cfg.Shuffle {
+		l.window = newWindow(cfg.Seed)
+	}
+	l.publish()
+	return l, nil
+}
+
+// Counts returns what has been counted up to the end of the last call of Next.
+func (l *List) Counts() Counts {
+	var c Counts
+	for i, p := range c.fields() {
+		*p = l.public[i].Load()
+	}
+	return c
+}
+
+// Digest returns the SHA-256 over the accepted targets of the whole input in the
+// order of their sequence numbers, once the input has ended. It does not depend on
+// Seed, Shard and Done, on comments, tags and spelling, nor on what names resolve
+// to: it is the same exactly where a sequence number means the same target.
+func (l *List) Digest() (sum [sha256.Size]byte, ok bool) {
+	p := l.sum.Load()
+	if p == nil {
+		return sum, false
+	}
+	return *p, true
+}
+
+// Size returns how many targets are left of those that are known without reading a
+// file: the arguments'. all is true where there are no others.
+func (l *List) Size() (n uint64, all bool) {
+	if l.stream {
+		return 0, l.over
+	}
+	return min(l.cursor.left, l.quota), len(l.lines.files) == 0 || l.cursor.left >= l.quota
+}
+
+// Close ends the lookups and the reading of files; where a read is waiting, as from
+// a terminal, its goroutine ends when that read returns. Next is not called any
+// more then.
+func (l *List) Close() error {
+	l.end(io.ErrClosedPipe)
+	l.names.cancel()
+	return nil
+}
+
+// want is what fill lacks when it returns without having filled dst.
+type want uint8
+
+const (
+	wantNothing want = iota // there is nothing more to come
+	wantTurn                // it took long: look at the context and go on
+	wantInput               // the next block of a file
+	wantNames               // the answer to a lookup
+)
+
+// fillSteps bounds the lines and places that fill goes through without
+// finding a target, so that a context is noticed within milliseconds.
+const fillSteps = 1 << 16
+
+// Next is described at Source. A name's targets come when it has been resolved,
+// others in their order; only when 8,192 targets wait for names do others wait too.
+// The error, where it is not io.EOF or ctx's, is that of a file's Read.
+func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
+	defer l.publish()
+	if len(dst) == 0 {
+		return 0, nil
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		l.collect()
+		n := l.takeReady(dst)
+		more, want := l.fill(dst[n:])
+		if n += more; n > 0 {
+			l.yielded += uint64(n)
+			return n, nil
+		}
+		switch want {
+		case wantNothing:
+			return 0, l.err
+		case wantInput, wantNames:
+			if err := l.wait(ctx, want); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// Walk goes through the input to its end without yielding or resolving anything, so
+// that Counts and Digest are those of the whole: Targets is then what Next would
+// have returned. Done is not asked. Prefixes are not expanded, so that this takes
+// no longer than reading.
+func (l *List) Walk(ctx context.Context) error {
+	defer l.publish()
+	l.cfg.Done = nil
+	for steps := 0; ; steps++ {
+		n := min(l.cursor.left, l.quota)
+		l.cursor.left = 0
+		l.quota -= n
+		l.yielded += n
+		if l.quota == 0 {
+			l.end(io.EOF)
+		}
+		if l.over {
+			if l.err == io.EOF {
+				return nil
+			}
+			return l.err
+		}
+		if steps%fillSteps == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		_, ok, want := l.line()
+		if ok {
+			l.yielded++
+		}
+		if want == wantInput {
+			if err := l.wait(ctx, want); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// fill puts targets into dst until it is full or something is lacking.
+func (l *List) fill(dst []Target) (n int, lacking want) {
+	for range fillSteps {
+		if n == len(dst) {
+			return n, wantTurn
+		}
+		if l.window != nil && !l.window.open {
+			n += l.window.take(dst[n:])
+			continue
+		}
+		if l.quota == 0 {
+			l.end(io.EOF)
+		}
+		var t Target
+		var ok bool
+		switch {
+		case l.over:
+			if l.window != nil && len(l.window.buf) > 0 {
+				l.window.shuffle()
+				continue
+			}
+			if l.names.waiting > 0 {
+				return n, wantNames
+			}
+			return n, wantNothing
+		case l.cursor.left > 0:
+			t, ok, lacking = l.place()
+		default:
+			l.stream = true
+			t, ok, lacking = l.line()
+		}
+		if lacking == wantInput && l.poll() {
+			continue
+		}
+		if lacking != wantNothing {
+			return n, lacking
+		}
+		if !ok {
+			continue
+		}
+		if l.stream && l.window != nil {
+			l.window.add(t)
+		} else {
+			dst[n] = t
+			n++
+		}
+	}
+	return n, wantTurn
+}
+
+// place takes the next place of the cursor, which has one. ok is false where no
+// target comes of it now.
+func (l *List) place() (t Target, ok bool, lacking want) {
+	p, i, seq := l.cursor.peek()
+	if p.name != "" && l.names.waiting >= maxWaiting && !l.names.knows(p.name) {
+		return t, false, wantNames
+	}
+	l.cursor.advance()
+	if !l.take(seq) {
+		return t, false, wantNothing
+	}
+	if p.name != "" {
+		t, ok = l.names.target(p.name, waiter{seq, p.port(i), p.origin})
+		l.countRefusal(t.Refusal)
+		return t, ok, wantNothing
+	}
+	return Target{Key: p.key(i), Seq: seq, Origin: p.origin, Refusal: p.refusal, Reason: p.reason}, true, wantNothing
+}
+
+// line takes the next line. The target of a plain one is returned; what others mean
+// is then in the cursor.
+func (l *List) line() (t Target, ok bool, lacking want) {
+	text, found := l.lines.next()
+	if found == needBlock {
+		if err := l.lines.cur.err; err != nil {
+			l.end(fmt.Errorf("%s: %w", l.lines.name(), err))
+		}
+		return t, false, wantInput
+	}
+	l.count.Lines++
+	if found == gotLongLine {
+		l.invalid(l.lines.name(), l.lines.number, errLongLine)
+		return t, false, wantNothing
+	}
+	if a, port, plain := parsePlain(text); plain {
+		seq := l.seq
+		key, reason, fresh := l.acceptPlain(a, port)
+		if !fresh || seq%l.cfg.Shards != l.cfg.Shard || !l.take(seq) {
+			return t, false, wantNothing
+		}
+		t = Target{Key: key, Seq: seq, Reason: reason}
+		if reason != "" {
+			t.Refusal = Blocked
+		}
+		return t, true, wantNothing
+	}
+	base := l.seq
+	l.space.reset()
+	if err := l.acceptLine(string(text)); err != nil {
+		l.invalid(l.lines.name(), l.lines.number, err)
+	}
+	l.expand(base)
+	return t, false, wantNothing
+}
+
+var errLongLine = fmt.Errorf("the line is longer than %d bytes", maxLine)
+
+// expand points the cursor at the space, whose targets are numbered from base.
+func (l *List) expand(base uint64) {
+	var seed *uint64
+	if l.cfg.Shuffle {
+		seed = &l.cfg.Seed
+	}
+	l.cursor.reset(&l.space, base, l.cfg.Shard, l.cfg.Shards, seed)
+}
+
+// take counts one of this shard's targets against the quota, and reports whether it
+// is still to be done.
+func (l *List) take(seq uint64) bool {
+	l.quota--
+	if l.cfg.Done != nil && l.cfg.Done.Has(seq) {
+		l.skipped++
+		return false
+	}
+	return true
+}
+
+// end ends the input, for the first reason that there is.
+func (l *List) end(err error) {
+	if l.over {
+		return
+	}
+	l.over, l.err = true, err
+	l.lines.close()
+	if err == io.EOF {
+		sum := l.digest.sum()
+		l.sum.Store(&sum)
+	}
+}
+
+// poll takes in the next block of a file if it is there, and reports whether
+// the input has moved on.
+func (l *List) poll() bool {
+	if l.over {
+		return true
+	}
+	if !l.started {
+		l.started = true
+		l.lines.start()
+	}
+	select {
+	case b, ok := <-l.lines.full:
+		l.put(b, ok)
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *List) put(b block, ok bool) {
+	if !ok {
+		l.end(io.EOF)
+		return
+	}
+	l.lines.put(b)
+}
+
+// wait returns when something has changed that fill was lacking.
+func (l *List) wait(ctx context.Context, lacking want) error {
+	if lacking == wantInput && l.poll() {
+		return nil
+	}
+	var full <-chan block
+	if lacking == wantInput {
+		full = l.lines.full
+	}
+	var idle <-chan time.Time
+	if w := l.window; w != nil && len(w.buf) > 0 {
+		began := time.Now()
+		timer := time.NewTimer(w.patience)
+		idle = timer.C
+		defer func() {
+			timer.Stop()
+			w.patience -= time.Since(began)
+		}()
+	}
+	select {
+	case b, ok := <-full:
+		l.put(b, ok)
+	case r := <-l.names.results:
+		l.settle(r)
+	case <-idle:
+		l.window.shuffle()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// collect takes in the lookups that have ended.
+func (l *List) collect() {
+	for {
+		select {
+		case r := <-l.names.results:
+			l.settle(r)
+		default:
+			return
+		}
+	}
+}
+
+func (l *List) settle(r result) {
+	from := len(l.ready)
+	l.ready = l.names.settle(l.ready, r)
+	for _, t := range l.ready[from:] {
+		l.countRefusal(t.Refusal)
+	}
+}
+
+func (l *List) countRefusal(r Refusal) {
+	switch r {
+	case Blocked:
+		l.count.Blocked++
+	case Invalid:
+		l.count.Invalid++
+	}
+}
+
+func (l *List) takeReady(dst []Target) int {
+	n := copy(dst, l.ready[l.readyAt:])
+	if l.readyAt += n; l.readyAt == len(l.ready) {
+		clear(l.ready)
+		l.ready, l.readyAt = l.ready[:0], 0
+	}
+	return n
+}
+
+func (l *List) publish() {
+	c := l.count
+	c.Targets, c.Skipped = l.yielded, l.skipped
+	for i, p := range c.fields() {
+		l.public[i].Store(*p)
+	}
+}
