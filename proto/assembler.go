@@ -3,6 +3,7 @@ package proto
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 )
 
 // Limits of reassembly.
@@ -33,17 +34,29 @@ type setOwner struct {
 // A set is one split reply on its way.
 type set struct {
 	id         uint32
-	serial     uint32 // of the owner; 0: the set is free
-	frags      Ref    // what came, newest first; without FE FF FF FF and the id
-	prev, next uint16 // by age; next also links the free sets
-	bytes      uint32
+	serial     uint32    // of the owner; 0: the set is free
+	frags      Ref       // what came, newest first; without FE FF FF FF and the id
+	prev, next uint16    // by age; next also links the free sets
+	bytes      uint32    // of the arena, in whole chunks
 	have       [4]uint64 // bit i: fragment i is here; only once the dialect is known
 	count      uint8     // fragments kept
 	total      uint8     // 0: not known
 	dialect    Dialect
 	compressed bool
-	complete   bool
+	phase      phase
 }
+
+// A phase is how far a set has come.
+type phase uint8
+
+const (
+	collecting phase = iota
+	complete         // all is here, and not taken yet
+	// taken sets hold no bytes: they are there to know the duplicates of what they
+	// were. Their have is a Bloom filter of the fragments' contents, because the id
+	// alone is no proof: a server may use one id for all that it says.
+	taken
+)
 
 // An assembler joins the fragments of split replies. Its sets and their bytes
 // are a fixed budget for all conversations together: where it is used up, the
@@ -59,8 +72,9 @@ type assembler struct {
 }
 
 // maxSets is bounded by the 16 bits that name a set; at three a server it is
-// enough for 20,000 servers answering in fragments at the same moment.
-const maxSets = 1<<16 - 1
+// enough for 20,000 servers answering in fragments at the same moment. The
+// number after the last must fit too.
+const maxSets = 1<<16 - 2
 
 func newAssembler(size int) *assembler {
 	n := min(max(size/4096, 16), maxSets)
@@ -86,6 +100,13 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 	}
 	id := binary.LittleEndian.Uint32(b[4:])
 	n := a.find(o, id)
+	if n != 0 && a.sets[n].phase == taken {
+		if a.sets[n].knows(b) {
+			return fragmentDuplicate, n
+		}
+		a.close(o, n)
+		n = 0
+	}
 	if n == 0 {
 		// Nothing is believed of a first fragment that contradicts itself.
 		if d, _ := probe(b); d != DialectUnknown {
@@ -96,7 +117,7 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 		n = a.open(o, id)
 	}
 	s := &a.sets[n]
-	if s.complete {
+	if s.phase == complete {
 		return fragmentDuplicate, n
 	}
 	if s.dialect == DialectUnknown {
@@ -186,7 +207,7 @@ func (a *assembler) index(s *set) {
 		if ok && total == int(s.total) && s.have[index/64]&(1<<(index%64)) == 0 {
 			s.have[index/64] |= 1 << (index % 64)
 			s.count++
-			s.bytes += uint32(a.arena.Len(r))
+			s.bytes += uint32(inChunks(a.arena.Len(r)))
 			a.arena.SetLink(r, kept)
 			kept = r
 		} else {
@@ -200,8 +221,9 @@ func (a *assembler) index(s *set) {
 // keep stores b in s, making room where there is none.
 func (a *assembler) keep(s *set, n uint16, b []byte) bool {
 	b = b[splitPrefix:]
-	if int(s.bytes)+len(b) > maxFragmentBytes {
-		return false
+	size := inChunks(len(b))
+	if limit := min(maxFragmentBytes, a.arena.Capacity()); int(s.bytes)+size > limit {
+		return false // making room would not help
 	}
 	r, ok := a.arena.Put(b, 0)
 	for !ok {
@@ -212,20 +234,22 @@ func (a *assembler) keep(s *set, n uint16, b []byte) bool {
 		if old == 0 {
 			return false
 		}
-		a.evicted++
-		a.drop(old)
+		a.evict(old)
 		r, ok = a.arena.Put(b, 0)
 	}
 	a.arena.SetLink(r, s.frags)
 	s.frags = r
 	s.count++
-	s.bytes += uint32(len(b))
+	s.bytes += uint32(size)
 	return true
 }
 
+// inChunks returns what n bytes take of an Arena.
+func inChunks(n int) int { return max((n+chunkSize-1)/chunkSize, 1) * chunkSize }
+
 func (a *assembler) finished(s *set) addResult {
 	if s.count == s.total {
-		s.complete = true
+		s.phase = complete
 		return fragmentLast
 	}
 	return fragmentKept
@@ -234,7 +258,7 @@ func (a *assembler) finished(s *set) addResult {
 // find returns o's set with that id, or 0.
 func (a *assembler) find(o *setOwner, id uint32) uint16 {
 	for _, n := range o.sets {
-		if n != 0 && a.sets[n].serial == o.serial && a.sets[n].id == id {
+		if a.owns(o, n) && a.sets[n].id == id {
 			return n
 		}
 	}
@@ -243,37 +267,65 @@ func (a *assembler) find(o *setOwner, id uint32) uint16 {
 
 // open makes a set for o, at the cost of the oldest of o's, or of anyone's.
 func (a *assembler) open(o *setOwner, id uint32) uint16 {
-	place := -1
-	for i, n := range o.sets {
-		if n == 0 || a.sets[n].serial != o.serial {
-			place = i
-			break
-		}
+	mine := a.tidy(o)
+	if mine == setsPerOwner {
+		a.close(o, o.sets[0])
+		mine--
 	}
-	if place < 0 { // sets are opened in order, so the first is the oldest
-		a.drop(o.sets[0])
-		copy(o.sets[:], o.sets[1:])
-		place = len(o.sets) - 1
+	if a.free == 0 && int(a.fresh) == len(a.sets) {
+		a.evict(a.sets[0].next)
+		mine = a.tidy(o)
 	}
 	n := a.free
-	switch {
-	case n != 0:
+	if n != 0 {
 		a.free = a.sets[n].next
-	case int(a.fresh) < len(a.sets):
+	} else {
 		n = a.fresh
 		a.fresh++
-	default:
-		n = a.sets[0].next
-		a.evicted++
-		a.drop(n)
-		a.free = a.sets[n].next
 	}
 	last := a.sets[0].prev
 	a.sets[n] = set{id: id, serial: o.serial, prev: last}
 	a.sets[last].next = n
 	a.sets[0].prev = n
-	o.sets[place] = n
+	o.sets[mine] = n
 	return n
+}
+
+// tidy removes from o the sets that were evicted, so that the oldest comes
+// first, and returns how many are left.
+func (a *assembler) tidy(o *setOwner) (mine int) {
+	for _, n := range o.sets {
+		if a.owns(o, n) {
+			o.sets[mine] = n
+			mine++
+		}
+	}
+	clear(o.sets[mine:])
+	return mine
+}
+
+// owns reports whether n, which o names, is still o's.
+func (a *assembler) owns(o *setOwner, n uint16) bool {
+	return n != 0 && a.sets[n].serial == o.serial
+}
+
+// whole reports whether n is a set of o's that is complete and not taken.
+func (a *assembler) whole(o *setOwner, n uint16) bool {
+	return a.owns(o, n) && a.sets[n].phase == complete
+}
+
+// close drops a set of o's.
+func (a *assembler) close(o *setOwner, n uint16) {
+	a.drop(n)
+	a.tidy(o)
+}
+
+// evict drops a set for another's sake.
+func (a *assembler) evict(n uint16) {
+	if a.sets[n].phase != taken {
+		a.evicted++
+	}
+	a.drop(n)
 }
 
 // drop frees a set and its bytes. Its owner finds the serial changed.
@@ -288,50 +340,45 @@ func (a *assembler) drop(n uint16) {
 
 // release drops all sets of o.
 func (a *assembler) release(o *setOwner) {
-	for i, n := range o.sets {
-		if n != 0 && a.sets[n].serial == o.serial {
+	for _, n := range o.sets {
+		if a.owns(o, n) {
 			a.drop(n)
 		}
-		o.sets[i] = 0
 	}
+	clear(o.sets[:])
 }
 
 // progress returns the best that o has of an unfinished reply of kind k, or of
 // one that does not show its kind.
 func (a *assembler) progress(o *setOwner, k Kind) (got, total int) {
 	for _, n := range o.sets {
-		if n == 0 || a.sets[n].serial != o.serial || int(a.sets[n].count) < got {
+		if !a.owns(o, n) || a.sets[n].phase == taken {
 			continue
 		}
-		if shown, ok := a.kindOf(n); !ok || shown == k {
-			got, total = int(a.sets[n].count), int(a.sets[n].total)
+		if shown, ok := a.kindOf(n); ok && shown != k {
+			continue
+		}
+		if s := &a.sets[n]; int(s.count) > got || int(s.count) == got && total == 0 {
+			got, total = int(s.count), int(s.total)
 		}
 	}
 	return got, total
 }
 
-// open sets are counted by tests only.
-func (a *assembler) openSets() (n int) {
-	for i := a.sets[0].next; i != 0; i = a.sets[i].next {
-		n++
-	}
-	return n
-}
-
-// compressedSize returns the size that a complete set declares to inflate to, 0
-// where it is not compressed.
-func (a *assembler) compressedSize(n uint16) uint32 {
+// compressedSize returns the size that a complete set declares to inflate to,
+// and false where it is not compressed.
+func (a *assembler) compressedSize(n uint16) (size uint32, compressed bool) {
 	s := &a.sets[n]
 	if !s.compressed {
-		return 0
+		return 0, false
 	}
 	for r := s.frags; r != 0; r = a.arena.Link(r) {
 		h := a.arena.Head(r)
 		if index, _, _ := s.dialect.position(h); index == 0 {
-			return binary.LittleEndian.Uint32(h[s.dialect.headerLen()-splitPrefix:])
+			return binary.LittleEndian.Uint32(h[s.dialect.headerLen()-splitPrefix:]), true
 		}
 	}
-	return 0
+	return 0, true
 }
 
 // kindOf returns the kind that fragment 0 of an unfinished or compressed set
@@ -352,13 +399,13 @@ func (a *assembler) kindOf(n uint16) (Kind, bool) {
 		if len(h) > 4 && binary.LittleEndian.Uint32(h) == 0xFFFFFFFF {
 			h = h[4:]
 		}
-		return kindOfType(h[0])
+		return KindOfReply(h[0])
 	}
 	return 0, false
 }
 
 // take joins the complete set n, decompresses it where it is compressed, frees
-// it, and returns the reply from its type byte on. The bytes are valid until
+// its bytes, and returns the reply from its type byte on. That is valid until
 // the next call of take. An error means that the set was no reply.
 func (a *assembler) take(n uint16) ([]byte, error) {
 	s := &a.sets[n]
@@ -369,10 +416,12 @@ func (a *assembler) take(n uint16) ([]byte, error) {
 	}
 	header := s.dialect.headerLen() - splitPrefix
 	var size, crc uint32
+	var known [4]uint64
 	joined := a.joined[:0]
 	for i := range int(s.total) {
 		at := len(joined)
 		joined = a.arena.AppendTo(joined, place[i])
+		remember(&known, joined[at:])
 		skip := header
 		if i == 0 && s.compressed {
 			head := joined[header:]
@@ -382,10 +431,10 @@ func (a *assembler) take(n uint16) ([]byte, error) {
 		joined = joined[:at+copy(joined[at:], joined[at+skip:])]
 	}
 	a.joined = joined
-	compressed := s.compressed
-	a.drop(n)
+	a.arena.FreeAll(s.frags)
+	s.frags, s.bytes, s.have, s.phase = 0, 0, known, taken
 	body := joined
-	if compressed {
+	if s.compressed {
 		var err error
 		a.inflated, err = inflate(a.inflated[:0], joined, size, crc, maxAssembled)
 		if err != nil {
@@ -400,4 +449,26 @@ func (a *assembler) take(n uint16) ([]byte, error) {
 		return nil, errFragments
 	}
 	return body, nil
+}
+
+// remember puts a fragment's content, from behind the id, into a Bloom filter.
+func remember(filter *[4]uint64, content []byte) {
+	sum := crc32.ChecksumIEEE(content)
+	for range 3 {
+		filter[sum>>6&3] |= 1 << (sum & 63)
+		sum >>= 8
+	}
+}
+
+// knows reports whether the datagram b was part of what the taken set s was. It
+// errs towards yes once in a thousand times after a reply of eight fragments.
+func (s *set) knows(b []byte) bool {
+	var filter [4]uint64
+	remember(&filter, b[splitPrefix:])
+	for i, bits := range filter {
+		if bits&^s.have[i] != 0 {
+			return false
+		}
+	}
+	return true
 }

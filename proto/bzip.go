@@ -15,9 +15,15 @@ var (
 	errInflateCap  = errors.New("declared size is over the limit")
 )
 
-// bzipSetup is what a decompressor costs before its first byte, in the units
-// of an inflation budget: it clears up to 3.6 MB of tables.
-const bzipSetup = 64 << 10
+// Costs of a decompressor beside the bytes that it yields, in the units of an
+// inflation budget.
+const (
+	// bzipSetup comes before the first byte: up to 3.6 MB of tables are cleared.
+	bzipSetup = 64 << 10
+	// bzipBlock is the work that may hide behind a wrong declaration: a block is
+	// decoded as a whole before its first byte is seen.
+	bzipBlock = 900_000
+)
 
 // inflate decompresses src onto dst, which it returns. The result must be
 // exactly size bytes with the checksum crc; whatever the header says, no more than

@@ -51,7 +51,7 @@ type Message struct {
 
 // Kind returns which request the message answers; false for challenges and
 // messages that answer none.
-func (m *Message) Kind() (Kind, bool) { return kindOfType(m.Type) }
+func (m *Message) Kind() (Kind, bool) { return KindOfReply(m.Type) }
 
 // Receive takes the next datagram. It returns false while a split reply is not
 // complete, and for duplicates of fragments. b is only read during the call,
@@ -84,8 +84,13 @@ func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
 	case fragmentMalformed, fragmentDropped:
 		return Message{Datagrams: []int{n}, Err: errFragments}, true
 	case fragmentDuplicate:
-		c.parts[id] = append(c.parts[id], n)
+		if c.asm.sets[set].phase != taken {
+			c.parts[id] = append(c.parts[id], n)
+		}
 		return Message{}, false
+	}
+	if c.asm.sets[set].count == 1 {
+		c.forget(id)
 	}
 	c.parts[id] = append(c.parts[id], n)
 	if result != fragmentLast {
@@ -100,6 +105,16 @@ func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
 	}
 	c.open(&m, body)
 	return m, true
+}
+
+// forget drops the numbers of the datagrams that id named before, and of those
+// whose set made way for a newer one.
+func (c *Conversation) forget(id uint32) {
+	for old := range c.parts {
+		if old == id || c.asm.find(&c.owner, old) == 0 {
+			delete(c.parts, old)
+		}
+	}
 }
 
 // open reads what needs no decoder.
@@ -143,11 +158,11 @@ func (c *Conversation) AppendRequest(dst []byte, k Kind) []byte {
 func (c *Conversation) Invalidate(id uint32, all bool) bool {
 	found := false
 	for _, n := range c.owner.sets {
-		if n == 0 || c.asm.sets[n].serial != c.owner.serial {
+		if !c.asm.owns(&c.owner, n) || c.asm.sets[n].phase == taken {
 			continue
 		}
 		if set := c.asm.sets[n].id; all || set == id {
-			c.asm.drop(n)
+			c.asm.close(&c.owner, n)
 			delete(c.parts, set)
 			found = true
 		}
@@ -160,7 +175,7 @@ func (c *Conversation) Invalidate(id uint32, all bool) bool {
 func (c *Conversation) Unfinished() []Message {
 	var list []Message
 	for _, n := range c.owner.sets {
-		if n == 0 || c.asm.sets[n].serial != c.owner.serial {
+		if !c.asm.owns(&c.owner, n) || c.asm.sets[n].phase == taken {
 			continue
 		}
 		s := &c.asm.sets[n]

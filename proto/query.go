@@ -2,6 +2,7 @@ package proto
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -9,27 +10,33 @@ import (
 //
 // A Query asks up to four kinds. Each is in one of these states, and moves so:
 //
-//	state   | AppendTransmit | challenge            | fragment   | whole reply     | its deadline        | ceiling, abort
-//	--------+----------------+----------------------+------------+-----------------+---------------------+---------------
-//	unasked | –              | –                    | –          | –               | –                   | –
-//	held    | –              | → ready (1)          | –          | –               | –                   | → failed
-//	ready   | → waiting      | new token, stay      | gap (2)    | → answered (3)  | –                   | → failed
-//	waiting | –              | → ready, or failed(4)| gap (2)    | → answered (3)  | → ready, or failed  | → failed
-//	grace   | –              | –                    | –          | 'I': → answered | → answered          | → answered
-//	answered| –              | –                    | –          | –               | –                   | –
-//	failed  | –              | –                    | gap (2)    | → answered (3)  | –                   | –
+//	state    | AppendTransmit | challenge            | fragment | whole reply    | its deadline       | ceiling, abort
+//	---------+----------------+----------------------+----------+----------------+--------------------+---------------
+//	unasked  | –              | –                    | –        | –              | –                  | –
+//	held     | –              | → ready (1)          | –        | –              | –                  | → failed
+//	ready    | → waiting      | new token (5)        | kept     | → answered (3) | –                  | → failed
+//	waiting  | –              | → ready or failed (4)| gap (2)  | → answered (3) | → ready or failed  | → failed
+//	grace    | –              | –                    | –        | → answered (6) | → answered         | → answered
+//	answered | –              | –                    | –        | –              | –                  | –
+//	failed   | –              | –                    | kept     | → answered (3) | –                  | –
 //
 //	(1) not with Sequential: there the next kind is released when one is settled.
-//	(2) the part is kept; the deadline of the kind that it belongs to, or that it
-//	    may belong to, becomes FragmentGap from now, never beyond the ceiling.
+//	(2) the part is kept; the deadline of the kind that it belongs to becomes
+//	    FragmentGap from now. Where it does not show whose it is, no kind that
+//	    waits gives up before that. The ceiling holds all the same.
 //	(3) 'm' and 'C' go to grace: HLDS answers one INFO with two datagrams, 'm' and
 //	    then 'I', and the second is the better. Others release the next held kind.
 //	    A kind that was never sent can't be answered; an answer that comes after the
 //	    kind has failed is welcome as long as the Query is not done.
 //	(4) a challenge that is the one already sent is a duplicate and changes nothing;
 //	    more than MaxChallenges different ones are a loop.
+//	(5) if the kind was sent before, this send is an answer to the challenge and no
+//	    longer a retry: it counts as a round, while rounds are left.
+//	(6) by 'I' only.
 //
-// An answer may come while a retry waits in ready: it is the answer.
+// An answer may come while a retry waits in ready: it is the answer. Once no
+// kind is held, ready, waiting or in grace the Query is done, and nothing that
+// still comes changes it.
 type kindState uint8
 
 const (
@@ -61,6 +68,7 @@ const (
 	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence
 	trackAmbiguous                        // the answer may be to the send before: no RTT
 	trackMalformed                        // an answer of this kind did not parse
+	trackUpgraded                         // 'I' came after 'm', which was good
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
@@ -76,7 +84,7 @@ type Query struct {
 	icmp   Reason // where flags has queryRefused
 }
 
-type queryFlags uint8
+type queryFlags uint16
 
 const (
 	queryStarted    queryFlags = 1 << iota // start is set
@@ -87,6 +95,7 @@ const (
 	queryInflate                           // a complete compressed reply waits for budget
 	queryRefused                           // ICMP spoke, and is only a try's end
 	queryChallenged                        // a challenge was taken
+	queryFragment                          // a part of a split reply came, and not the whole since
 )
 
 // minGrace is the shortest wait for the 'I' behind an 'm'; maxGrace the longest.
@@ -146,6 +155,17 @@ func (q *Query) WantsSend() bool {
 	return false
 }
 
+// settled reports whether nothing of q is open any more.
+func (q *Query) settled() bool {
+	for k := range q.tracks {
+		switch q.tracks[k].state {
+		case held, ready, waiting, grace:
+			return false
+		}
+	}
+	return true
+}
+
 // release moves held kinds to ready as the rules allow: all of them once the
 // challenge is known, otherwise one at a time.
 func (c *Client) release(q *Query) {
@@ -186,7 +206,7 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 	}
 	t.state = waiting
 	t.sent = q.micros(now)
-	t.deadline = t.sent + c.wait(q, t)
+	t.deadline = later(t.sent, c.wait(q, t))
 
 	token, known := q.token, q.flags&queryToken != 0
 	if !known {
@@ -235,10 +255,23 @@ func jitter(serial uint32, attempt uint8) uint16 {
 	return uint16(x >> 48)
 }
 
-// micros returns now as q counts time, rounded up, so that nothing is early.
+// micros returns now as q counts time, rounded up, so that what is counted from
+// it is not early. It stops at the ends of its range: a machine that slept for
+// hours finds its deadlines passed.
 func (q *Query) micros(now Time) uint32 {
-	return uint32((now.Sub(q.start) + time.Microsecond - 1) / time.Microsecond)
+	return uint32(min(max((now.Sub(q.start)+time.Microsecond-1)/time.Microsecond, 0), math.MaxUint32))
 }
+
+// passed returns now as q counts time, rounded down: only what is over is over.
+func (q *Query) passed(now Time) uint32 {
+	return uint32(min(max(now.Sub(q.start)/time.Microsecond, 0), math.MaxUint32))
+}
+
+// later returns a + b, or the end of the range.
+func later(a, b uint32) uint32 { return a + min(b, math.MaxUint32-a) }
+
+// since returns b − a, or 0 where b is before a.
+func since(a, b uint32) uint32 { return b - min(a, b) }
 
 func (c *Client) ceiling() uint32 {
 	return uint32((c.cfg.MaxElapsed + time.Microsecond - 1) / time.Microsecond)
@@ -269,8 +302,8 @@ func (c *Client) Deadline(q *Query) (Time, bool) {
 // HandleDatagram advances q by one datagram from its server. It reads b only
 // during the call, but Output.Body may alias it.
 func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
-	if q.flags&queryStarted == 0 {
-		return c.said(q, Unexpected)
+	if q.flags&queryStarted == 0 || q.settled() {
+		return c.late(q, b)
 	}
 	if len(b) < 5 || b[1]&b[2]&b[3] != 0xFF {
 		return c.noise(q)
@@ -288,7 +321,7 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 		}
 		return c.handleChallenge(q, Challenge(binary.LittleEndian.Uint32(b[5:])))
 	}
-	k, ok := kindOfType(b[4])
+	k, ok := KindOfReply(b[4])
 	if !ok {
 		if b[4] == TypePrint {
 			q.flags |= queryHeard | queryUnexpected
@@ -299,19 +332,15 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 	return c.deliver(q, now, k, b[4:], false)
 }
 
-// kindOfType returns which request a reply of that type byte answers.
-func kindOfType(t byte) (Kind, bool) {
-	switch t {
-	case TypeInfo, TypeInfoGoldSource, TypeInfoObsolete:
-		return KindInfo, true
-	case TypePlayers:
-		return KindPlayers, true
-	case TypeRules:
-		return KindRules, true
-	case TypePing:
-		return KindPing, true
+// late takes a datagram for which q has no use, before the first send or after
+// the end. It changes nothing, and above all keeps nothing.
+func (c *Client) late(q *Query, b []byte) Output {
+	if h, _, ok := ParseHeader(b); ok && !h.Split {
+		if k, ok := KindOfReply(h.Type); ok && q.tracks[k].state == answered {
+			return c.said(q, Duplicate)
+		}
 	}
-	return 0, false
+	return c.said(q, Unexpected)
 }
 
 func (c *Client) noise(q *Query) Output {
@@ -337,15 +366,18 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 	q.flags |= queryToken | queryChallenged
 	for k := range q.tracks {
 		t := &q.tracks[k]
-		if t.state != waiting || Kind(k) == KindPing {
+		if Kind(k) == KindPing {
 			continue
 		}
-		if int(t.rounds) == c.cfg.MaxChallenges {
+		spent := int(t.rounds) == c.cfg.MaxChallenges
+		switch {
+		case t.state == waiting && spent:
 			c.fail(q, Kind(k), ReasonLoop)
-			continue
+		case t.state == waiting, t.state == ready && t.flags&trackRepeat != 0 && !spent:
+			t.rounds++
+			t.state = ready
+			t.flags &^= trackRepeat
 		}
-		t.rounds++
-		t.state = ready
 	}
 	c.release(q)
 	return c.said(q, Challenged)
@@ -353,18 +385,20 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 
 func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 	result, n := c.asm.add(&q.owner, b)
-	switch result {
-	case fragmentMalformed:
+	if result == fragmentMalformed {
 		return c.noise(q)
+	}
+	q.flags |= queryHeard
+	switch result {
 	case fragmentDuplicate:
 		return c.said(q, Duplicate)
 	case fragmentDropped:
+		q.flags |= queryFragment
 		return c.said(q, Dropped)
 	case fragmentLast:
-		q.flags |= queryHeard
 		return c.takeSplit(q, now, n)
 	}
-	q.flags |= queryHeard
+	q.flags |= queryFragment
 	k, known := c.asm.kindOf(n)
 	for i := range q.tracks {
 		t := &q.tracks[i]
@@ -382,18 +416,23 @@ func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 
 // takeSplit joins a complete split reply, if the budget allows to decompress it.
 func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
-	if size := c.asm.compressedSize(n); size != 0 {
+	size, compressed := c.asm.compressedSize(n)
+	if compressed && size <= maxAssembled { // a larger one is refused unopened, which costs nothing
 		if c.inflate <= 0 {
 			q.flags |= queryInflate
 			return c.said(q, Deferred)
 		}
-		c.inflate -= int(min(size, maxAssembled)) + bzipSetup
+		c.inflate -= int(size) + bzipSetup
 	}
+	q.flags &^= queryFragment
 	body, err := c.asm.take(n)
 	if err != nil {
+		if compressed && size <= maxAssembled {
+			c.inflate -= bzipBlock
+		}
 		return c.noise(q)
 	}
-	k, ok := kindOfType(body[0])
+	k, ok := KindOfReply(body[0])
 	if !ok {
 		return c.noise(q)
 	}
@@ -417,6 +456,7 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 			return c.said(q, Duplicate)
 		}
 		t.state = answered
+		t.flags |= trackUpgraded
 		out := c.output(q)
 		out.Verdict, out.Kind, out.Body, out.Split = Upgrade, k, body, split
 		return out
@@ -430,7 +470,7 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 		t.flags |= trackAmbiguous
 		q.why[k] = NoReason
 	}
-	t.sent = q.micros(now) - t.sent
+	t.sent = since(t.sent, q.micros(now))
 	t.state = answered
 	if body[0] == TypeInfoGoldSource || body[0] == TypeInfoObsolete {
 		rtt := time.Duration(t.sent) * time.Microsecond
@@ -446,19 +486,29 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 // Reject takes back the answer of kind k that q has just delivered, because
 // its body does not decode: the try goes on as if nothing had come, and the
 // kind ends as malformed if nothing better comes. The answer's own try may be
-// over; then the next HandleTimeout retries.
+// over; then the next HandleTimeout retries. Where an Upgrade is rejected, the
+// answer before it stands.
 func (c *Client) Reject(q *Query, k Kind, now Time) Output {
 	t := &q.tracks[k]
 	if t.state != answered && t.state != grace {
 		return c.output(q)
 	}
+	if t.flags&trackUpgraded != 0 {
+		return c.said(q, Malformed)
+	}
 	t.flags |= trackMalformed | trackAmbiguous
 	wasGrace := t.state == grace
 	t.state = waiting
-	t.sent = q.micros(now) - t.sent
-	if wasGrace || t.deadline < q.micros(now) {
-		t.deadline = t.sent + c.wait(q, t)
+	t.sent = since(t.sent, q.micros(now))
+	if wasGrace {
+		t.deadline = later(t.sent, c.wait(q, t))
 	}
+	for i := range q.tracks { // what the answer let go first waits again
+		if t := &q.tracks[i]; t.state == ready && t.attempts == 0 {
+			t.state = held
+		}
+	}
+	c.release(q)
 	return c.said(q, Malformed)
 }
 
@@ -470,23 +520,12 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	if q.flags&queryStarted == 0 {
 		return c.output(q)
 	}
-	if q.flags&queryInflate != 0 && c.inflate > 0 {
-		q.flags &^= queryInflate
-		for _, n := range q.owner.sets {
-			if n != 0 && c.asm.sets[n].serial == q.owner.serial && c.asm.sets[n].complete {
-				out := c.takeSplit(q, now, n)
-				if out.Verdict == Answer || out.Verdict == Upgrade {
-					for _, n := range q.owner.sets { // another may wait
-						if n != 0 && c.asm.sets[n].serial == q.owner.serial && c.asm.sets[n].complete {
-							q.flags |= queryInflate
-						}
-					}
-					return out
-				}
-			}
+	if q.flags&queryInflate != 0 {
+		if out, ok := c.takeDeferred(q, now); ok {
+			return out
 		}
 	}
-	at := q.micros(now)
+	at := q.passed(now)
 	if at >= c.ceiling() {
 		return c.end(q, NoReason)
 	}
@@ -516,6 +555,31 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	return c.output(q)
 }
 
+// takeDeferred goes on where the inflation budget ended a turn. While it is
+// short the Query stands still: what has come in time shall not be asked for
+// again, nor given up, because this machine is behind.
+func (c *Client) takeDeferred(q *Query, now Time) (out Output, ok bool) {
+	q.flags &^= queryInflate
+	for _, n := range q.owner.sets {
+		if !c.asm.whole(&q.owner, n) {
+			continue
+		}
+		out = c.takeSplit(q, now, n)
+		switch out.Verdict {
+		case Deferred:
+			return c.output(q), true
+		case Answer, Upgrade:
+			for _, n := range q.owner.sets { // another may wait
+				if c.asm.whole(&q.owner, n) {
+					q.flags |= queryInflate
+				}
+			}
+			return out, true
+		}
+	}
+	return Output{}, false
+}
+
 func (c *Client) noneOpen(q *Query) bool {
 	for k := range q.tracks {
 		if s := q.tracks[k].state; s == ready || s == waiting || s == grace {
@@ -530,7 +594,7 @@ func (c *Client) noneOpen(q *Query) bool {
 // the error rather than the silence is the reason. Errors that come before
 // anything was sent are somebody else's.
 func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
-	if q.flags&queryStarted == 0 {
+	if q.flags&queryStarted == 0 || q.settled() {
 		return c.said(q, Unexpected)
 	}
 	reason := ReasonUnreachable
@@ -559,7 +623,6 @@ func (c *Client) end(q *Query, reason Reason) Output {
 			c.fail(q, Kind(k), reason)
 		}
 	}
-	q.flags &^= queryInflate
 	return c.output(q)
 }
 
@@ -569,7 +632,7 @@ func (c *Client) fail(q *Query, k Kind, reason Reason) {
 	t.state = failed
 	t.sent = 0
 	q.why[k] = reason
-	if reason == NoReason {
+	if reason == NoReason && t.attempts > 0 {
 		if got, total := c.asm.progress(&q.owner, k); got > 0 {
 			t.sent = uint32(got)<<16 | uint32(total)
 		}
@@ -579,18 +642,10 @@ func (c *Client) fail(q *Query, k Kind, reason Reason) {
 // output says what q wants now. When everything is settled it gives back what
 // q holds.
 func (c *Client) output(q *Query) Output {
-	out := Output{Done: true}
-	for k := range q.tracks {
-		switch q.tracks[k].state {
-		case ready:
-			out.Send = true
-			out.Done = false
-		case held, waiting, grace:
-			out.Done = false
-		}
-	}
+	out := Output{Send: q.WantsSend(), Done: q.settled()}
 	if out.Done {
 		c.asm.release(&q.owner)
+		q.flags &^= queryInflate
 	}
 	return out
 }
@@ -635,6 +690,8 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		return ReasonMalformed, 0, 0
 	case t.sent != 0:
 		return ReasonFragments, int(t.sent >> 16), int(t.sent & 0xFFFF)
+	case q.flags&queryFragment != 0 && (k == KindPlayers || k == KindRules) && t.attempts > 0:
+		return ReasonFragments, 0, 0 // there was no memory for them
 	case q.flags&queryRefused != 0:
 		return q.icmp, 0, 0
 	case t.rounds > 0:

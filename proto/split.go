@@ -104,11 +104,3 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	}
 	return DialectUnknown, false
 }
-
-// headerless reports whether b may be fragment 0 of a Source reply that lacks
-// the inner FF FF FF FF, as some servers send it. One byte is weak proof: it
-// counts only once all fragments agree.
-func headerless(b []byte, d Dialect) bool {
-	o := d.headerLen()
-	return len(b) > o && b[9] == 0 && (b[o] == TypePlayers || b[o] == TypeRules)
-}
