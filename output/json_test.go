@@ -178,17 +178,19 @@ func checkLine(t *testing.T, line []byte) {
 	for _, r := range string(line[:len(line)-1]) {
 		require.False(t, r < 0x20 || r >= 0x7F && r <= 0x9F || r == 0x2028 || r == 0x2029 || r == 0x202E, "%U in %q", r, line)
 	}
-	checkKeys(t, json.NewDecoder(bytes.NewReader(line)), "", false)
+	checkKeys(t, json.NewDecoder(bytes.NewReader(line)), "", wantKeys)
 }
 
-// checkKeys walks one value of d.
-func checkKeys(t *testing.T, d *json.Decoder, path string, inArray bool) {
+// checkKeys walks one value of d, and compares the keys of every object with
+// those that want has for its path.
+func checkKeys(t *testing.T, d *json.Decoder, path string, want map[string]string) {
+	t.Helper()
 	tok, err := d.Token()
 	require.NoError(t, err)
 	switch tok {
 	case json.Delim('['):
 		for d.More() {
-			checkKeys(t, d, path, true)
+			checkKeys(t, d, path, want)
 		}
 		_, err = d.Token()
 		require.NoError(t, err)
@@ -205,11 +207,11 @@ func checkKeys(t *testing.T, d *json.Decoder, path string, inArray bool) {
 				keys = append(keys, key)
 			}
 			last = key
-			checkKeys(t, d, strings.TrimPrefix(path+"."+key, "."), false)
+			checkKeys(t, d, strings.TrimPrefix(path+"."+key, "."), want)
 		}
 		_, err = d.Token()
 		require.NoError(t, err)
-		require.Equal(t, wantKeys[path], strings.Join(keys, " "), "the object %q", path)
+		require.Equal(t, want[path], strings.Join(keys, " "), "the object %q", path)
 	}
 }
 

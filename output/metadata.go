@@ -1,0 +1,322 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Metadata describes a run: one JSON object, written when the run starts, so
+// that its file can be resumed after any accident, and again when it ends. Its
+// members stand in the order of the fields; all of them are always there.
+//
+// It always holds that Input.Targets = Targets.Done + Targets.Aborted = the sum
+// of Statuses = Output.Records and those that a filter left out: see Check.
+type Metadata struct {
+	Schema      int    `json:"schema"` // SchemaVersion
+	Tool        string `json:"tool"`
+	Version     string `json:"version"`
+	CommandLine string `json:"command_line"` // as one would type it
+	// Config holds the options as they took effect, each under the name of its
+	// flag and as one would write it there.
+	Config map[string]string `json:"config"`
+	Notes  []string          `json:"notes"` // what people should know of the run, such as replies lost by this machine itself
+
+	StartTime Timestamp `json:"start_time"`
+	EndTime   Timestamp `json:"end_time"` // null while the run goes on
+	DurationS Decimal   `json:"duration_s"`
+	EndReason EndReason `json:"end_reason"` // null while the run goes on
+
+	Seed   uint64 `json:"seed"`
+	Shard  int    `json:"shard"` // from 0
+	Shards int    `json:"shards"`
+
+	Input    InputCounts   `json:"input"`
+	Targets  TargetCounts  `json:"targets"`
+	Statuses StatusCounts  `json:"statuses"` // of targets
+	Sections SectionCounts `json:"sections"`
+	Packets  PacketCounts  `json:"packets"`
+	Socket   SocketCounts  `json:"socket"`
+	Rate     RateCounts    `json:"rate"`
+	RTT      Percentiles   `json:"rtt_ms"`
+	Output   OutputCounts  `json:"output"`
+}
+
+// An EndReason is why a run ended.
+type EndReason string
+
+// The reasons. The empty one, of a run that goes on or was killed, is null.
+const (
+	EndComplete    EndReason = "complete"
+	EndInterrupted EndReason = "interrupted"
+	EndMaxRuntime  EndReason = "max_runtime"
+	EndMaxResults  EndReason = "max_results"
+	EndError       EndReason = "error"
+)
+
+// MarshalJSON returns the word, or null for none.
+func (r EndReason) MarshalJSON() ([]byte, error) {
+	if r == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(r))
+}
+
+// InputCounts tell what the input held.
+type InputCounts struct {
+	Lines      uint64 `json:"lines"`      // read, comments and blank ones included
+	Targets    uint64 `json:"targets"`    // accepted: each has, or would have, a record
+	Duplicates uint64 `json:"duplicates"` // of targets before them, left out
+	Invalid    uint64 `json:"invalid"`    // lines or places in lists that name nothing to ask
+	Blocked    uint64 `json:"blocked"`    // by list, or since nobody may be asked there
+}
+
+// TargetCounts tell what became of the targets.
+type TargetCounts struct {
+	Done    uint64 `json:"done"`
+	Aborted uint64 `json:"aborted"` // the scan stopped first
+}
+
+// SectionCounts are the statuses of each query, zero for those not asked for.
+type SectionCounts struct {
+	Info    StatusCounts `json:"info"`
+	Players StatusCounts `json:"players"`
+	Rules   StatusCounts `json:"rules"`
+}
+
+// PacketCounts count datagrams. Bytes are those of their UDP payloads.
+type PacketCounts struct {
+	Sent          uint64 `json:"sent"`        // in all, the following two included
+	SendErrors    uint64 `json:"send_errors"` // the system refused to send
+	Retransmits   uint64 `json:"retransmits"` // further tries on silence
+	Challenges    uint64 `json:"challenges"`  // challenges received
+	Received      uint64 `json:"received"`    // in all, whatever they were
+	BytesSent     uint64 `json:"bytes_sent"`
+	BytesReceived uint64 `json:"bytes_received"`
+	Unmatched     uint64 `json:"unmatched"` // from where nobody was asked
+	Late          uint64 `json:"late"`      // after their target was settled
+	Duplicate     uint64 `json:"duplicate"` // of a datagram that had come already
+	Malformed     uint64 `json:"malformed"` // bytes that are no reply
+	Truncated     uint64 `json:"truncated"` // larger than a datagram may be received
+	ICMP          uint64 `json:"icmp"`      // errors that came back by ICMP
+}
+
+// SocketCounts tell of the socket's own buffer, in bytes, and of the datagrams
+// that did not fit.
+type SocketCounts struct {
+	RcvbufRequested int    `json:"rcvbuf_requested"`
+	RcvbufActual    int    `json:"rcvbuf_actual"`
+	RxDropped       uint64 `json:"rx_dropped"`
+}
+
+// RateCounts tell how fast the run was.
+type RateCounts struct {
+	RequestedPPS Decimal `json:"requested_pps"` // packets a second; 0: as fast as replies come
+	AchievedPPS  Decimal `json:"achieved_pps"`  // packets sent over the duration
+	PeakInFlight int     `json:"peak_in_flight"`
+}
+
+// Percentiles are those of the round trips that were measured, in milliseconds;
+// null where there was none.
+type Percentiles struct {
+	P50 *Decimal `json:"p50"`
+	P90 *Decimal `json:"p90"`
+	P99 *Decimal `json:"p99"`
+	Max *Decimal `json:"max"`
+}
+
+// OutputCounts tell of the file of records, with what it held before a resume.
+type OutputCounts struct {
+	Records         int64  `json:"records"`
+	Bytes           int64  `json:"bytes"`            // before compression
+	CompressedBytes *int64 `json:"compressed_bytes"` // null for a file that is not compressed
+}
+
+// StatusCounts counts by Status.
+type StatusCounts [NumStatuses]uint64
+
+// Total returns the sum.
+func (c *StatusCounts) Total() (n uint64) {
+	for _, v := range c {
+		n += v
+	}
+	return n
+}
+
+// MarshalJSON returns an object with a member for each status, in their order.
+func (c StatusCounts) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for s, n := range c {
+		if s > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendQuote(b, Status(s).String())
+		b = append(b, ':')
+		b = strconv.AppendUint(b, n, 10)
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON takes such an object.
+func (c *StatusCounts) UnmarshalJSON(b []byte) error {
+	var m map[Status]uint64
+	if err := json.Unmarshal(b, &m); err != nil {
+		return err
+	}
+	*c = StatusCounts{}
+	for s, n := range m {
+		c[s] = n
+	}
+	return nil
+}
+
+// A Timestamp is a time that is written as records write theirs: in UTC, RFC
+// 3339, six decimals. The zero time is null.
+type Timestamp struct{ time.Time }
+
+// MarshalJSON returns the time in quotes, or null.
+func (t Timestamp) MarshalJSON() ([]byte, error) { return appendTime(nil, t.Time), nil }
+
+// UnmarshalJSON takes what MarshalJSON returns.
+func (t *Timestamp) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = Timestamp{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(b)
+}
+
+// A Decimal is a number that is written with at most three decimals, and as null
+// where it is none: the rate of a run without a duration breaks nothing.
+type Decimal float64
+
+// Milliseconds returns d in milliseconds.
+func Milliseconds(d time.Duration) Decimal { return Decimal(d.Seconds() * 1000) }
+
+// Seconds returns d in seconds.
+func Seconds(d time.Duration) Decimal { return Decimal(d.Seconds()) }
+
+// MarshalJSON returns the number or null.
+func (d Decimal) MarshalJSON() ([]byte, error) {
+	v := float64(d)
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return []byte("null"), nil
+	}
+	if rounded := math.Round(v * 1000); math.Abs(rounded) < 1<<53 {
+		v = rounded / 1000
+	}
+	return json.Marshal(v)
+}
+
+// AppendJSON appends m as one line, newline included.
+func (m *Metadata) AppendJSON(dst []byte) ([]byte, error) {
+	whole := *m
+	if whole.Config == nil {
+		whole.Config = map[string]string{}
+	}
+	if whole.Notes == nil {
+		whole.Notes = []string{}
+	}
+	return appendLine(dst, &whole)
+}
+
+// appendLine appends v by encoding/json, without the escapes that only HTML
+// needs.
+func appendLine(dst []byte, v any) ([]byte, error) {
+	b := bytes.NewBuffer(dst)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return dst, err
+	}
+	return b.Bytes(), nil
+}
+
+// WriteFile writes m to path, which holds the old object or the new one at any
+// moment and never a part: the new one is written beside it and takes its place
+// when it is whole. What is not a regular file, such as /dev/stderr, is written
+// to directly.
+func (m *Metadata) WriteFile(path string) error {
+	b, err := m.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(b)
+			return errors.Join(err, f.Close())
+		}
+		// A link stays a link.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	}
+	temp := path + ".tmp"
+	if err := writeSynced(temp, b); err != nil {
+		_ = os.Remove(temp) // perhaps it was never made
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+// writeSynced writes a file and waits for the disk, without which the rename
+// might reach it first.
+func writeSynced(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// ReadMetadata reads the object that WriteFile wrote. Members it does not know
+// are passed over, since later versions may add some.
+func ReadMetadata(path string) (*Metadata, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var m Metadata
+	if err := json.NewDecoder(io.LimitReader(f, maxMetadata)).Decode(&m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if m.Schema != SchemaVersion {
+		return nil, fmt.Errorf("%s: schema %d, where this version knows %d", path, m.Schema, SchemaVersion)
+	}
+	return &m, nil
+}
+
+// maxMetadata bounds what ReadMetadata reads: a hundred times what an object
+// with a long command line needs.
+const maxMetadata = 1 << 20
+
+// Check returns what does not add up, joined. filtered is the number of targets
+// that have no record since --filter left them out.
+func (m *Metadata) Check(filtered uint64) error {
+	var errs []error
+	same := func(what string, n uint64) {
+		if n != m.Input.Targets {
+			errs = append(errs, fmt.Errorf("input.targets is %d, but %s is %d", m.Input.Targets, what, n))
+		}
+	}
+	same("targets.done + targets.aborted", m.Targets.Done+m.Targets.Aborted)
+	same("the sum of statuses", m.Statuses.Total())
+	same("output.records and those left out", uint64(m.Output.Records)+filtered)
+	return errors.Join(errs...)
+}

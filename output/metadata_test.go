@@ -1,0 +1,197 @@
+package output
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fullMetadata has something other than zero in every field.
+func fullMetadata() *Metadata {
+	var m Metadata
+	src := byteSource(strings.Repeat("\x01\x02\x05\x00\x07abc", 600))
+	fillMetadata(&src, reflect.ValueOf(&m).Elem())
+	m.Schema, m.EndReason = SchemaVersion, EndInterrupted
+	return &m
+}
+
+func fillMetadata(src *byteSource, v reflect.Value) {
+	switch p := v.Addr().Interface().(type) {
+	case *Timestamp:
+		p.Time = time.Unix(int64(src.uint()%1e9), 123456000).UTC()
+		return
+	case *Decimal:
+		*p = Decimal(src.uint()%1e6) / 8
+		return
+	case *map[string]string:
+		*p = map[string]string{"rate": "2000", "query": "info,rules"}
+		return
+	case *[]string:
+		*p = []string{"212 replies were dropped"}
+		return
+	case *string:
+		*p = "<a> & 'b'"
+		return
+	case *EndReason:
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillMetadata(src, v.Field(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fillMetadata(src, v.Index(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillMetadata(src, v.Elem())
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(src.byte()) + 1)
+	case reflect.Uint64:
+		v.SetUint(uint64(src.byte()) + 1)
+	default:
+		panic("no way to fill a " + v.Type().String())
+	}
+}
+
+const statusKeys = "success partial timeout refused unreachable incomplete protocol_error send_error resolve_error blocked invalid_input aborted"
+
+// The members as they are promised, in their order.
+var wantMetadataKeys = map[string]string{
+	"": "schema tool version command_line config notes start_time end_time duration_s end_reason seed shard shards" +
+		" input targets statuses sections packets socket rate rtt_ms output",
+	"config":           "query rate",
+	"input":            "lines targets duplicates invalid blocked",
+	"targets":          "done aborted",
+	"statuses":         statusKeys,
+	"sections":         "info players rules",
+	"sections.info":    statusKeys,
+	"sections.players": statusKeys,
+	"sections.rules":   statusKeys,
+	"packets":          "sent send_errors retransmits challenges received bytes_sent bytes_received unmatched late duplicate malformed truncated icmp",
+	"socket":           "rcvbuf_requested rcvbuf_actual rx_dropped",
+	"rate":             "requested_pps achieved_pps peak_in_flight",
+	"rtt_ms":           "p50 p90 p99 max",
+	"output":           "records bytes compressed_bytes",
+}
+
+var wantUpdateKeys = map[string]string{
+	"":         "schema time duration_s remaining_s input targets statuses packets socket rate output",
+	"input":    wantMetadataKeys["input"],
+	"targets":  "total done aborted in_flight",
+	"statuses": statusKeys,
+	"packets":  wantMetadataKeys["packets"],
+	"socket":   wantMetadataKeys["socket"],
+	"rate":     "sent_pps received_pps targets_per_second",
+	"output":   wantMetadataKeys["output"],
+}
+
+func TestMetadataKeys(t *testing.T) {
+	for _, m := range []*Metadata{{Config: map[string]string{"query": "info", "rate": "1"}}, fullMetadata()} {
+		b, err := m.AppendJSON(nil)
+		require.NoError(t, err)
+		checkKeys(t, json.NewDecoder(strings.NewReader(string(b))), "", wantMetadataKeys)
+		require.Equal(t, 1, strings.Count(string(b), "\n"))
+	}
+	for _, full := range []bool{false, true} {
+		var u Update
+		if full {
+			src := byteSource("abc")
+			fillMetadata(&src, reflect.ValueOf(&u).Elem())
+		}
+		b, err := u.AppendJSON([]byte("x"))
+		require.NoError(t, err)
+		checkKeys(t, json.NewDecoder(strings.NewReader(string(b[1:]))), "", wantUpdateKeys)
+		require.Equal(t, byte('\n'), b[len(b)-1])
+	}
+}
+
+func TestMetadataRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.ndjson.meta.json")
+	for _, m := range []*Metadata{{Schema: SchemaVersion, Config: map[string]string{}, Notes: []string{}}, fullMetadata()} {
+		require.NoError(t, m.WriteFile(path))
+		got, err := ReadMetadata(path)
+		require.NoError(t, err)
+		require.Equal(t, m, got)
+		entries, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "nothing is left beside it")
+	}
+	require.Contains(t, string(readFile(t, path)), `"tool":"<a> & 'b'"`)
+}
+
+func TestMetadataNull(t *testing.T) {
+	m := Metadata{DurationS: Decimal(math.NaN()), Rate: RateCounts{AchievedPPS: Decimal(math.Inf(1)), RequestedPPS: 0.0004}}
+	b, err := m.AppendJSON(nil)
+	require.NoError(t, err)
+	for _, want := range []string{`"config":{}`, `"notes":[]`, `"start_time":null`, `"end_time":null`, `"end_reason":null`,
+		`"duration_s":null`, `"requested_pps":0,`, `"achieved_pps":null`, `"p50":null`, `"compressed_bytes":null`} {
+		require.Contains(t, string(b), want)
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	for d, want := range map[Decimal]string{
+		Milliseconds(41207 * time.Microsecond): "41.207", Milliseconds(41207499 * time.Nanosecond): "41.207",
+		Seconds(1500 * time.Millisecond): "1.5", 0: "0", -0.5: "-0.5", 1.0 / 3: "0.333", 1e300: "1e+300",
+	} {
+		b, err := json.Marshal(d)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+	}
+}
+
+func TestMetadataWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(target, []byte("old"), 0o644))
+	if err := os.Symlink("target", link); err == nil {
+		require.NoError(t, fullMetadata().WriteFile(link))
+		info, err := os.Lstat(link)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
+		_, err = ReadMetadata(target)
+		require.NoError(t, err)
+	}
+	require.NoError(t, fullMetadata().WriteFile(os.DevNull))
+	info, err := os.Stat(os.DevNull)
+	require.NoError(t, err)
+	require.False(t, info.Mode().IsRegular(), "a device stays one")
+
+	require.ErrorIs(t, fullMetadata().WriteFile(filepath.Join(dir, "no", "such")), os.ErrNotExist)
+}
+
+func TestReadMetadataErrors(t *testing.T) {
+	dir := t.TempDir()
+	_, err := ReadMetadata(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	path := filepath.Join(dir, "m")
+	for content, want := range map[string]string{
+		`{"schema":2}`:                        "schema 2, where this version knows 1",
+		`{"schema":1,`:                        "unexpected EOF",
+		`{"schema":1,"statuses":{"happy":1}}`: `"happy" is no status`,
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		_, err := ReadMetadata(path)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, path)
+	}
+}
+
+func TestMetadataCheck(t *testing.T) {
+	m := Metadata{Input: InputCounts{Targets: 5}, Targets: TargetCounts{Done: 4, Aborted: 1}, Output: OutputCounts{Records: 3}}
+	m.Statuses[Success], m.Statuses[Timeout], m.Statuses[Aborted] = 3, 1, 1
+	require.NoError(t, m.Check(2))
+	require.EqualError(t, m.Check(0), "input.targets is 5, but output.records and those left out is 3")
+	m.Targets.Done, m.Statuses[Success] = 3, 9
+	require.EqualError(t, m.Check(2), "input.targets is 5, but targets.done + targets.aborted is 4\ninput.targets is 5, but the sum of statuses is 11")
+}
