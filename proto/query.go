@@ -679,6 +679,15 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		return q.why[k], 0, 0
 	}
 	t := &q.tracks[k]
+	if t.attempts == 0 {
+		// Its turn never came. What kept another from being answered kept this
+		// one from being asked.
+		for other := range Kind(NumKinds) {
+			if o := &q.tracks[other]; o.state == failed && o.attempts > 0 {
+				return q.verdictOn(other)
+			}
+		}
+	}
 	quiet := true // no kind was answered: noise and stray replies are about this one too
 	for k := range q.tracks {
 		if s := q.tracks[k].state; s == answered || s == grace {

@@ -40,12 +40,12 @@ type Engine struct {
 
 	feed    []targets.Target // not yet admitted
 	feedAt  int
-	ended   bool // no more targets will be fed
-	stopped bool // none are to be admitted
-	held    bool // the output is behind: none are to be admitted now
-	blocked bool // the next target waits for room among the parked ones
-	window  int  // targets that may be open at once
-	reached bool // MaxResults
+	ended   bool    // no more targets will be fed
+	stopped bool    // none are to be admitted
+	held    bool    // the output is behind: none are to be admitted now
+	blocked bool    // the next target waits for room among the parked ones
+	window  *window // with Config.Rate 0, else nil
+	reached bool    // MaxResults
 
 	stats Stats
 	rtts  histogram
@@ -85,8 +85,10 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 		store:   proto.NewArena(storeBytes(&cfg)),
 		answers: readyList{mark: slotAnswer},
 		retries: readyList{mark: slotRetry},
-		window:  n,
 		due:     make([]uint32, 0, expireStep),
+	}
+	if cfg.Rate == 0 {
+		e.window = newWindow(n)
 	}
 	e.rec.init()
 	return e, nil
@@ -129,8 +131,37 @@ func (e *Engine) Stop() {
 // Hold stops admission for as long as the output is behind.
 func (e *Engine) Hold(held bool) { e.held = held }
 
-// SetWindow limits the targets open at once, below Config.MaxInFlight.
-func (e *Engine) SetWindow(n int) { e.window = min(max(n, 1), e.cfg.MaxInFlight) }
+// SetReceiveBuffer tells a closed loop (Config.Rate 0) how many bytes of
+// datagrams the socket can hold, as the kernel accounts them.
+func (e *Engine) SetReceiveBuffer(n int) {
+	if e.window != nil && n > 0 {
+		e.window = newWindow(min(n/replyTruesize, e.cfg.MaxInFlight))
+	}
+}
+
+// Slept tells a closed loop that it had to wait for packets.
+func (e *Engine) Slept() {
+	if e.window != nil {
+		e.window.idle = true
+	}
+}
+
+// Judge lets a closed loop look at what its window brought, when it is time.
+// drops is called then, for the datagrams that the socket has lost so far.
+func (e *Engine) Judge(now proto.Time, drops func() uint64) {
+	if e.window != nil && e.window.turn(now) {
+		e.window.judge(now, drops())
+	}
+}
+
+// Window returns how many answers a closed loop expects at once at most, 0
+// where there is no such limit.
+func (e *Engine) Window() int {
+	if e.window == nil {
+		return 0
+	}
+	return e.window.limit
+}
 
 // InFlight returns the number of targets that are open.
 func (e *Engine) InFlight() int { return e.slab.live }
@@ -178,6 +209,7 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		e.stats.ICMP++
 		if known && e.cfg.ICMP != ICMPOff {
 			s := &e.slab.slots[i]
+			e.expectLess(now, s)
 			out := e.client.HandleUnreachable(&s.q, p.Unreachable == mux.PortUnreachable, e.cfg.ICMP == ICMPOn)
 			e.step(now, i, &out)
 		}
@@ -194,6 +226,7 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		return
 	}
 	s := &e.slab.slots[i]
+	e.expectLess(now, s)
 	if s.heard++; s.heard == 0 {
 		s.heard--
 	}
@@ -208,6 +241,14 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	}
 	out := e.client.HandleDatagram(&s.q, now, data)
 	e.step(now, i, &out)
+}
+
+// expectLess counts an answer of s for the closed loop.
+func (e *Engine) expectLess(now proto.Time, s *slot) {
+	if e.window != nil && s.open > 0 {
+		s.open--
+		e.window.answered(s.asked, now)
+	}
 }
 
 // HandleTimeout does what is due at now, at most expireStep deadlines: Deadline
@@ -333,6 +374,11 @@ func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
 		tx.Commit(e.table.Key(i), data)
 		packets++
 		payload += len(data)
+		if e.window != nil {
+			s.asked = stampAt(now)
+			s.open++
+			e.window.sent(s.asked)
+		}
 		if s.sent++; s.sent == 0 {
 			s.sent--
 		}
@@ -369,13 +415,17 @@ func (e *Engine) next(now proto.Time) (uint32, bool) {
 
 // accepts reports whether a fresh target would find a place.
 func (e *Engine) accepts() bool {
-	return !e.stopped && !e.held && e.slab.live < e.window &&
+	return !e.stopped && !e.held && !e.slab.full() &&
 		e.store.Available() >= e.store.Capacity()/4
 }
 
 // admit takes in the next target that may be sent to and returns its slot.
 func (e *Engine) admit(now proto.Time) (uint32, bool) {
 	for e.accepts() {
+		if e.window != nil && e.window.full() {
+			e.window.limited = true
+			return 0, false
+		}
 		if t, ok := e.hosts.unpark(now); ok {
 			if i, ok := e.open(&t); ok {
 				return i, true
@@ -459,6 +509,12 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 		}
 	}
 	fresh := e.feedAt < len(e.feed) && !e.blocked && e.accepts()
+	if e.window != nil && e.window.full() {
+		if fresh || e.hosts.parked > 0 { // silence frees places too
+			sooner(now.Add(leastPatience / 4))
+		}
+		fresh = false
+	}
 	if e.answers.head != 0 || e.retries.head != 0 || fresh {
 		sooner(e.budget.next(now))
 	}

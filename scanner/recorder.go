@@ -310,6 +310,9 @@ func describe(res proto.Result) string {
 	if res.Attempts == 1 {
 		tries = "1 try"
 	}
+	if res.Attempts == 0 && res.Reason != proto.ReasonAborted && res.Reason != proto.ReasonSend {
+		return "not asked: an earlier query was not answered"
+	}
 	switch res.Reason {
 	case proto.ReasonRefused:
 		return "port unreachable"
@@ -329,9 +332,6 @@ func describe(res proto.Result) string {
 		return "challenge loop"
 	case proto.ReasonAborted:
 		return "the scan stopped first"
-	}
-	if res.Attempts == 0 {
-		return "not asked: the server answered nothing"
 	}
 	return "no answer after " + tries
 }

@@ -130,6 +130,7 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 	}
 	// Of the smallest datagrams a buffer holds one for each 512 bytes or so.
 	s.capacity = max(port.Stats().RcvbufActual/512, 1024)
+	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
 	s.writer = output.NewWriter(sink, output.WriterOptions{Wake: func() {
 		if s.held.Load() {
 			port.Wake()
@@ -237,8 +238,14 @@ func (s *Scanner) loop() error {
 	wait := time.Duration(0)
 	for {
 		before := now
-		if err := s.port.Recv(s.rx, wait); err != nil {
+		if err := s.port.Recv(s.rx, 0); err != nil {
 			return s.lost(err)
+		}
+		if s.rx.Len() == 0 && wait != 0 {
+			s.engine.Slept()
+			if err := s.port.Recv(s.rx, wait); err != nil {
+				return s.lost(err)
+			}
 		}
 		s.hungry.Store(false)
 		s.held.Store(false)
@@ -251,6 +258,7 @@ func (s *Scanner) loop() error {
 		if err := s.control(now); err != nil {
 			return err
 		}
+		s.engine.Judge(now, func() uint64 { return s.port.Stats().Drops })
 		s.takeTargets()
 		s.engine.Hold(s.writer.Room() < lowRoom)
 		s.engine.Fill(now, s.tx)
@@ -420,6 +428,7 @@ func (s *Scanner) handOver(now proto.Time) {
 
 func (s *Scanner) publish(now proto.Time) {
 	stats := s.engine.Stats()
+	stats.Drops = s.port.Stats().Drops
 	s.mu.Lock()
 	s.published = stats
 	s.mu.Unlock()

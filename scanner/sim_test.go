@@ -113,6 +113,7 @@ func (s *sim) run() {
 			s.e.HandlePacket(s.now, &mux.Packet{Peer: ev.peer, Data: ev.data})
 		}
 		s.e.HandleTimeout(s.now)
+		s.e.Judge(s.now, func() uint64 { return 0 })
 		s.feed()
 		s.e.Fill(s.now, s.tx)
 		s.transmit()
@@ -129,6 +130,9 @@ func (s *sim) run() {
 			at, ok = s.events[0].at, true
 		}
 		require.True(s.t, ok, "the engine is not finished, and waits for nothing")
+		if at > s.now+s.turn {
+			s.e.Slept()
+		}
 		s.now = max(at, s.now+s.turn)
 	}
 }

@@ -16,9 +16,11 @@ type slot struct {
 	origin uint32    // in origins, 0: none
 	kept   proto.Ref // answers, and with --raw all datagrams, newest first
 	bytes  uint32    // received
+	asked  stamp     // when it was last sent to
 	sent   uint16    // datagrams; stops at its largest
 	heard  uint16    // datagrams; stops at its largest
 	flags  slotFlags
+	open   uint8 // requests whose answer is expected
 }
 
 type slotFlags uint8

@@ -30,6 +30,8 @@ type Stats struct {
 	ICMP          uint64 // errors about datagrams of this scan
 	NoMemory      uint64 // replies or fragments for which there was no room; they are asked for again
 
+	Drops uint64 // datagrams that the system dropped because the receive buffer was full
+
 	Records      uint64 // written
 	Filtered     uint64 // left out by Config.Filter
 	Twins        uint64 // targets given up because their address and port was in flight already
