@@ -1,0 +1,177 @@
+// Package bare is the limit: the datagrams of a scan without the scan. It sends
+// requests, echoes challenges and counts, over the same socket and in the same
+// batches as the scanner, and keeps nothing about any server: no state, no
+// deadline, no decoding, no record. What it costs is what the kernel costs, and
+// what a scan costs beyond it is ours.
+package bare
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/proto"
+)
+
+// A Config says what is exchanged.
+type Config struct {
+	Port  mux.Port
+	Kinds proto.Kinds // each server's INFO, and the others as the scanner asks them
+	Batch int         // packets a system call
+
+	// Window is how many servers are asked and have not answered yet: servers
+	// that say nothing leave it after GiveUp.
+	Window int
+	// GiveUp is how long the window may stay full without a datagram coming
+	// before it is taken to be lost: 10 ms.
+	GiveUp time.Duration
+
+	// Next returns the next server, false after the last.
+	Next func() (mux.Key, bool)
+}
+
+// A Result is what was counted.
+type Result struct {
+	Asked      uint64 // servers
+	Answered   uint64 // servers whose last answer came
+	Sent       uint64 // datagrams
+	Received   uint64
+	Challenges uint64
+	Duration   time.Duration // from the first send to the last datagram
+}
+
+// Run asks all servers and returns when nothing has come for GiveUp.
+func Run(cfg Config) (Result, error) {
+	if cfg.GiveUp == 0 {
+		cfg.GiveUp = 10 * time.Millisecond
+	}
+	r := runner{
+		cfg: cfg,
+		rx:  mux.NewBatch(cfg.Batch, 65535),
+		tx:  mux.NewBatch(max(cfg.Batch*3, 64), 64),
+	}
+	err := r.run()
+	return r.Result, err
+}
+
+type runner struct {
+	Result
+	cfg    Config
+	rx, tx *mux.Batch
+	open   int // servers in the window
+	last   proto.Kind
+}
+
+func (r *runner) run() error {
+	for k := range proto.Kind(proto.NumKinds) {
+		if r.cfg.Kinds.Has(k) {
+			r.last = k
+		}
+	}
+	start := time.Now()
+	lastHeard := start
+	more := true
+	for more || r.open > 0 {
+		wait := time.Duration(0)
+		if r.open >= r.cfg.Window || !more {
+			wait = r.cfg.GiveUp
+		}
+		if err := r.cfg.Port.Recv(r.rx, wait); err != nil {
+			return err
+		}
+		for i := range r.rx.Len() {
+			r.take(r.rx.Packet(i))
+		}
+		if r.rx.Len() > 0 {
+			lastHeard = time.Now()
+		} else if wait > 0 && time.Since(lastHeard) >= r.cfg.GiveUp {
+			r.open = 0 // whoever has not answered by now will not
+		}
+		for more && r.open < r.cfg.Window && r.tx.Len() < r.cfg.Batch {
+			var key mux.Key
+			if key, more = r.cfg.Next(); more {
+				r.tx.Commit(key, proto.AppendInfoRequest(r.tx.Next(), proto.NoChallenge))
+				r.open++
+				r.Asked++
+			}
+		}
+		if err := r.send(); err != nil {
+			return err
+		}
+	}
+	r.Duration = lastHeard.Sub(start)
+	return nil
+}
+
+// take answers a challenge and counts the rest.
+func (r *runner) take(p *mux.Packet) {
+	if p.Unreachable != mux.Reachable {
+		r.open = max(r.open-1, 0)
+		return
+	}
+	r.Received++
+	if len(p.Data) < 5 {
+		return
+	}
+	token := proto.NoChallenge
+	switch p.Data[4] {
+	case proto.TypeChallenge:
+		r.Challenges++
+		if len(p.Data) < 9 {
+			return
+		}
+		token = proto.Challenge(binary.LittleEndian.Uint32(p.Data[5:]))
+		r.ask(p.Peer, token, true)
+	case proto.TypeInfo:
+		if r.last == proto.KindInfo {
+			r.done()
+		}
+	case proto.TypePlayers:
+		if r.last == proto.KindPlayers {
+			r.done()
+		}
+	case proto.TypeRules:
+		if r.last == proto.KindRules {
+			r.done()
+		}
+	}
+}
+
+func (r *runner) done() {
+	r.Answered++
+	r.open = max(r.open-1, 0)
+}
+
+// ask sends what the scanner sends once it knows the challenge.
+func (r *runner) ask(to mux.Key, token proto.Challenge, info bool) {
+	if r.tx.Len()+3 > r.tx.Cap() {
+		return // no room was left by Send: a lost packet, as far as this is concerned
+	}
+	if info {
+		r.tx.Commit(to, proto.AppendInfoRequest(r.tx.Next(), token))
+	}
+	if r.cfg.Kinds.Has(proto.KindPlayers) {
+		r.tx.Commit(to, proto.AppendPlayersRequest(r.tx.Next(), token))
+	}
+	if r.cfg.Kinds.Has(proto.KindRules) {
+		r.tx.Commit(to, proto.AppendRulesRequest(r.tx.Next(), token))
+	}
+}
+
+func (r *runner) send() error {
+	for r.tx.Len() > 0 {
+		n, err := r.cfg.Port.Send(r.tx)
+		r.Sent += uint64(n)
+		r.tx.DropFront(n)
+		if err == nil {
+			return nil
+		}
+		var refused *mux.PeerError
+		if !errors.As(err, &refused) {
+			return err
+		}
+		r.tx.DropFront(1)
+	}
+	return nil
+}
