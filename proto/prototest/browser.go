@@ -61,7 +61,7 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 			AdvancedFlight: raw>>6&1 != 0, ThirdPerson: raw>>7&1 != 0, Crosshair: raw>>8&1 != 0}
 		b.Difficulty = &s.difficulty
 	} else {
-		b.Version = uint8(2 - r.Below(4)/3) // one in four is the older 1
+		b.Version = uint8(2 - r.Below(4)/3) // one in four is the older 1, without description
 	}
 	n := 1 + r.Below(8)
 	if big {
@@ -88,7 +88,7 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 	for range r.Below(6) {
 		b.Signatures = append(b.Signatures, s.word(stems[r.Below(16)], "_v", values[r.Below(2)]))
 	}
-	if kind == dayz {
+	if kind == dayz && b.Version > 1 {
 		b.HasDescription = true
 		b.Description = s.serverName(r)
 	}

@@ -35,7 +35,8 @@ func AppendPing(dst []byte, goldSource bool) []byte {
 
 // AppendInfo appends an INFO reply in the layout of i.Format. The server leaves
 // out what i says it does not know: the VAC byte without VACKnown (Source), the
-// bots without BotsKnown (GoldSource), the EDF byte without HasEDF.
+// bots without BotsKnown and the mod without HasMod (GoldSource), the EDF byte
+// without HasEDF.
 func AppendInfo(dst []byte, i *proto.Info) []byte {
 	switch i.Format {
 	case proto.FormatGoldSource:
@@ -97,16 +98,14 @@ func appendInfoGoldSource(dst []byte, i *proto.Info) []byte {
 	dst = appendString(dst, i.Address)
 	dst = appendPlace(dst, i)
 	dst = append(dst, i.Players, i.MaxPlayers, i.Protocol, i.ServerType, i.OS, i.Visibility)
+	dst = append(dst, i.IsMod)
 	if i.HasMod {
-		dst = append(dst, 1)
 		dst = appendString(dst, i.Mod.Link)
 		dst = appendString(dst, i.Mod.DownloadLink)
 		dst = appendString(dst, i.Mod.HLVersion)
 		dst = le.AppendUint32(dst, i.Mod.Version)
 		dst = le.AppendUint32(dst, i.Mod.Size)
 		dst = append(dst, i.Mod.Type, i.Mod.DLL)
-	} else {
-		dst = append(dst, 0)
 	}
 	dst = append(dst, i.VAC)
 	if i.BotsKnown {

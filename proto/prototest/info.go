@@ -188,8 +188,12 @@ func (s *Server) infoGoldSource(sc *scratch, r *Rand, i *proto.Info) {
 		sc.text = s.At.AddrPort().AppendTo(sc.text)
 	}
 	i.Address = sc.since(m)
-	if !r.oneIn(4) {
-		i.HasMod = true
+	switch r.Below(16) {
+	case 0, 1, 2, 3: // the game itself
+	case 4: // a modification that is not described
+		i.IsMod = 1
+	default:
+		i.IsMod, i.HasMod = 1, true
 		i.Mod = proto.Mod{Version: 1, Size: uint32(r.Below(2)) * 184000000, Type: uint8(r.Below(2)), DLL: uint8(r.Below(2))}
 		if r.oneIn(2) {
 			i.Mod.Link = sc.word("www.counter-strike.net")
@@ -210,9 +214,9 @@ func (s *Server) infoGoldSource(sc *scratch, r *Rand, i *proto.Info) {
 	}
 }
 
-// whole returns what a reader can know of the reply: where bytes are missing,
-// the fields that did not come whole are zero. (A cut server has no whole field
-// that is zero.)
+// whole returns what a reader can know of the reply. Where bytes are missing,
+// the fields that did not come whole are zero and named by EDFMissing; the
+// spectators' port and name count as one.
 func (reply *infoReply) whole() proto.Info {
 	i := reply.info
 	if reply.drop == 0 {
@@ -220,28 +224,28 @@ func (reply *infoReply) whole() proto.Info {
 	}
 	i.Truncated = true
 	left := extraLen(&i) - reply.drop
-	take := func(n int) bool {
-		left -= n
-		return left >= 0
+	missing := func(bit byte, n int) bool {
+		if i.EDF&bit == 0 {
+			return false
+		}
+		if left -= n; left < 0 {
+			i.EDFMissing |= bit
+		}
+		return left < 0
 	}
-	if i.EDF&0x80 != 0 && !take(2) {
+	if missing(0x80, 2) {
 		i.GamePort = 0
 	}
-	if i.EDF&0x10 != 0 && !take(8) {
+	if missing(0x10, 8) {
 		i.SteamID = 0
 	}
-	if i.EDF&0x40 != 0 {
-		if !take(2) {
-			i.SpectatorPort = 0
-		}
-		if !take(len(i.SpectatorName) + 1) {
-			i.SpectatorName = nil
-		}
+	if missing(0x40, 2+len(i.SpectatorName)+1) {
+		i.SpectatorPort, i.SpectatorName = 0, nil
 	}
-	if i.EDF&0x20 != 0 && !take(len(i.Keywords)+1) {
+	if missing(0x20, len(i.Keywords)+1) {
 		i.Keywords = nil
 	}
-	if i.EDF&0x01 != 0 && !take(8) {
+	if missing(0x01, 8) {
 		i.GameID = 0
 	}
 	return i

@@ -66,6 +66,9 @@ func (s *Server) cutPlayers(sc *scratch, p *proto.PlayerList) {
 	sc.text = sc.text[:m+c.Below(len(sc.text)-m)]
 	p.Trailing = sc.since(m)
 	p.List = p.List[:keep]
-	p.Ship = false
 	p.Truncated = true
+	p.Ship = false
+	for i := range p.List {
+		p.List[i].Deaths, p.List[i].Money = 0, 0
+	}
 }
