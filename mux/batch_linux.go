@@ -180,8 +180,5 @@ func findControl(control []byte, level, typ uint32) []byte {
 	return nil
 }
 
-// v4Mapped is Key.Lo's share of ::ffff:0:0/96.
-const v4Mapped = 0xFFFF << 32
-
 // swap16 turns a port from or into network order; both architectures of this file are little-endian.
 func swap16(v uint16) uint16 { return bits.ReverseBytes16(v) }

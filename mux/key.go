@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strconv"
 )
@@ -15,21 +16,26 @@ type Key struct {
 }
 
 // KeyFrom returns the Key of ap. Zones that are not a number are not resolved
-// here and yield Scope 0.
+// here and yield Scope 0; see ScopeID. The zero AddrPort yields the zero Key.
 func KeyFrom(ap netip.AddrPort) Key {
 	a := ap.Addr().As16()
-	return Key{Hi: be64(a[:8]), Lo: be64(a[8:]), Port: ap.Port(), Scope: scopeOf(ap.Addr().Zone())}
+	return Key{
+		Hi:    binary.BigEndian.Uint64(a[:8]),
+		Lo:    binary.BigEndian.Uint64(a[8:]),
+		Port:  ap.Port(),
+		Scope: scopeOf(ap.Addr().Zone()),
+	}
 }
 
 // AddrPort returns the address in its plain form: IPv4 unmapped, a scope as a
 // numeric zone.
 func (k Key) AddrPort() netip.AddrPort { return netip.AddrPortFrom(k.Addr(), k.Port) }
 
-// Addr returns the address without the port, IPv4 unmapped.
+// Addr returns the address without the port, IPv4 unmapped. That of the zero Key is ::.
 func (k Key) Addr() netip.Addr {
 	var a [16]byte
-	putBE64(a[:8], k.Hi)
-	putBE64(a[8:], k.Lo)
+	binary.BigEndian.PutUint64(a[:8], k.Hi)
+	binary.BigEndian.PutUint64(a[8:], k.Lo)
 	ip := netip.AddrFrom16(a).Unmap()
 	if k.Scope != 0 {
 		ip = ip.WithZone(zoneOf(k.Scope))
@@ -38,30 +44,21 @@ func (k Key) Addr() netip.Addr {
 }
 
 // Is4 reports whether the address is IPv4.
-func (k Key) Is4() bool { return k.Hi == 0 && k.Lo>>32 == 0xFFFF }
+func (k Key) Is4() bool { return k.Hi == 0 && k.Lo>>32 == v4Mapped>>32 }
 
-func be64(b []byte) uint64 {
-	_ = b[7]
-	return uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32 |
-		uint64(b[4])<<24 | uint64(b[5])<<16 | uint64(b[6])<<8 | uint64(b[7])
-}
+// v4Mapped is ::ffff:0:0/96's share of Key.Lo.
+const v4Mapped = 0xFFFF << 32
 
-func putBE64(b []byte, v uint64) {
-	_ = b[7]
-	for i := range 8 {
-		b[i] = byte(v >> (56 - 8*i))
-	}
-}
-
+// scopeOf returns the number that zone is, or 0 where it is none.
 func scopeOf(zone string) uint32 {
-	var n uint32
-	for _, c := range []byte(zone) {
-		if c < '0' || c > '9' {
-			return 0
-		}
-		n = n*10 + uint32(c-'0')
+	if zone == "" {
+		return 0
 	}
-	return n
+	n, err := strconv.ParseUint(zone, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
 }
 
 func zoneOf(scope uint32) string { return strconv.FormatUint(uint64(scope), 10) }
