@@ -37,26 +37,24 @@ type frameEncoder interface {
 const zstdWindow = 1 << 20
 
 func newCompressor(dst *file, c Compression) (*compressor, error) {
-	s := &compressor{dst: dst, buf: bufio.NewWriterSize(dst, 64<<10), committed: dst.size}
+	enc, err := newEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	return &compressor{dst: dst, buf: bufio.NewWriterSize(dst, 64<<10), enc: enc, committed: dst.size}, nil
+}
+
+// newEncoder returns an encoder that waits for its first Reset.
+func newEncoder(c Compression) (frameEncoder, error) {
 	switch c {
 	case CompressZstd:
 		// One goroutine of its own would be one more; the Writer is it.
-		enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 			zstd.WithWindowSize(zstdWindow), zstd.WithZeroFrames(true))
-		if err != nil {
-			return nil, err
-		}
-		s.enc = enc
 	case CompressGzip:
-		enc, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
-		if err != nil {
-			return nil, err
-		}
-		s.enc = enc
-	default:
-		return nil, fmt.Errorf("no compressor for %v", c)
+		return gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	}
-	return s, nil
+	return nil, fmt.Errorf("no compressor for %v", c)
 }
 
 // WriteLines adds p to the frame, which it begins where there is none.

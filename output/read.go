@@ -1,0 +1,330 @@
+package output
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// MaxLine bounds the length of a line that a Reader takes. The longest record is
+// some megabytes (every rule and player of a server that lies, in base64, with
+// its raw datagrams); a file without a newline must not fill the memory.
+const MaxLine = 64 << 20
+
+// A Reader reads a dataset line by line: plain, zstd or gzip, told apart by their
+// first bytes, in any number of frames.
+type Reader struct {
+	file        io.Closer
+	compression Compression
+	content     content
+	buf         *bufio.Reader
+	long        []byte // a line longer than buf
+	maxLine     int
+	lines       int64
+	bytes       int64 // of the lines, newlines included
+	err         error
+}
+
+// A CutError says that a file ends in the middle of a line or frame, as one does
+// whose writer was killed. All lines before were read.
+type CutError struct {
+	Lines  int64 // whole lines before the cut
+	Bytes  int64 // their length, before compression
+	Offset int64 // where the last whole frame (of a plain file: line) ends in the file
+}
+
+// Error returns, for example, "cut off after 12 records, at byte 3120".
+func (e *CutError) Error() string {
+	return fmt.Sprintf("cut off after %d records, at byte %d", e.Lines, e.Offset)
+}
+
+// OpenReader opens a dataset; "-" is standard input.
+func OpenReader(path string) (*Reader, error) {
+	if path == "-" {
+		return NewReader(os.Stdin)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := NewReader(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	r.file = f
+	return r, nil
+}
+
+// NewReader returns a Reader of what r holds. It reads ahead.
+func NewReader(r io.Reader) (*Reader, error) {
+	src := newSource(r)
+	c, err := detect(src)
+	if err != nil {
+		return nil, err
+	}
+	frames, err := newFrameReader(src, c)
+	if err != nil {
+		return nil, err
+	}
+	out := &Reader{compression: c, maxLine: MaxLine, content: content{src: src, frames: frames}}
+	out.buf = bufio.NewReaderSize(&out.content, 256<<10)
+	return out, nil
+}
+
+// Next returns the next line without its newline; it stays valid until the next
+// call. After the last line it returns io.EOF or, where the file ends in the
+// middle of a line or frame, a *[CutError]; another error where the file is
+// damaged or cannot be read. A last line that is whole but for its newline is a
+// line: other programs leave it out.
+func (r *Reader) Next() ([]byte, error) {
+	line, err := r.next()
+	if err == nil {
+		return line, nil
+	}
+	var cut *CutError
+	if len(line) > 0 && errors.As(err, &cut) && r.content.ended && json.Valid(line) {
+		r.lines++
+		r.bytes += int64(len(line))
+		r.err = io.EOF
+		return line, nil
+	}
+	return nil, err
+}
+
+// next is Next that takes lines with a newline only. With a *CutError it returns
+// what stands behind the last one.
+func (r *Reader) next() ([]byte, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	line, err := r.buf.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		line, err = r.readLong(line)
+	}
+	if err != nil {
+		r.err = r.ending(line, err)
+		return line, r.err
+	}
+	r.lines++
+	r.bytes += int64(len(line))
+	return line[:len(line)-1], nil
+}
+
+// readLong goes on with a line that began with head.
+func (r *Reader) readLong(head []byte) ([]byte, error) {
+	r.long = append(r.long[:0], head...)
+	for {
+		more, err := r.buf.ReadSlice('\n')
+		r.long = append(r.long, more...)
+		if err != bufio.ErrBufferFull {
+			return r.long, err
+		}
+		if len(r.long) > r.maxLine {
+			return nil, fmt.Errorf("a line is longer than %d bytes", r.maxLine)
+		}
+	}
+}
+
+// ending is the error with which reading stops: err came after the last line,
+// with rest between them.
+func (r *Reader) ending(rest []byte, err error) error {
+	switch {
+	case err == io.EOF && len(rest) == 0:
+		return io.EOF
+	case err == io.EOF || err == errCut:
+		cut := &CutError{Lines: r.lines, Bytes: r.bytes, Offset: r.content.border}
+		if r.compression == CompressNone {
+			cut.Offset = r.bytes
+		}
+		return cut
+	}
+	return fmt.Errorf("after %d records, near byte %d: %w", r.lines, r.content.src.offset(), err)
+}
+
+// Lines returns the number of lines read.
+func (r *Reader) Lines() int64 { return r.lines }
+
+// Bytes returns the length of the lines read, before compression.
+func (r *Reader) Bytes() int64 { return r.bytes }
+
+// Compression returns how the file is packed; an empty file is plain.
+func (r *Reader) Compression() Compression { return r.compression }
+
+// Close closes the file that OpenReader opened.
+func (r *Reader) Close() error {
+	if z, ok := r.content.frames.(*zstdFrames); ok {
+		z.close()
+	}
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}
+
+// content is what all frames of a file hold, one after the other.
+type content struct {
+	src    *source
+	frames frameReader
+	frame  io.Reader // being read
+	mid    bool      // the last byte was not a newline
+	border int64     // end of the last frame that ended with a line
+	ended  bool      // the file ended with a frame
+}
+
+// Read reads on, over the borders of frames.
+func (c *content) Read(p []byte) (int, error) {
+	for {
+		if c.frame == nil {
+			f, err := c.frames.next()
+			if err != nil {
+				c.ended = err == io.EOF
+				return 0, err
+			}
+			c.frame = f
+		}
+		n, err := c.frame.Read(p)
+		if n > 0 {
+			c.mid = p[n-1] != '\n'
+		}
+		if err == io.EOF {
+			c.frame, err = nil, nil
+			if !c.mid {
+				c.border = c.src.offset()
+			}
+		}
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// Kept is what Recover left in a file.
+type Kept struct {
+	Compression Compression
+	Lines       int64
+	Bytes       int64 // of the lines, before compression
+	Size        int64 // of the file
+	Removed     int64 // bytes by which the file was shortened; negative where it grew
+}
+
+// Recover makes a file of records, whose writer may have been killed, one that
+// can be appended to: it cuts off a partial last line or frame. Whole lines in a
+// partial frame are written again, as a frame of their own. line is called with
+// each line that the file then holds, in order, valid during the call; an error
+// of it ends Recover, as does a file that is damaged elsewhere, and the file
+// stays as it was.
+func Recover(path string, line func([]byte) error) (Kept, error) {
+	kept, border, err := survey(path, line)
+	if err != nil {
+		return Kept{}, err
+	}
+	if border == kept.Size {
+		return kept, nil
+	}
+	var again []byte
+	if kept.Compression != CompressNone {
+		if again, err = repack(path, border, kept.Compression); err != nil {
+			return Kept{}, err
+		}
+	}
+	if err := replaceTail(path, border, again); err != nil {
+		return Kept{}, err
+	}
+	size := border + int64(len(again))
+	kept.Removed = kept.Size - size
+	kept.Size = size
+	return kept, nil
+}
+
+// survey reads a file and finds where its whole part ends. Kept has the size as
+// it is.
+func survey(path string, line func([]byte) error) (kept Kept, border int64, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Kept{}, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return Kept{}, 0, fmt.Errorf("%s: not a regular file", path)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		return Kept{}, 0, err
+	}
+	defer r.Close()
+	for {
+		l, err := r.next()
+		if err == nil {
+			err = line(l)
+		}
+		var cut *CutError
+		switch {
+		case err == nil:
+			continue
+		case err == io.EOF:
+			border = info.Size()
+		case errors.As(err, &cut):
+			border = cut.Offset
+		default:
+			return Kept{}, 0, fmt.Errorf("%s: %w", path, err)
+		}
+		return Kept{Compression: r.compression, Lines: r.lines, Bytes: r.bytes, Size: info.Size()}, border, nil
+	}
+}
+
+// repack returns the whole lines behind border as a frame, or nothing where
+// there is none.
+func repack(path string, border int64, c Compression) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if _, err := f.Seek(border, io.SeekStart); err != nil {
+		return nil, err
+	}
+	r, err := NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var packed bytes.Buffer
+	enc, err := newEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	enc.Reset(&packed)
+	for {
+		l, err := r.next()
+		if err != nil {
+			break // the end that survey found
+		}
+		// l is followed by its newline.
+		if _, err := enc.Write(l[:len(l)+1]); err != nil {
+			return nil, err
+		}
+	}
+	if r.lines == 0 {
+		return nil, nil
+	}
+	err = enc.Close()
+	return packed.Bytes(), err
+}
+
+// replaceTail puts b in the place of all that follows border. Should the system
+// stop before it is on the disk, the next Recover finds less to keep, and the
+// scan asks those servers again.
+func replaceTail(path string, border int64, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(border)
+	if err == nil {
+		_, err = f.WriteAt(b, border)
+	}
+	return errors.Join(err, f.Close())
+}
