@@ -33,17 +33,18 @@ type budget struct {
 
 func newBudget(packetsPerSecond, bitsPerSecond float64) budget {
 	b := budget{epoch: time.Unix(0, 0)}
-	limiter := func(perSecond, least float64) *rate.Limiter {
+	limiter := func(perSecond, least, first float64) *rate.Limiter {
 		if perSecond <= 0 {
 			return nil
 		}
 		l := rate.NewLimiter(rate.Limit(perSecond), int(max(least, perSecond*burstTime.Seconds())))
-		l.AllowN(b.epoch, l.Burst()) // start empty: no line-rate burst at second zero
+		// Start all but empty: one packet may go at once, but no burst at line rate.
+		l.AllowN(b.epoch, l.Burst()-int(first))
 		return l
 	}
 	// Two at least, or what a late wake-up finds beyond the one is cut off.
-	b.packets = limiter(packetsPerSecond, 2)
-	b.bytes = limiter(bitsPerSecond/8, 2*1500)
+	b.packets = limiter(packetsPerSecond, 2, 1)
+	b.bytes = limiter(bitsPerSecond/8, 2*1500, requestSize)
 	return b
 }
 

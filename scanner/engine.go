@@ -190,7 +190,7 @@ func (e *Engine) TakeOutput(buf []byte) []byte {
 // Stats returns the counts as they stand.
 func (e *Engine) Stats() Stats {
 	s := e.stats
-	s.InFlight, s.Parked = e.slab.live, e.hosts.parked
+	s.InFlight, s.Parked, s.Window = e.slab.live, e.hosts.parked, e.Window()
 	s.RTT = [3]time.Duration{e.rtts.percentile(.5), e.rtts.percentile(.9), e.rtts.percentile(.99)}
 	s.RTTMax = -1
 	if e.rtts.n > 0 {

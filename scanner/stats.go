@@ -38,6 +38,7 @@ type Stats struct {
 	InFlight     int
 	Parked       int // waiting for their address's turn
 	PeakInFlight int
+	Window       int              // answers expected at once at most, in a closed loop; 0: no such limit
 	RTT          [3]time.Duration // p50, p90, p99; -1 where nothing was measured
 	RTTMax       time.Duration    // -1 likewise
 }
