@@ -69,12 +69,13 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 	}
 	for range n {
 		x := r.Uint64()
-		mod := a3sb.Mod{Hash: uint32(x >> 32)}
+		mod := a3sb.Mod{Hash: uint32(x >> 32), Head: 4}
 		switch x % 16 {
 		case 0, 1: // a creator DLC: three bytes of app id, no name
-			mod.DLC, mod.ID = true, 0x100000|x>>8&0xFFFFF
+			mod.DLC, mod.Head = true, 0x13
+			mod.ID = 0x100000 | x>>8&0xFFFFF
 		case 2:
-			mod.ID = x | 1<<63
+			mod.ID, mod.Head = x|1<<63, 8
 			mod.Name = s.word("an id of eight bytes")
 		case 3:
 			mod.ID = x >> 40
@@ -95,8 +96,8 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 }
 
 // AppendBlock appends b as it stands before it is escaped and cut into rules:
-// with difficulty where b has one, with description where b has one. A mod that
-// is a DLC has three bytes of id, others four or, where they need them, eight.
+// with difficulty where b has one, with description where b has one. The low
+// nibble of a mod's Head is the number of bytes that its id takes.
 func AppendBlock(dst []byte, b *a3sb.Block) []byte {
 	dst = le.AppendUint16(append(dst, b.Version, b.Flags), b.DLC)
 	if b.Difficulty != nil {
@@ -109,13 +110,9 @@ func AppendBlock(dst []byte, b *a3sb.Block) []byte {
 	for i := range b.Mods {
 		m := &b.Mods[i]
 		dst = le.AppendUint32(dst, m.Hash)
-		switch {
-		case m.DLC:
-			dst = append(dst, 0x13, byte(m.ID), byte(m.ID>>8), byte(m.ID>>16))
-		case m.ID < 1<<32:
-			dst = le.AppendUint32(append(dst, 4), uint32(m.ID))
-		default:
-			dst = le.AppendUint64(append(dst, 8), m.ID)
+		dst = append(dst, m.Head)
+		for n := range m.Head & 0xF {
+			dst = append(dst, byte(m.ID>>(8*n)))
 		}
 		dst = appendShort(dst, m.Name)
 	}

@@ -65,9 +65,10 @@ type Truth struct {
 	Sections [3]Outcomes
 
 	// Info holds every acceptable answer, the best first: HLDS sends two.
-	// GamePort and the other extra fields that did not come whole are zero.
-	Info    []InfoTruth
-	Players proto.PlayerList
+	// Extra fields that did not come whole are zero, and named by EDFMissing.
+	Info []InfoTruth
+	// Players holds every acceptable answer: a plugin may answer beside the engine.
+	Players []proto.PlayerList
 	Rules   proto.RuleList // without the rules that carry A3SB
 	A3SB    *a3sb.Block    // nil where there is none
 
@@ -112,7 +113,8 @@ func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 		}
 	}
 	if want.Has(proto.KindPlayers) {
-		s.players(&sc, &t.Players)
+		t.Players = make([]proto.PlayerList, 1)
+		s.players(&sc, &t.Players[0])
 	}
 	if want.Has(proto.KindRules) {
 		s.rules(&sc, &t.Rules)

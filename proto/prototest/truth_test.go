@@ -147,7 +147,13 @@ func requireTrue(t *testing.T, truth *Truth, h *heard) {
 		}
 	}
 	if h.outcomes[proto.KindPlayers] == Success {
-		want, got := truth.Players, *h.players
+		got := *h.players
+		want := truth.Players[0]
+		for _, other := range truth.Players[1:] {
+			if slices.EqualFunc(other.List, got.List, samePlayer) {
+				want = other
+			}
+		}
 		if len(want.List) == 0 {
 			got.Ship = want.Ship // an empty block shows nothing
 		}
@@ -169,9 +175,6 @@ func requireTrue(t *testing.T, truth *Truth, h *heard) {
 			return
 		}
 		require.NotNil(t, h.a3sb)
-		for i := range h.a3sb.Mods {
-			h.a3sb.Mods[i].Head = 0
-		}
 		requireSame(t, *truth.A3SB, *h.a3sb)
 	}
 }
@@ -287,16 +290,17 @@ func TestQuirksOccur(t *testing.T) {
 		note("info: relay with counts", info.HasProxyCounts)
 		note("info: mod", info.HasMod)
 		note("info: counts in keywords", info.HasActual && info.ActualPlayers > 255)
-		note("players: more than 255", len(truth.Players.List) > 255)
-		note("players: count wraps to zero", len(truth.Players.List) == 256)
-		note("players: none", len(truth.Players.List) == 0)
-		note("players: ship", truth.Players.Ship && len(truth.Players.List) > 0)
-		note("players: cut", truth.Players.Truncated)
+		players := truth.Players[0]
+		note("players: more than 255", len(players.List) > 255)
+		note("players: count wraps to zero", len(players.List) == 256)
+		note("players: none", len(players.List) == 0)
+		note("players: ship", players.Ship && len(players.List) > 0)
+		note("players: cut", players.Truncated)
 		note("rules: none", len(truth.Rules.List) == 0 && !truth.Rules.Truncated)
 		note("rules: cut", truth.Rules.Truncated)
 		note("rules: Arma", truth.A3SB != nil && truth.A3SB.Difficulty != nil)
 		note("rules: DayZ", truth.A3SB != nil && truth.A3SB.HasDescription)
-		for _, p := range truth.Players.List {
+		for _, p := range players.List {
 			note("players: negative score", p.Score < 0)
 			note("players: not a number", p.Duration != p.Duration)
 			note("players: bot", p.Duration == -1)
