@@ -92,15 +92,17 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	if b[9] != 0 {
 		return DialectUnknown, false
 	}
-	switch {
+	// The signature first: where a compressed reply declares a size of FF FF FF FF,
+	// the declaration stands just where another's message would begin.
+	switch marked := b[7]&0x80 != 0; {
+	case marked && bzip(20):
+		return DialectSource, true
+	case marked && bzip(18):
+		return DialectSourceNoSize, true
 	case inner(12):
 		return DialectSource, false
 	case inner(10):
 		return DialectSourceNoSize, false
-	case b[7]&0x80 != 0 && bzip(20):
-		return DialectSource, true
-	case b[7]&0x80 != 0 && bzip(18):
-		return DialectSourceNoSize, true
 	}
 	return DialectUnknown, false
 }
