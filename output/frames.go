@@ -61,7 +61,7 @@ var (
 // with neither.
 func detect(s *source) (Compression, error) {
 	head, err := s.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
 	begins := func(magic []byte) bool {
@@ -124,7 +124,7 @@ func (f *gzipFrames) next() (io.Reader, error) {
 		err = f.dec.Reset(f.src)
 	}
 	if err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = errCut
 		}
 		return nil, gzipError(err)
@@ -219,7 +219,7 @@ func (f *zstdFrame) Read(p []byte) (int, error) {
 		case f.left > 0:
 			n, err := f.src.Read(p[:min(int64(len(p)), f.left)])
 			f.left -= int64(n)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = errCut
 			}
 			f.err = err
@@ -241,7 +241,7 @@ func (f *zstdFrame) take(n int) []byte {
 	had := len(f.ready)
 	f.ready = f.head[:had+n]
 	_, err := io.ReadFull(f.src, f.ready[had:])
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errCut
 	}
 	f.err = err

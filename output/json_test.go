@@ -653,10 +653,10 @@ func TestNoFieldForgotten(t *testing.T) {
 		return r
 	}
 	seen := map[string]bool{}
-	for _, make := range []func() *Record{sourceRecord, goldSourceRecord, failing} {
-		before := string(AppendJSON(nil, make()))
-		walkLeaves(reflect.ValueOf(make()).Elem(), "", func(path string, _ reflect.Value) {
-			r := make()
+	for _, build := range []func() *Record{sourceRecord, goldSourceRecord, failing} {
+		before := string(AppendJSON(nil, build()))
+		walkLeaves(reflect.ValueOf(build()).Elem(), "", func(path string, _ reflect.Value) {
+			r := build()
 			walkLeaves(reflect.ValueOf(r).Elem(), "", func(p string, v reflect.Value) {
 				if p == path {
 					mutate(v)

@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -87,4 +88,31 @@ func TestSeq(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, 17, seq)
 	require.Zero(t, testing.AllocsPerRun(100, func() { Seq(line[:len(line)-1]) }))
+}
+
+// FuzzSeq compares the shortcut with encoding/json, on lines that both have to
+// understand, and gives it lines that neither does.
+func FuzzSeq(f *testing.F) {
+	f.Add(uint64(17), `,"ip":null}`)
+	f.Add(uint64(0), `}`)
+	f.Add(uint64(1), `7}`)
+	f.Add(uint64(1), `.5,"a":1}`)
+	f.Add(uint64(1), ` ,"a":1}`)
+	f.Fuzz(func(t *testing.T, seq uint64, rest string) {
+		line := fmt.Appendf(nil, `{"schema":1,"seq":%d%s`, seq, rest)
+		got, ok := Seq(line)
+		Seq([]byte(rest))
+		var want struct {
+			Seq uint64 `json:"seq"`
+		}
+		// A second seq would count there, also in capitals and escapes.
+		once := !strings.Contains(strings.ToLower(rest), `eq"`) && !strings.Contains(rest, `\`)
+		if ok && once && json.Unmarshal(line, &want) == nil {
+			require.Equal(t, want.Seq, got)
+		}
+		if strings.HasPrefix(rest, ",") && json.Valid(line) {
+			require.True(t, ok)
+			require.Equal(t, seq, got)
+		}
+	})
 }

@@ -102,7 +102,7 @@ func (r *Reader) next() ([]byte, error) {
 		return nil, r.err
 	}
 	line, err := r.buf.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		line, err = r.readLong(line)
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *Reader) readLong(head []byte) ([]byte, error) {
 	for {
 		more, err := r.buf.ReadSlice('\n')
 		r.long = append(r.long, more...)
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return r.long, err
 		}
 		if len(r.long) > r.maxLine {
@@ -133,9 +133,9 @@ func (r *Reader) readLong(head []byte) ([]byte, error) {
 // with rest between them.
 func (r *Reader) ending(rest []byte, err error) error {
 	switch {
-	case err == io.EOF && len(rest) == 0:
+	case errors.Is(err, io.EOF) && len(rest) == 0:
 		return io.EOF
-	case err == io.EOF || err == errCut:
+	case errors.Is(err, io.EOF) || errors.Is(err, errCut):
 		cut := &CutError{Lines: r.lines, Bytes: r.bytes, Offset: r.content.border}
 		if r.compression == CompressNone {
 			cut.Offset = r.bytes
@@ -181,7 +181,7 @@ func (c *content) Read(p []byte) (int, error) {
 		if c.frame == nil {
 			f, err := c.frames.next()
 			if err != nil {
-				c.ended = err == io.EOF
+				c.ended = errors.Is(err, io.EOF)
 				return 0, err
 			}
 			c.frame = f
@@ -190,7 +190,7 @@ func (c *content) Read(p []byte) (int, error) {
 		if n > 0 {
 			c.mid = p[n-1] != '\n'
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.frame, err = nil, nil
 			if !c.mid {
 				c.border = c.src.offset()
@@ -264,7 +264,7 @@ func survey(path string, line func([]byte) error) (kept Kept, border int64, err 
 		switch {
 		case err == nil:
 			continue
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			border = info.Size()
 		case errors.As(err, &cut):
 			border = cut.Offset

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -217,4 +218,20 @@ func TestSinkBrokenPipe(t *testing.T) {
 		require.True(t, IsBrokenPipe(err), "%v", err)
 		require.False(t, IsNoSpace(err))
 	}
+}
+
+// FuzzParseCompression: a word is one of ours and comes back the same, or is
+// named in the error.
+func FuzzParseCompression(f *testing.F) {
+	for _, word := range []string{"auto", "none", "zstd", "gzip", "", "ZSTD", "gz"} {
+		f.Add(word)
+	}
+	f.Fuzz(func(t *testing.T, word string) {
+		c, err := ParseCompression(word)
+		if err != nil {
+			require.ErrorContains(t, err, strconv.Quote(word))
+			return
+		}
+		require.Equal(t, word, c.String())
+	})
 }
