@@ -6,27 +6,28 @@ import "fmt"
 type Packet struct {
 	// Peer is who sent the datagram, or whom it is for.
 	Peer Key
-	// Local is the address of this machine that was asked, on a Port that listens
-	// with Options.Wildcard; otherwise zero. In a Batch to send it is the source
-	// address, zero for the one that the system chooses.
+	// Local is the address of this machine that was asked, on a Port that
+	// listens with Options.Wildcard; otherwise zero. In a Batch to send it is
+	// the source address, zero for the one that the system chooses.
 	Local Key
 	// Data is the payload. In a received Batch it is valid until the next Recv
 	// into that Batch.
 	Data []byte
-	// Truncated says that the datagram was longer than the buffer. (Received only.)
+	// Truncated says that the datagram was longer than the buffer. (Received
+	// only.)
 	Truncated bool
 	// Unreachable is not Reachable where this is an ICMP error about a datagram
-	// sent to Peer; Data is then nil. (Received only.) Anybody can forge one who
-	// guesses the ports: it is a hint.
+	// sent to Peer; Data is then nil. (Received only.) Anybody can forge one
+	// who guesses the ports: it is a hint.
 	Unreachable Unreachable
 }
 
-// MaxBatch is the largest capacity of a Batch: Linux takes no more messages
-// in one call (UIO_MAXIOV).
+// MaxBatch is the largest capacity of a Batch: Linux takes no more messages in
+// one call (UIO_MAXIOV).
 const MaxBatch = 1024
 
-// MaxDatagram is more than any UDP payload can have: a buffer of so many bytes never
-// truncates (65,507 over IPv4, 65,527 over IPv6).
+// MaxDatagram is more than any UDP payload can have: a buffer of so many bytes
+// never truncates (65,507 over IPv4, 65,527 over IPv6).
 const MaxDatagram = 65535
 
 // A Batch is a fixed number of packet buffers that travel through one system
@@ -40,7 +41,8 @@ type Batch struct {
 }
 
 // NewBatch returns an empty Batch of room for n packets of up to size bytes. It
-// panics where n is not between 1 and MaxBatch or size not between 1 and MaxDatagram.
+// panics where n is not between 1 and MaxBatch or size not between 1 and
+// MaxDatagram.
 func NewBatch(n, size int) *Batch {
 	if n < 1 || n > MaxBatch {
 		panic(fmt.Sprintf("mux: NewBatch: %d packets is not between 1 and %d", n, MaxBatch))

@@ -23,13 +23,14 @@ type message struct {
 	name    syscall.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
 }
 
-// controlSize has room for the most that the kernel ever attaches: to an entry of
-// the error queue IPV6_PKTINFO (16+20, padded to 40) and IPV6_RECVERR (16 of header, 16 of
-// sock_extended_err, 28 of offender, padded to 64); to a datagram less.
+// controlSize has room for the most that the kernel ever attaches: to an entry
+// of the error queue IPV6_PKTINFO (16+20, padded to 40) and IPV6_RECVERR (16 of
+// header, 16 of sock_extended_err, 28 of offender, padded to 64); to a datagram
+// less.
 const controlSize = 40 + 64 + 8
 
-// batchSys is a Batch as recvmmsg and sendmmsg see it. All pointers are set once and for all;
-// a call changes lengths only.
+// batchSys is a Batch as recvmmsg and sendmmsg see it. All pointers are set
+// once and for all; a call changes lengths only.
 type batchSys struct {
 	headers  []mmsghdr
 	messages []message
@@ -54,7 +55,8 @@ func (b *Batch) initSys() {
 	s.dirty = n
 }
 
-// toReceive returns the headers of the packets behind b's last one, made ready for recvmmsg.
+// toReceive returns the headers of the packets behind b's last one, made ready
+// for recvmmsg.
 func (b *Batch) toReceive() []mmsghdr {
 	s := &b.sys
 	for i := range s.dirty {
@@ -67,11 +69,12 @@ func (b *Batch) toReceive() []mmsghdr {
 	return s.headers[b.n:]
 }
 
-// received notes that the kernel has filled the first n headers that toReceive returned.
+// received notes that the kernel has filled the first n headers that toReceive
+// returned.
 func (b *Batch) received(n int) { b.sys.dirty = max(b.sys.dirty, b.n+n) }
 
-// toSend returns the headers of b's packets, made ready for sendmmsg on a socket
-// of the given family.
+// toSend returns the headers of b's packets, made ready for sendmmsg on a
+// socket of the given family.
 func (b *Batch) toSend(inet4 bool) []mmsghdr {
 	s := &b.sys
 	for i := range b.n {
@@ -120,8 +123,8 @@ func (m *message) key() Key {
 }
 
 // setSource writes the control message that makes k's address the source of the
-// packet, and returns its length. An AF_INET6 socket wants IPV6_PKTINFO, with a mapped
-// address, for IPv4 packets also.
+// packet, and returns its length. An AF_INET6 socket wants IPV6_PKTINFO, with a
+// mapped address, for IPv4 packets also.
 func (m *message) setSource(k Key, inet4 bool) int {
 	if inet4 {
 		data := putControl(&m.control, syscall.IPPROTO_IP, syscall.IP_PKTINFO, syscall.SizeofInet4Pktinfo)
@@ -139,7 +142,8 @@ func (m *message) setSource(k Key, inet4 bool) int {
 	return syscall.CmsgSpace(syscall.SizeofInet6Pktinfo)
 }
 
-// localKey reads which address a datagram was sent to from its control messages.
+// localKey reads which address a datagram was sent to from its control
+// messages.
 func localKey(control []byte, port uint16) Key {
 	if data := findControl(control, syscall.IPPROTO_IPV6, syscall.IPV6_PKTINFO); len(data) >= syscall.SizeofInet6Pktinfo {
 		k := Key{Hi: binary.BigEndian.Uint64(data[0:8]), Lo: binary.BigEndian.Uint64(data[8:16]), Port: port}
@@ -154,10 +158,12 @@ func localKey(control []byte, port uint16) Key {
 	return Key{}
 }
 
-// A control message is length u64 (of it all, unpadded), level u32, type u32, data; padded to 8.
+// A control message is length u64 (of it all, unpadded), level u32, type u32,
+// data; padded to 8.
 const controlHeader = syscall.SizeofCmsghdr
 
-// putControl writes the header of a control message and returns its data of n bytes.
+// putControl writes the header of a control message and returns its data of n
+// bytes.
 func putControl(control *[controlSize]byte, level, typ uint32, n int) []byte {
 	binary.NativeEndian.PutUint64(control[0:8], uint64(controlHeader+n))
 	binary.NativeEndian.PutUint32(control[8:12], level)
@@ -165,7 +171,8 @@ func putControl(control *[controlSize]byte, level, typ uint32, n int) []byte {
 	return control[controlHeader : controlHeader+n]
 }
 
-// findControl returns the data of the first control message of that level and type, or nil.
+// findControl returns the data of the first control message of that level and
+// type, or nil.
 func findControl(control []byte, level, typ uint32) []byte {
 	for len(control) >= controlHeader {
 		n := binary.NativeEndian.Uint64(control[0:8])
@@ -180,5 +187,6 @@ func findControl(control []byte, level, typ uint32) []byte {
 	return nil
 }
 
-// swap16 turns a port from or into network order; both architectures of this file are little-endian.
+// swap16 turns a port from or into network order; both architectures of this
+// file are little-endian.
 func swap16(v uint16) uint16 { return bits.ReverseBytes16(v) }

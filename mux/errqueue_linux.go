@@ -6,14 +6,15 @@ import "syscall"
 
 // An errorQueue is the way of ICMP errors from the kernel to Recv.
 //
-// With IP_RECVERR the kernel does two things with an ICMP error. It queues it, with
-// the address that the datagram was for, on the socket's error queue. And it leaves the errno
-// for the next call on the socket, recvmmsg or sendmmsg, which fails with it
-// whatever that call is about: a sendmmsg then has not sent a healthy packet. So
-// an errno says nothing but "look into the queue"; only the queue attributes.
+// With IP_RECVERR the kernel does two things with an ICMP error. It queues it,
+// with the address that the datagram was for, on the socket's error queue. And
+// it leaves the errno for the next call on the socket, recvmmsg or sendmmsg,
+// which fails with it whatever that call is about: a sendmmsg then has not sent
+// a healthy packet. So an errno says nothing but "look into the queue"; only
+// the queue attributes.
 type errorQueue struct {
-	// pending says that the kernel's queue may hold something. It takes its room
-	// out of the receive buffer, so it must not be left to grow.
+	// pending says that the kernel's queue may hold something. It takes its
+	// room out of the receive buffer, so it must not be left to grow.
 	pending bool
 
 	// held are the errors that were read and not handed out.
@@ -32,13 +33,13 @@ const (
 	// maxHeld bounds held. More than that wait in the kernel.
 	maxHeld = 1024
 
-	// maxRepeats is how often one call is repeated because of errors that arrived
-	// while it was being repeated.
+	// maxRepeats is how often one call is repeated because of errors that
+	// arrived while it was being repeated.
 	maxRepeats = 64
 )
 
-// drain reads the kernel's error queue as long as there is room to hold what it says, and
-// returns the number of ICMP errors it found.
+// drain reads the kernel's error queue as long as there is room to hold what it
+// says, and returns the number of ICMP errors it found.
 func (p *udpPort) drain() (found int) {
 	q := &p.errors
 	if q.scratch == nil {
@@ -90,8 +91,9 @@ func (q *errorQueue) moveTo(b *Batch) {
 	}
 }
 
-// isLost reports whether errno means that the socket itself cannot be used. Whatever
-// else a call without mistakes of ours can return is, or may be, an ICMP error.
+// isLost reports whether errno means that the socket itself cannot be used.
+// Whatever else a call without mistakes of ours can return is, or may be, an
+// ICMP error.
 func isLost(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.EBADF, syscall.ENOTSOCK, syscall.EFAULT, syscall.ENOSYS:
@@ -127,9 +129,9 @@ func parseExtendedErr(control []byte) (e extendedErr, ok bool) {
 
 func (e extendedErr) fromICMP() bool { return e.origin == originICMP || e.origin == originICMP6 }
 
-// verdict sorts the types and codes of ICMP (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1)
-// and ICMPv6 (RFC 4443 §3). "Too big" is about a path, not about whether
-// its end can be reached, and no verdict: Reachable.
+// verdict sorts the types and codes of ICMP (RFC 792, RFC 1122 §3.2.2.1, RFC
+// 1812 §5.2.7.1) and ICMPv6 (RFC 4443 §3). "Too big" is about a path, not about
+// whether its end can be reached, and no verdict: Reachable.
 func (e extendedErr) verdict() Unreachable {
 	if e.origin == originICMP6 {
 		switch e.typ {

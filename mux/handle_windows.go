@@ -14,7 +14,8 @@ const (
 	wsaENOBUFS     syscall.Errno = 10055
 )
 
-// noRoom reports whether err means that the system has no room for a datagram now.
+// noRoom reports whether err means that the system has no room for a datagram
+// now.
 func noRoom(err error) bool {
 	return errors.Is(err, wsaEWOULDBLOCK) || errors.Is(err, wsaENOBUFS)
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// A Key is a peer's address and port: a netip.AddrPort without the pointer,
-// 24 bytes, comparable. IPv4 addresses are held in their v4-mapped form, so
-// that 1.2.3.4 and ::ffff:1.2.3.4 are one peer.
+// A Key is a peer's address and port: a netip.AddrPort without the pointer, 24
+// bytes, comparable. IPv4 addresses are held in their v4-mapped form, so that
+// 1.2.3.4 and ::ffff:1.2.3.4 are one peer.
 type Key struct {
 	Hi, Lo uint64 // the 16 address bytes, big-endian
 	Scope  uint32 // interface index of a link-local IPv6 address, else 0
@@ -31,7 +31,8 @@ func KeyFrom(ap netip.AddrPort) Key {
 // numeric zone.
 func (k Key) AddrPort() netip.AddrPort { return netip.AddrPortFrom(k.Addr(), k.Port) }
 
-// Addr returns the address without the port, IPv4 unmapped. That of the zero Key is ::.
+// Addr returns the address without the port, IPv4 unmapped. That of the zero
+// Key is ::.
 func (k Key) Addr() netip.Addr {
 	var a [16]byte
 	binary.BigEndian.PutUint64(a[:8], k.Hi)

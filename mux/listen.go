@@ -9,24 +9,25 @@ import (
 	"syscall"
 )
 
-// Options are what a socket is opened with. The zero Options open one on any port
-// that reaches IPv4 and IPv6.
+// Options are what a socket is opened with. The zero Options open one on any
+// port that reaches IPv4 and IPv6.
 type Options struct {
-	// Local is the address and port to bind to. Without an address (or with ::) the socket
-	// serves both families where the system has both; 0.0.0.0 or an IPv4 address makes it
-	// IPv4 only, another IPv6 address IPv6 only. Port 0 is any free one.
+	// Local is the address and port to bind to. Without an address (or with ::)
+	// the socket serves both families where the system has both; 0.0.0.0 or an
+	// IPv4 address makes it IPv4 only, another IPv6 address IPv6 only. Port 0
+	// is any free one.
 	Local netip.AddrPort
 
-	// Rcvbuf and Sndbuf are the sizes in bytes to ask for; 0 leaves the system's
-	// default. Less may be granted: see PortStats.
+	// Rcvbuf and Sndbuf are the sizes in bytes to ask for; 0 leaves the
+	// system's default. Less may be granted: see PortStats.
 	Rcvbuf, Sndbuf int
 
 	// NoICMP leaves ICMP errors unread: a closed port is then silent.
 	NoICMP bool
 
 	// Wildcard is for servers that have many addresses behind one socket: each
-	// received Packet says in Local which of them was asked, and each sent
-	// one leaves from its Local. Linux only.
+	// received Packet says in Local which of them was asked, and each sent one
+	// leaves from its Local. Linux only.
 	Wildcard bool
 }
 
@@ -34,8 +35,8 @@ type Options struct {
 // one, the remedy; they wrap the system's.
 //
 // On Linux (amd64, arm64) packets travel in batches and ICMP errors are
-// reported; elsewhere, and with the build tag "portable", they travel one by one through
-// package net, ICMP errors are not, nor are drops counted.
+// reported; elsewhere, and with the build tag "portable", they travel one by
+// one through package net, ICMP errors are not, nor are drops counted.
 func Listen(o Options) (Port, error) {
 	if a := o.Local.Addr(); a.Is4In6() {
 		o.Local = netip.AddrPortFrom(a.Unmap(), o.Local.Port())
@@ -71,8 +72,8 @@ func remedy(err error) string {
 	return ""
 }
 
-// ScopeID returns the index of the interface that zone names or numbers, the Scope of
-// a Key. An empty zone is 0.
+// ScopeID returns the index of the interface that zone names or numbers, the
+// Scope of a Key. An empty zone is 0.
 func ScopeID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil

@@ -24,21 +24,22 @@ const (
 )
 
 // A life is a socket's descriptor with an eventfd beside it: it parks the one
-// goroutine that waits, wakes it from any other, and closes both when all are out.
+// goroutine that waits, wakes it from any other, and closes both when all are
+// out.
 //
 // The descriptors never enter the runtime's netpoller, where each datagram that
-// arrives while nobody waits for one would cost a wake-up of another thread: one or two context
-// switches a packet.
+// arrives while nobody waits for one would cost a wake-up of another thread:
+// one or two context switches a packet.
 type life struct {
 	fds [2]pollfd // socket, eventfd
 
 	// woken is set by Wake and taken by the next park; parked says that the
-	// eventfd is being watched. Either side writes its own flag before it reads the other's, so
-	// that a Wake is seen by one of them at least.
+	// eventfd is being watched. Either side writes its own flag before it reads
+	// the other's, so that a Wake is seen by one of them at least.
 	woken, parked atomic.Bool
 
-	// users is the number of calls that are using the descriptors, and closed once
-	// Close was called. The last one out closes them: never earlier, or a
+	// users is the number of calls that are using the descriptors, and closed
+	// once Close was called. The last one out closes them: never earlier, or a
 	// system call could hit a stranger's descriptor of the same number.
 	users atomic.Int64
 	gone  chan struct{}
@@ -57,7 +58,8 @@ func (l *life) open(socket int) error {
 	return nil
 }
 
-// enter begins a use of the descriptors, which leave must end. It reports false after close.
+// enter begins a use of the descriptors, which leave must end. It reports false
+// after close.
 func (l *life) enter() bool {
 	for {
 		n := l.users.Load()
@@ -81,8 +83,8 @@ func (l *life) leave() {
 // isClosed reports whether close was called, to one who is inside.
 func (l *life) isClosed() bool { return l.users.Load() < 0 }
 
-// close keeps all others from entering, throws out the one that is parked, and returns when
-// the descriptors are closed.
+// close keeps all others from entering, throws out the one that is parked, and
+// returns when the descriptors are closed.
 func (l *life) close() {
 	for {
 		n := l.users.Load()
@@ -98,7 +100,8 @@ func (l *life) close() {
 	<-l.gone
 }
 
-// wake makes park return, now or next time. Only a parked loop costs a system call.
+// wake makes park return, now or next time. Only a parked loop costs a system
+// call.
 func (l *life) wake() {
 	if l.woken.Swap(true) || !l.parked.Load() || !l.enter() {
 		return
@@ -113,9 +116,10 @@ func (l *life) ring() {
 	syscall.RawSyscall(syscall.SYS_WRITE, uintptr(l.fds[1].fd), uintptr(unsafe.Pointer(&one)), 8)
 }
 
-// park waits until the socket has one of the events (or an error, always), until it
-// is woken, or for *left, which then says how much was left; nil waits for ever. It
-// returns the socket's events and whether the wait is over for another reason.
+// park waits until the socket has one of the events (or an error, always),
+// until it is woken, or for *left, which then says how much was left; nil waits
+// for ever. It returns the socket's events and whether the wait is over for
+// another reason.
 func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over bool, err error) {
 	l.parked.Store(true)
 	defer l.parked.Store(false)
@@ -123,7 +127,8 @@ func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over b
 		return 0, true, nil
 	}
 	l.fds[0].events = events
-	// Not RawSyscall6: this one is meant to block, and the P is for others to have.
+	// Not RawSyscall6: this one is meant to block, and the P is for others to
+	// have.
 	n, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&l.fds)), uintptr(len(l.fds)),
 		uintptr(unsafe.Pointer(left)), 0, 0, 0)
 	switch {
@@ -145,7 +150,8 @@ func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over b
 	return l.fds[0].revents, over, nil
 }
 
-// timespec makes *ts the time to wait and returns it, or nil for a negative one.
+// timespec makes *ts the time to wait and returns it, or nil for a negative
+// one.
 func timespec(ts *syscall.Timespec, wait time.Duration) *syscall.Timespec {
 	if wait < 0 {
 		return nil

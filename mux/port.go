@@ -11,10 +11,10 @@ import (
 type Port interface {
 	// Recv replaces b's packets by what is at hand: datagrams, and ICMP errors
 	// about datagrams sent earlier. Where there is nothing it waits at most
-	// wait (0: not at all; negative: for ever) for something to arrive, for room
-	// to send where the last Send took less than all, or for Wake; then b may be
-	// empty. It returns net.ErrClosed after Close, and otherwise an error
-	// only when the socket itself is lost.
+	// wait (0: not at all; negative: for ever) for something to arrive, for
+	// room to send where the last Send took less than all, or for Wake; then b
+	// may be empty. It returns net.ErrClosed after Close, and otherwise an
+	// error only when the socket itself is lost.
 	Recv(b *Batch, wait time.Duration) error
 
 	// Send hands b's packets to the system, in order, from the first on, and
@@ -32,11 +32,16 @@ type Port interface {
 	// Stats returns what the socket knows of itself.
 	Stats() PortStats
 
+	// LocalAddr returns the address that the socket is bound to.
 	LocalAddr() netip.AddrPort
+
+	// Close frees the socket and makes a waiting Recv return net.ErrClosed, as
+	// every later call does. Any goroutine may call it, more than once.
 	Close() error
 }
 
-// PortStats is what a Port counts. The counters only grow.
+// PortStats is what a Port counts. The counters only grow. What a system does
+// not tell is 0.
 type PortStats struct {
 	RcvbufRequested int    // bytes asked for
 	RcvbufActual    int    // bytes granted, as the system accounts them (Linux: twice what is usable)
@@ -53,7 +58,7 @@ type PeerError struct{ Err error }
 
 func (e *PeerError) Error() string { return "send: " + e.Err.Error() }
 
-// Unwrap returns the system's error, a syscall.Errno.
+// Unwrap returns the system's error, a syscall.Errno, or ErrNoFamily.
 func (e *PeerError) Unwrap() error { return e.Err }
 
 // Unreachable is what ICMP said about a datagram.

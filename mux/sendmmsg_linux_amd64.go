@@ -2,5 +2,6 @@
 
 package mux
 
-// sysSendmmsg is the number of sendmmsg(2), which package syscall, frozen before it, does not know here.
+// sysSendmmsg is the number of sendmmsg(2), which package syscall, frozen
+// before it, does not know here.
 const sysSendmmsg = 307

@@ -29,9 +29,9 @@ func listen(o Options) (*udpPort, error) {
 	return p, nil
 }
 
-// bound returns a bound non-blocking socket and whether it is an AF_INET one. It is
-// not one of package net's, which sets SO_BROADCAST on every UDP socket: without
-// it the kernel refuses to send to a broadcast address.
+// bound returns a bound non-blocking socket and whether it is an AF_INET one.
+// It is not one of package net's, which sets SO_BROADCAST on every UDP socket:
+// without it the kernel refuses to send to a broadcast address.
 func bound(o Options) (fd int, inet4 bool, err error) {
 	a := o.Local.Addr()
 	if a.Is4() {
@@ -118,8 +118,8 @@ func (p *udpPort) prepare(o Options) error {
 
 // grow asks for a buffer of n bytes (0: leaves it alone) and returns what the
 // kernel granted, which counts twice what was asked for, its own overhead
-// included, and silently no more than net.core.[rw]mem_max unless it is forced, which takes
-// CAP_NET_ADMIN.
+// included, and silently no more than net.core.[rw]mem_max unless it is forced,
+// which takes CAP_NET_ADMIN.
 func grow(fd, n, opt, force int) (granted int, err error) {
 	granted, err = syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, opt)
 	if err != nil || n == 0 {
@@ -156,15 +156,16 @@ func sockname(fd int) (netip.AddrPort, error) {
 	return netip.AddrPort{}, errors.New("getsockname: unknown address family")
 }
 
-// soMeminfo is SO_MEMINFO: nine u32, of which the last counts drops (linux/sock_diag.h).
+// soMeminfo is SO_MEMINFO: nine u32, of which the last counts drops
+// (linux/sock_diag.h).
 const (
 	soMeminfo    = 55
 	meminfoDrops = 8
 	meminfoVars  = 9
 )
 
-// drops asks for the same counter that SO_RXQ_OVFL attaches to datagrams, but now:
-// those tell of the drops before they were queued, never of the last ones.
+// drops asks for the same counter that SO_RXQ_OVFL attaches to datagrams, but
+// now: those tell of the drops before they were queued, never of the last ones.
 func drops(fd int) (n uint32, ok bool) {
 	var info [meminfoVars * 4]byte
 	size := uint32(len(info))

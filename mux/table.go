@@ -5,14 +5,15 @@ import (
 	"math/bits"
 )
 
-// A Table finds the slot number of a Key. Its capacity is fixed when it is made,
-// and it owns the keys, so that slots need not repeat them.
+// A Table finds the slot number of a Key. Its capacity is fixed when it is
+// made, and it owns the keys, so that slots need not repeat them.
 //
-// It is an open-addressing hash table of 8-byte cells, two for every slot, which
-// holds no pointers and allocates nothing after NewTable: 40 bytes a slot in all,
-// of which the Key is 24. A scan inserts and deletes for hours; deletion by
-// backward shift leaves no tombstones, so a Table is as fast in the last hour as
-// in the first, where a map of the same size goes on growing under such churn.
+// It is an open-addressing hash table of 8-byte cells, two for every slot,
+// which holds no pointers and allocates nothing after NewTable: 40 bytes a slot
+// in all, of which the Key is 24. A scan inserts and deletes for hours;
+// deletion by backward shift leaves no tombstones, so a Table is as fast in the
+// last hour as in the first, where a map of the same size goes on growing under
+// such churn.
 //
 // A Table is not safe for concurrent use.
 type Table struct {
@@ -26,12 +27,12 @@ type Table struct {
 const MaxTable = 1 << 30
 
 // cellsPerSlot holds the load at or below one half, where a search by linear
-// probing takes 1.5 cells on average if the key is there and 2.5 if not
-// (Knuth, TAOCP 3, 6.4). Eight cells share a cache line.
+// probing takes 1.5 cells on average if the key is there and 2.5 if not (Knuth,
+// TAOCP 3, 6.4). Eight cells share a cache line.
 const cellsPerSlot = 2
 
-// NewTable returns an empty Table for the slots 0 to capacity-1. The seed keys the
-// hash: whoever does not know it cannot choose addresses that collide. It
+// NewTable returns an empty Table for the slots 0 to capacity-1. The seed keys
+// the hash: whoever does not know it cannot choose addresses that collide. It
 // panics where capacity is not between 1 and MaxTable.
 func NewTable(capacity int, seed uint64) *Table {
 	if capacity < 1 || capacity > MaxTable {
@@ -73,7 +74,8 @@ func (t *Table) Find(k Key) (slot uint32, ok bool) {
 }
 
 // Insert puts k at slot, and reports false and changes nothing where k already
-// has a slot. The slot must be free; Insert panics where it is not, or is not below Cap.
+// has a slot. The slot must be free; Insert panics where it is not, or is not
+// below Cap.
 func (t *Table) Insert(k Key, slot uint32) bool {
 	tag := t.tag(k)
 	i := t.home(tag)
@@ -105,8 +107,8 @@ func (t *Table) Delete(slot uint32) {
 		i = t.next(i)
 	}
 
-	// Close the gap: of the cells behind it, up to the next empty one, each that
-	// may stand in the gap moves there and leaves the gap where it was.
+	// Close the gap: of the cells behind it, up to the next empty one, each
+	// that may stand in the gap moves there and leaves the gap where it was.
 	for j := t.next(i); t.cells[j] != 0; j = t.next(j) {
 		home := t.home(uint32(t.cells[j] >> 32))
 		if t.distance(home, j) >= t.distance(i, j) {
@@ -122,9 +124,9 @@ func (t *Table) Delete(slot uint32) {
 // Key returns the key at slot, or the zero Key where the slot is free.
 func (t *Table) Key(slot uint32) Key { return t.keys[slot] }
 
-// home is the cell where the search for tag begins: the tag as a fraction of 2³²,
-// of all cells. A cell's home so follows from what the cell itself holds, and the number of
-// cells need not be a power of two.
+// home is the cell where the search for tag begins: the tag as a fraction of
+// 2³², of all cells. A cell's home so follows from what the cell itself holds,
+// and the number of cells need not be a power of two.
 func (t *Table) home(tag uint32) int {
 	return int(uint64(tag) * uint64(len(t.cells)) >> 32)
 }
@@ -144,9 +146,9 @@ func (t *Table) distance(i, j int) int {
 	return j - i + len(t.cells)
 }
 
-// tag hashes k: two rounds of wyhash's multiply-and-fold, keyed by four secrets, and
-// a finaliser, without which the ports of one address make an arithmetic
-// progression that for some secrets falls into few clusters.
+// tag hashes k: two rounds of wyhash's multiply-and-fold, keyed by four
+// secrets, and a finaliser, without which the ports of one address make an
+// arithmetic progression that for some secrets falls into few clusters.
 func (t *Table) tag(k Key) uint32 {
 	h := fold(k.Lo^t.seed[0], k.Hi^t.seed[1])
 	h = fold(h^t.seed[2], uint64(k.Scope)<<16^uint64(k.Port)^t.seed[3])
@@ -158,7 +160,8 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// mix is the finaliser of splitmix64: every bit of x counts in every bit of the result.
+// mix is the finaliser of splitmix64: every bit of x counts in every bit of the
+// result.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
 	x = (x ^ x>>27) * 0x94D049BB133111EB

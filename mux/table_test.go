@@ -19,8 +19,8 @@ func nth(n uint32) Key {
 	return Key{Lo: 0xFFFF_0A00_0000 + uint64(n), Port: 27015}
 }
 
-// check walks t and fails where a key cannot be found from its home, or a
-// cell and a slot do not agree.
+// check walks t and fails where a key cannot be found from its home, or a cell
+// and a slot do not agree.
 func check(t testing.TB, tab *Table) {
 	t.Helper()
 	n := 0
@@ -129,7 +129,8 @@ func TestTableProbeLength(t *testing.T) {
 						total, worst = total+d, max(worst, d)
 					}
 				}
-				// A random function at load ½ gives 0.5 further cells on average.
+				// A random function at load ½ gives 0.5 further cells on
+				// average.
 				require.Less(t, float64(total)/n, 0.55)
 				require.Less(t, worst, 64)
 			}
@@ -193,7 +194,8 @@ func TestTableSizes(t *testing.T) {
 	}))
 }
 
-// FuzzTable plays a script of operations, three bytes each, on a Table and a map.
+// FuzzTable plays a script of operations, three bytes each, on a Table and a
+// map.
 func FuzzTable(f *testing.F) {
 	f.Add(uint64(1), []byte("i\x01\x01i\x02\x02f\x01\x00d\x01\x00f\x01\x00"))
 	f.Add(uint64(2), []byte("i\x01\x01i\x01\x02d\x01\x00d\x01\x00i\x02\x01"))

@@ -3,7 +3,6 @@ package mux_test
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"testing"
 
 	"github.com/a2scan/a2scan/mux"
@@ -65,7 +64,8 @@ func BenchmarkPackageNet(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/packet")
 }
 
-// BenchmarkPortIdle is a look at an empty socket, the price of looking before waiting.
+// BenchmarkPortIdle is a look at an empty socket, the price of looking before
+// waiting.
 func BenchmarkPortIdle(b *testing.B) {
 	p := listen(b, mux.Options{Local: loopback})
 	in := mux.NewBatch(64, 2048)
@@ -75,14 +75,4 @@ func BenchmarkPortIdle(b *testing.B) {
 			b.Fatal(in.Len(), err)
 		}
 	}
-}
-
-var loopback = netip.MustParseAddrPort("127.0.0.1:0")
-
-func listen(t testing.TB, o mux.Options) mux.Port {
-	t.Helper()
-	p, err := mux.Listen(o)
-	require.NoError(t, err)
-	t.Cleanup(func() { p.Close() })
-	return p
 }

@@ -38,8 +38,9 @@ const (
 	roomDevice      // in the device's queue: nobody tells when
 )
 
-// devicePause is the wait for room in a device's queue. At 1 Gb/s its usual 1,000
-// packets take 0.7 ms to leave if they are of 84 bytes, a query's on the wire.
+// devicePause is the wait for room in a device's queue. At 1 Gb/s its usual
+// 1,000 packets take 0.7 ms to leave if they are of 84 bytes, a query's on the
+// wire.
 const devicePause = time.Millisecond
 
 // Recv implements Port.
@@ -114,8 +115,8 @@ func (p *udpPort) gather(b *Batch) error {
 			return fmt.Errorf("recvmmsg: %w", errno)
 		}
 		// An ICMP error about an earlier datagram, whoever it was for, stands
-		// before the datagrams that wait: it is read from where it says what
-		// it is about, and the call is repeated.
+		// before the datagrams that wait: it is read from where it says what it
+		// is about, and the call is repeated.
 		p.drain()
 		p.errors.moveTo(b)
 		if tries++; tries == maxRepeats {
@@ -125,7 +126,8 @@ func (p *udpPort) gather(b *Batch) error {
 	return nil
 }
 
-// unpack makes packets of the n messages that the kernel put behind b's last packet.
+// unpack makes packets of the n messages that the kernel put behind b's last
+// packet.
 func (p *udpPort) unpack(b *Batch, n int) {
 	b.received(n)
 	s := &b.sys
@@ -150,8 +152,8 @@ func (p *udpPort) unpack(b *Batch, n int) {
 	}
 }
 
-// countDrops adds what total, the kernel's counter, is ahead of the last one seen. A
-// datagram's may be behind: it is the state of when that was queued.
+// countDrops adds what total, the kernel's counter, is ahead of the last one
+// seen. A datagram's may be behind: it is the state of when that was queued.
 func (p *udpPort) countDrops(total uint32) {
 	if d := int32(total - p.lastDrops); d > 0 {
 		p.stats.Drops += uint64(d)
@@ -174,8 +176,8 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 		k, errno := sendmmsg(p.fd, headers)
 		if errno == 0 {
 			// A short count hides the error of the packet behind it: asking
-			// again from there on brings it back if it is that packet's, and if it
-			// was an ICMP error's about another, sends the packet.
+			// again from there on brings it back if it is that packet's, and if
+			// it was an ICMP error's about another, sends the packet.
 			if k < len(headers) {
 				p.errors.pending = true
 			}
@@ -215,8 +217,9 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 	return n, nil
 }
 
-// reachable returns the number of b's first packets that are of a family of p's. An
-// AF_INET6 socket with an IPv6 address of its own would send IPv4 from a made-up one.
+// reachable returns the number of b's first packets that are of a family of
+// p's. An AF_INET6 socket with an IPv6 address of its own would send IPv4 from
+// a made-up one.
 func (p *udpPort) reachable(b *Batch) int {
 	if p.v4 && p.v6 {
 		return b.n
@@ -258,26 +261,29 @@ func (p *udpPort) Close() error {
 	return nil
 }
 
-// maxRaw is how many messages may go through one RawSyscall6, which the scheduler
-// does not know of: the goroutine keeps its P, and a garbage collection that wants to stop
-// the world waits for the call to return. Measured on 2 shared cores, 2026-11, 29-byte
-// datagrams over loopback, where a send includes the receiving half of the stack:
+// maxRaw is how many messages may go through one RawSyscall6, which the
+// scheduler does not know of: the goroutine keeps its P, and a garbage
+// collection that wants to stop the world waits for the call to return.
+// Measured on 2 shared cores, 2026-11, 29-byte datagrams over loopback, where a
+// send includes the receiving half of the stack:
 //
 //   - with one other goroutine busy Syscall6 costs 25 to 40 % more, as sysmon takes the P from
 //     every call beyond 20 µs and the loop has to queue for another; with none, nothing;
 //   - stopping the world takes 0.15 ms (median) with 64 messages a call and 2.2 ms with
 //     1,024; with Syscall6 0.015 ms.
 //
-// Up to 64 the hold is short of any scheduling delay; above it is not, and there
-// the other price is spread over more messages.
+// Up to 64 the hold is short of any scheduling delay; above it is not, and
+// there the other price is spread over more messages.
 const maxRaw = 64
 
-// recvmmsg receives into headers, of which there is at least one, without waiting.
+// recvmmsg receives into headers, of which there is at least one, without
+// waiting.
 func recvmmsg(fd int, headers []mmsghdr, flags uintptr) (int, syscall.Errno) {
 	return mmsg(syscall.SYS_RECVMMSG, fd, headers, flags|syscall.MSG_DONTWAIT)
 }
 
-// sendmmsg sends headers, of which there is at least one, as far as there is room.
+// sendmmsg sends headers, of which there is at least one, as far as there is
+// room.
 func sendmmsg(fd int, headers []mmsghdr) (int, syscall.Errno) {
 	return mmsg(sysSendmmsg, fd, headers, syscall.MSG_DONTWAIT)
 }

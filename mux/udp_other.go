@@ -16,8 +16,9 @@ import (
 //
 // A goroutine of its own reads it, one datagram at a time, because package net
 // has no way to look without waiting: a read deadline in the past fails before
-// it looks, and one just ahead, which Wake would have to pull forward, races with the Recv that
-// sets it. Recv takes from a channel, which has neither fault.
+// it looks, and one just ahead, which Wake would have to pull forward, races
+// with the Recv that sets it. Recv takes from a channel, which has neither
+// fault.
 type udpPort struct {
 	conn   *net.UDPConn
 	local  netip.AddrPort
@@ -47,11 +48,12 @@ const (
 	// readAhead datagrams of 64 KiB each are 4 MiB.
 	readAhead = 64
 
-	// sendPause is how long Recv waits for room to send, since nobody tells when
-	// there is.
+	// sendPause is how long Recv waits for room to send, since nobody tells
+	// when there is.
 	sendPause = time.Millisecond
 
-	// maxReadErrors in a row, with readErrorPause after each, and the socket is lost.
+	// maxReadErrors in a row, with readErrorPause after each, and the socket is
+	// lost.
 	maxReadErrors  = 100
 	readErrorPause = time.Millisecond
 )
@@ -116,8 +118,8 @@ func (p *udpPort) prepare(o Options) error {
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		// Package net sets it on every UDP socket. Without it the system refuses
-		// to send to a broadcast address.
+		// Package net sets it on every UDP socket. Without it the system
+		// refuses to send to a broadcast address.
 		failed = syscall.SetsockoptInt(handle(fd), syscall.SOL_SOCKET, syscall.SO_BROADCAST, 0)
 		p.stats.RcvbufActual, _ = syscall.GetsockoptInt(handle(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF)
 		p.stats.SndbufActual, _ = syscall.GetsockoptInt(handle(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
@@ -125,8 +127,8 @@ func (p *udpPort) prepare(o Options) error {
 	return errors.Join(err, failed)
 }
 
-// grow asks for n bytes, or for as much below as is granted: the BSDs refuse what is over
-// their limit, where Linux cuts it.
+// grow asks for n bytes, or for as much below as is granted: the BSDs refuse
+// what is over their limit, where Linux cuts it.
 func grow(n int, set func(int) error) {
 	for ; n >= 64<<10; n /= 2 {
 		if set(n) == nil {
@@ -236,7 +238,8 @@ func (p *udpPort) deliver(b *Batch, d *datagram) {
 	p.free <- d
 }
 
-// Send implements Port. Where the socket's own buffer is full it waits for room.
+// Send implements Port. Where the socket's own buffer is full it waits for
+// room.
 func (p *udpPort) Send(b *Batch) (n int, err error) {
 	p.short = false
 	refused := false // packet n, once
@@ -290,7 +293,9 @@ func (p *udpPort) LocalAddr() netip.AddrPort { return p.local }
 func (p *udpPort) Close() (err error) {
 	p.once.Do(func() {
 		close(p.stop)
-		err = p.conn.Close()
+		if err = p.conn.Close(); errors.Is(err, net.ErrClosed) {
+			err = nil
+		}
 		<-p.gone
 	})
 	return err

@@ -29,10 +29,10 @@ var reserved = []struct {
 	{netip.MustParsePrefix("240.0.0.0/4"), "reserved (RFC 1112)"},
 }
 
-// Unicast returns nil where a can be the address of one host that a scan may ask, and
-// an *AddressError where it cannot. It does not rely on the system to refuse:
-// Linux takes 0.0.0.0 for this machine and sends to multicast groups, and package net
-// permits broadcasts on every socket.
+// Unicast returns nil where a can be the address of one host that a scan may
+// ask, and an *AddressError where it cannot. It does not rely on the system to
+// refuse: Linux takes 0.0.0.0 for this machine and sends to multicast groups,
+// and package net permits broadcasts on every socket.
 func Unicast(a netip.Addr) error {
 	a = a.Unmap()
 	if a.Is4() {

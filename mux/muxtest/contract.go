@@ -37,7 +37,8 @@ var Contract = []Clause{
 	{"Wake and Close may meet", checkWakeClose},
 }
 
-// Receive returns copies of the next n packets of p and fails t where they do not come.
+// Receive returns copies of the next n packets of p and fails t where they do
+// not come.
 func Receive(t testing.TB, p mux.Port, n int) []mux.Packet {
 	t.Helper()
 	var got []mux.Packet

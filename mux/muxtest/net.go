@@ -1,20 +1,21 @@
-// Package muxtest is a network without a network: Ports that reach each other, and
-// simulated Hosts, through memory. It waits only on channels and timers,
-// so that a whole scanner over it runs in the virtual time of testing/synctest (make
-// the Net inside the bubble), and equally well in real time.
+// Package muxtest is a network without a network: Ports that reach each other,
+// and simulated Hosts, through memory. It waits only on channels and timers, so
+// that a whole scanner over it runs in the virtual time of testing/synctest
+// (make the Net inside the bubble), and equally well in real time.
 //
 // # Theory of operation
 //
-// A Net is one queue of datagrams, ordered by the time at which they arrive. It has no
-// goroutine: whoever calls Recv on one of its Ports moves everything whose time has come, in
-// order, and sleeps until the next arrival if there was nothing for him. A Host's Handler is called with the time
-// of arrival, not with the time at which somebody looked, so that a
-// scanner that stalls for a second finds what a real one would: a
-// full buffer and answers that are a second old.
+// A Net is one queue of datagrams, ordered by the time at which they arrive. It
+// has no goroutine: whoever calls Recv on one of its Ports moves everything
+// whose time has come, in order, and sleeps until the next arrival if there was
+// nothing for him. A Host's Handler is called with the time of arrival, not
+// with the time at which somebody looked, so that a scanner that stalls for a
+// second finds what a real one would: a full buffer and answers that are a
+// second old.
 //
-// On its way a datagram passes a Node, which may delay, drop, repeat or forge: see
-// Chain, Delay, Loss, Duplicate, Reorder, Spoof. All chance comes from one seed,
-// and so with one scanner goroutine every run is the same.
+// On its way a datagram passes a Node, which may delay, drop, repeat or forge:
+// see Chain, Delay, Loss, Duplicate, Reorder, Spoof. All chance comes from one
+// seed, and so with one scanner goroutine every run is the same.
 package muxtest
 
 import (
@@ -33,11 +34,12 @@ type Net struct {
 	// lets everything pass at once. Both are to be set before the first Send.
 	Out, Back Node
 
-	// Tap, if not nil, sees every datagram that a Port's Send took, before Out does. It
-	// must not call the Net.
+	// Tap, if not nil, sees every datagram that a Port's Send took, before Out
+	// does. It must not call the Net.
 	Tap func(now time.Time, from, to mux.Key, data []byte)
 
-	// turn is held while datagrams are moved, so that Handlers are called one at a time.
+	// turn is held while datagrams are moved, so that Handlers are called one
+	// at a time.
 	turn sync.Mutex
 
 	mu         sync.Mutex
@@ -67,15 +69,16 @@ type Host struct {
 	// meets instead.
 	Unreachable mux.Unreachable
 
-	// SendErr, if not nil, is why the system refuses to send there: Send returns it
-	// in a *mux.PeerError.
+	// SendErr, if not nil, is why the system refuses to send there: Send
+	// returns it in a *mux.PeerError.
 	SendErr error
 }
 
-// A Handler is called when a datagram from that address arrives at a Host, at the
-// time now. It may answer any number of times, during the call or later. The
-// source of an answer is the Host's own address where it is the zero Key, and forged where it
-// is another. An answer sets out after the given time and passes Net.Back.
+// A Handler is called when a datagram from that address arrives at a Host, at
+// the time now. It may answer any number of times, during the call or later.
+// The source of an answer is the Host's own address where it is the zero Key,
+// and forged where it is another. An answer sets out after the given time and
+// passes Net.Back.
 type Handler func(now time.Time, from mux.Key, data []byte, reply func(from mux.Key, data []byte, after time.Duration))
 
 // SetHost puts h at address k.
@@ -85,21 +88,23 @@ func (n *Net) SetHost(k mux.Key, h Host) {
 	n.hosts[k] = h
 }
 
-// SetEverywhere sets what lives at all addresses where neither a Port nor a SetHost is.
-// hosts must always answer the same for the same address, and not call n.
+// SetEverywhere sets what lives at all addresses where neither a Port nor a
+// SetHost is. hosts must always answer the same for the same address, and not
+// call n.
 func (n *Net) SetEverywhere(hosts func(to mux.Key) Host) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.everywhere = hosts
 }
 
-// Inject lets a datagram arrive at to after that time, whoever is said to have sent it.
+// Inject lets a datagram arrive at to after that time, whoever is said to have
+// sent it.
 func (n *Net) Inject(from, to mux.Key, data []byte, after time.Duration) {
 	n.arrive(Datagram{From: from, To: to, Data: clone(data), At: time.Now().Add(after)})
 }
 
-// InjectICMP lets an ICMP error about a datagram to about arrive at the Port to, after that
-// time, whether to ever sent one or not.
+// InjectICMP lets an ICMP error about a datagram to about arrive at the Port
+// to, after that time, whether to ever sent one or not.
 func (n *Net) InjectICMP(about, to mux.Key, what mux.Unreachable, after time.Duration) {
 	n.arrive(Datagram{From: about, To: to, Unreachable: what, At: time.Now().Add(after)})
 }
@@ -147,7 +152,8 @@ func (n *Net) host(k mux.Key) Host {
 	return Host{}
 }
 
-// advance moves all datagrams that have arrived by now, and returns when the next will.
+// advance moves all datagrams that have arrived by now, and returns when the
+// next will.
 func (n *Net) advance(now time.Time) (next time.Time, more bool) {
 	n.turn.Lock()
 	defer n.turn.Unlock()
@@ -162,7 +168,8 @@ func (n *Net) advance(now time.Time) (next time.Time, more bool) {
 	return time.Time{}, false
 }
 
-// deliver gives d to whom it is for. n.mu is held, but not while a Handler runs.
+// deliver gives d to whom it is for. n.mu is held, but not while a Handler
+// runs.
 func (n *Net) deliver(d Datagram) {
 	if p, ok := n.ports[d.To]; ok {
 		p.enqueue(d)
@@ -215,7 +222,8 @@ func (n *Net) Listen(o Options) *Port {
 	return p
 }
 
-// arrival is a Datagram with its place among those that arrive at the same time.
+// arrival is a Datagram with its place among those that arrive at the same
+// time.
 type arrival struct {
 	Datagram
 	seq uint64
@@ -240,5 +248,6 @@ func (q *queue) Pop() any {
 	return x
 }
 
-// clone copies b, and unlike bytes.Clone keeps an empty datagram apart from none.
+// clone copies b, and unlike bytes.Clone keeps an empty datagram apart from
+// none.
 func clone(b []byte) []byte { return append([]byte{}, b...) }

@@ -33,7 +33,8 @@ func batch(to mux.Key, data ...string) *mux.Batch {
 	return b
 }
 
-// collect returns "peer payload" for each of the packets that p receives until nothing comes for a second.
+// collect returns "peer payload" for each of the packets that p receives until
+// nothing comes for a second.
 func collect(t *testing.T, p mux.Port) (got []string) {
 	t.Helper()
 	b := mux.NewBatch(4, 64)

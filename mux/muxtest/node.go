@@ -13,14 +13,14 @@ type Datagram struct {
 	Data     []byte
 	At       time.Time // when it will arrive, as it seems so far
 
-	// Unreachable, if not mux.Reachable, says that this is an ICMP error about a
-	// datagram from To to From.
+	// Unreachable, if not mux.Reachable, says that this is an ICMP error about
+	// a datagram from To to From.
 	Unreachable mux.Unreachable
 }
 
-// A Node is a stretch of the way. It hands d on by calling next: once, changed or not,
-// or never, or several times, before it returns. It must take all chance from rng and keep
-// its hands off d.Data.
+// A Node is a stretch of the way. It hands d on by calling next: once, changed
+// or not, or never, or several times, before it returns. It must take all
+// chance from rng and keep its hands off d.Data.
 type Node func(rng *rand.Rand, d Datagram, next func(Datagram))
 
 // Chain is one Node behind another.
@@ -38,8 +38,8 @@ func chain(nodes []Node, rng *rand.Rand, d Datagram, next func(Datagram)) {
 	nodes[0](rng, d, func(d Datagram) { chain(nodes[1:], rng, d, next) })
 }
 
-// Delay adds between least and most to the way of each datagram, which reorders those
-// that are closer together than most-least.
+// Delay adds between least and most to the way of each datagram, which reorders
+// those that are closer together than most-least.
 func Delay(least, most time.Duration) Node {
 	return func(rng *rand.Rand, d Datagram, next func(Datagram)) {
 		d.At = d.At.Add(least)
@@ -79,8 +79,8 @@ func Reorder(p float64, back time.Duration) Node {
 	}
 }
 
-// Spoof lets a share p of the datagrams be followed by a copy that claims to come from the
-// address that from returns. It leaves ICMP errors alone.
+// Spoof lets a share p of the datagrams be followed by a copy that claims to
+// come from the address that from returns. It leaves ICMP errors alone.
 func Spoof(p float64, from func(rng *rand.Rand, d Datagram) mux.Key) Node {
 	return func(rng *rand.Rand, d Datagram, next func(Datagram)) {
 		next(d)

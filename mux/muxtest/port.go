@@ -119,8 +119,8 @@ func (p *Port) Recv(b *mux.Batch, wait time.Duration) error {
 	}
 }
 
-// take moves what is in the inbox to b and returns, if Recv should wait for it, when
-// there will be room to send.
+// take moves what is in the inbox to b and returns, if Recv should wait for it,
+// when there will be room to send.
 func (p *Port) take(b *mux.Batch, now time.Time) (room time.Time, err error) {
 	p.net.mu.Lock()
 	defer p.net.mu.Unlock()
