@@ -1,0 +1,132 @@
+package farm
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/proto"
+)
+
+// A later holds datagrams that are not to leave yet: a ring of buckets of one
+// millisecond, each with the bytes of what leaves in it. A datagram goes in and
+// comes out with one copy each way and no search. Within a bucket the order is
+// that of arrival.
+type later struct {
+	buckets []bucket
+	next    int64    // the first millisecond that has not been emptied
+	used    []uint64 // bit i: buckets[i] is not empty
+	waiting int
+	bytes   int
+	limit   int // of bytes
+}
+
+type bucket struct {
+	list []delayed
+	buf  []byte
+}
+
+type delayed struct {
+	due         int64 // in milliseconds
+	local, peer mux.Key
+	from, to    int // in buf
+}
+
+// laterBuckets milliseconds are the longest wait in one step; what is due later
+// takes a second lap. It is a power of two.
+const laterBuckets = 4096
+
+// maxLaterBytes bounds what may wait: about 40,000 replies of a server that is
+// asked for its rules, or two million challenges.
+const maxLaterBytes = 256 << 20
+
+// laterCost is what a waiting datagram takes beside its bytes.
+const laterCost = 80
+
+func newLater() *later {
+	return &later{buckets: make([]bucket, laterBuckets), used: make([]uint64, laterBuckets/64), limit: maxLaterBytes}
+}
+
+// millis rounds up: nothing leaves early.
+func millis(t proto.Time) int64 {
+	return (int64(t) + int64(time.Millisecond) - 1) / int64(time.Millisecond)
+}
+
+// add keeps a copy of b until due. It returns false where there is no room.
+func (l *later) add(due proto.Time, local, peer mux.Key, b []byte) bool {
+	if l.bytes+len(b)+laterCost > l.limit {
+		return false
+	}
+	l.put(millis(due), local, peer, b)
+	return true
+}
+
+func (l *later) put(due int64, local, peer mux.Key, b []byte) {
+	at := min(max(due, l.next), l.next+laterBuckets-1)
+	i := at % laterBuckets
+	k := &l.buckets[i]
+	from := len(k.buf)
+	k.buf = append(k.buf, b...)
+	k.list = append(k.list, delayed{due: due, local: local, peer: peer, from: from, to: len(k.buf)})
+	l.used[i/64] |= 1 << (i % 64)
+	l.waiting++
+	l.bytes += len(b) + laterCost
+}
+
+// advance hands send everything that is due at now. The bytes are valid during
+// the call.
+func (l *later) advance(now proto.Time, send func(local, peer mux.Key, b []byte)) {
+	ms := int64(now) / int64(time.Millisecond)
+	if l.waiting == 0 {
+		l.next = max(l.next, ms+1)
+		return
+	}
+	for ; l.next <= ms && l.waiting > 0; l.next++ {
+		i := l.next % laterBuckets
+		if l.used[i/64]&(1<<(i%64)) == 0 {
+			continue
+		}
+		k := &l.buckets[i]
+		list, buf := k.list, k.buf
+		k.list, k.buf = nil, nil // what takes another lap may come back into this bucket
+		l.used[i/64] &^= 1 << (i % 64)
+		for n := range list {
+			d := &list[n]
+			b := buf[d.from:d.to]
+			l.waiting--
+			l.bytes -= len(b) + laterCost
+			if d.due > l.next {
+				l.put(d.due, d.local, d.peer, b)
+			} else {
+				send(d.local, d.peer, b)
+			}
+		}
+		if k.list == nil {
+			k.list, k.buf = list[:0], buf[:0]
+		}
+	}
+	l.next = max(l.next, ms+1)
+}
+
+// wait returns how long after now the next datagram is due, negative where none
+// waits.
+func (l *later) wait(now proto.Time) time.Duration {
+	if l.waiting == 0 {
+		return -1
+	}
+	start := l.next % laterBuckets
+	word, shift := start/64, start%64
+	step := int64(0)
+	for n := range int64(len(l.used) + 1) {
+		u := l.used[(word+n)%int64(len(l.used))]
+		if n == 0 {
+			u &^= 1<<shift - 1
+		}
+		if u != 0 {
+			step = n*64 - shift + int64(bits.TrailingZeros64(u))
+			break
+		}
+	}
+	due := proto.Time((l.next + step) * int64(time.Millisecond))
+	return max(due.Sub(now), 0)
+}
