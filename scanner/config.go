@@ -64,14 +64,17 @@ func DefaultConfig() Config {
 }
 
 // Limits of a Config. They keep counters inside their fields: a Query counts
-// microseconds in 32 bits (71 minutes) and tries in 8.
+// microseconds in 32 bits (71 minutes) and tries in 8. Those of rates keep the
+// time between two packets, and what a burst is, inside 63 bits.
 const (
 	MaxTimeout       = time.Hour
 	MaxRetries       = 200
 	MaxMaxInFlight   = 1 << 24
 	MaxBatch         = 1024
 	minTimeout       = time.Millisecond
+	minPacketsPerSec = 1e-5 // about one a day
 	maxPacketsPerSec = 1e9
+	maxBitsPerSec    = 1e13
 )
 
 // Validate returns all that is wrong with c, joined, each naming the flag that sets it.
@@ -82,10 +85,15 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	rate := func(flag string, v, least, most float64) {
+		bad(v == 0 || v >= least && v <= most, "%s %v is out of range; use 0, or %v to %.0f", flag, v, least, most)
+	}
+	const askable = proto.WantInfo | proto.WantPlayers | proto.WantRules
 	bad(c.Kinds != 0, "--query names nothing to ask; use some of info,players,rules")
-	bad(c.Rate >= 0 && c.Rate <= maxPacketsPerSec, "--rate %v is out of range; use 0 to %.0f", c.Rate, maxPacketsPerSec)
-	bad(c.Bandwidth >= 0, "--bandwidth %v is negative", c.Bandwidth)
-	bad(c.PerIPRate >= 0 && c.PerIPRate <= maxPacketsPerSec, "--per-ip-rate %v is out of range; use 0 to %.0f", c.PerIPRate, maxPacketsPerSec)
+	bad(c.Kinds&^askable == 0, "--query names what has no place in a record; use some of info,players,rules")
+	rate("--rate", c.Rate, minPacketsPerSec, maxPacketsPerSec)
+	rate("--bandwidth", c.Bandwidth, 1, maxBitsPerSec)
+	rate("--per-ip-rate", c.PerIPRate, minPacketsPerSec, maxPacketsPerSec)
 	bad(c.MaxInFlight >= 1 && c.MaxInFlight <= MaxMaxInFlight, "--max-in-flight %d is out of range; use 1 to %d", c.MaxInFlight, MaxMaxInFlight)
 	bad(c.Timeout >= minTimeout && c.Timeout <= MaxTimeout, "--timeout %v is out of range; use %v to %v", c.Timeout, minTimeout, MaxTimeout)
 	bad(c.Retries >= 0 && c.Retries <= MaxRetries, "--retries %d is out of range; use 0 to %d", c.Retries, MaxRetries)

@@ -1,0 +1,102 @@
+package scanner
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+)
+
+func TestDefaultConfigIsValid(t *testing.T) {
+	cfg := DefaultConfig()
+	require.NoError(t, cfg.Validate())
+	_, err := NewEngine(cfg, time.Unix(0, 0))
+	require.NoError(t, err)
+}
+
+func TestZeroConfigIsNot(t *testing.T) {
+	var cfg Config
+	require.Error(t, cfg.Validate())
+	_, err := NewEngine(cfg, time.Unix(0, 0))
+	require.Error(t, err)
+}
+
+func TestValidateNamesTheFlag(t *testing.T) {
+	for flag, spoil := range map[string][]func(*Config){
+		"--query ": {
+			func(c *Config) { c.Kinds = 0 },
+			func(c *Config) { c.Kinds = proto.WantPing },
+			func(c *Config) { c.Kinds |= 1 << 7 },
+		},
+		"--rate ": {
+			func(c *Config) { c.Rate = -1 },
+			func(c *Config) { c.Rate = math.NaN() },
+			func(c *Config) { c.Rate = math.Inf(1) },
+			func(c *Config) { c.Rate = 1e-300 },
+			func(c *Config) { c.Rate = 1e9 + 1 },
+		},
+		"--bandwidth ": {
+			func(c *Config) { c.Bandwidth = -1 },
+			func(c *Config) { c.Bandwidth = math.NaN() },
+			func(c *Config) { c.Bandwidth = math.Inf(1) },
+			func(c *Config) { c.Bandwidth = 0.5 },
+		},
+		"--per-ip-rate ": {
+			func(c *Config) { c.PerIPRate = -1 },
+			func(c *Config) { c.PerIPRate = 1e-300 }, // an interval that wraps
+			func(c *Config) { c.PerIPRate = math.NaN() },
+		},
+		"--max-in-flight ": {
+			func(c *Config) { c.MaxInFlight = 0 },
+			func(c *Config) { c.MaxInFlight = MaxMaxInFlight + 1 },
+		},
+		"--timeout ": {
+			func(c *Config) { c.Timeout = 0 },
+			func(c *Config) { c.Timeout = MaxTimeout + 1 },
+		},
+		"--retries ": {
+			func(c *Config) { c.Retries = -1 },
+			func(c *Config) { c.Retries = MaxRetries + 1 },
+		},
+		"--target-timeout ": {
+			func(c *Config) { c.TargetTimeout = 0 },
+			func(c *Config) { c.TargetTimeout = MaxTimeout + 1 },
+		},
+		"--batch ": {
+			func(c *Config) { c.Batch = 0 },
+			func(c *Config) { c.Batch = MaxBatch + 1 },
+		},
+		"--max-runtime ": {func(c *Config) { c.MaxRuntime = -1 }},
+	} {
+		for i, f := range spoil {
+			cfg := DefaultConfig()
+			f(&cfg)
+			require.ErrorContains(t, cfg.Validate(), flag, "%s %d", flag, i)
+		}
+	}
+}
+
+// All that is wrong is said at once.
+func TestValidateJoins(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Rate, cfg.Retries, cfg.Batch = -1, -1, -1
+	err := cfg.Validate()
+	require.ErrorContains(t, err, "--rate")
+	require.ErrorContains(t, err, "--retries")
+	require.ErrorContains(t, err, "--batch")
+}
+
+func TestStatusSet(t *testing.T) {
+	var s StatusSet
+	for st := range output.Status(output.NumStatuses) {
+		require.True(t, s.Has(st), "the empty set is all")
+	}
+	s = s.Add(output.Timeout).Add(output.Aborted)
+	for st := range output.Status(output.NumStatuses) {
+		require.Equal(t, st == output.Timeout || st == output.Aborted, s.Has(st))
+	}
+}
