@@ -11,7 +11,9 @@ import "encoding/binary"
 //
 // In Source's two, bit 31 of the id says that the joined payload is compressed
 // with bzip2; fragment 0 then has the decompressed size and its CRC-32, four
-// bytes each, before its payload (ruling D-3).
+// bytes each, before its payload (ruling D-3). Bit 31, not bit 15, which
+// ordinary ids have (ruling D-4); and because a counter may have run that far,
+// the bit counts only where bzip2's signature follows.
 type Dialect uint8
 
 // The dialects.
@@ -40,8 +42,7 @@ const (
 	splitPrefix    = 8  // FE FF FF FF and the id, the same in all dialects
 	minSplit       = 10 // a GoldSource header and a byte, or a Source header without size
 	maxFragments   = 255
-	compressedBit  = 1 << 31 // not bit 15, which ordinary ids have (ruling D-4)
-	compressHeader = 8       // decompressed size and CRC-32, in fragment 0 only
+	compressHeader = 8 // decompressed size and CRC-32, in fragment 0 only
 )
 
 // headerLen returns where the payload begins in a datagram of dialect d.
@@ -72,7 +73,8 @@ func (d Dialect) position(afterID []byte) (index, total int, ok bool) {
 
 // probe looks for proof that the datagram b is fragment 0 of a dialect: the
 // FF FF FF FF that begins the joined payload, or the signature of bzip2, each
-// of which stands at a place of its own in each dialect. Other fragments can't be told
+// of which stands at a place of its own in each dialect. The signature is looked
+// for first, because a hostile server may declare a size of FF FF FF FF. Other fragments can't be told
 // apart (GoldSource's 0x12, "1 of 2", is Source's total 18), so nothing is
 // concluded from them, and nothing from what INFO said about the server:
 // its protocol byte is Steam's (PROTOCOL §4.2, §4.3).
@@ -80,8 +82,8 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	inner := func(o int) bool {
 		return len(b) >= o+4 && binary.LittleEndian.Uint32(b[o:]) == 0xFFFFFFFF
 	}
-	bzip := func(o int) bool {
-		return len(b) >= o+3 && b[o] == 'B' && b[o+1] == 'Z' && b[o+2] == 'h'
+	bzip := func(o int) bool { // "BZh" and the size of its blocks, in 100 kB
+		return len(b) >= o+4 && b[7]&0x80 != 0 && string(b[o:o+3]) == "BZh" && b[o+3] >= '1' && b[o+3] <= '9'
 	}
 	if len(b) < minSplit {
 		return DialectUnknown, false
@@ -92,12 +94,19 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	if b[9] != 0 {
 		return DialectUnknown, false
 	}
+<<<<<<< HEAD
 	// The signature first: where a compressed reply declares a size of FF FF FF FF,
 	// the declaration stands just where another's message would begin.
 	switch marked := b[7]&0x80 != 0; {
 	case marked && bzip(20):
 		return DialectSource, true
 	case marked && bzip(18):
+=======
+	switch {
+	case bzip(20):
+		return DialectSource, true
+	case bzip(18):
+>>>>>>> 682b379 (wip)
 		return DialectSourceNoSize, true
 	case inner(12):
 		return DialectSource, false

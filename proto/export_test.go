@@ -1,0 +1,16 @@
+package proto
+
+// What tests outside of the package may see of its memory.
+
+// OpenSets returns how many sets of fragments c's assembler keeps.
+func (c *Client) OpenSets() int { return c.asm.openSets() }
+
+// Held returns how many sets, and how many bytes, c keeps of unfinished replies.
+func (c *Conversation) Held() (sets, bytes int) { return c.asm.openSets(), c.asm.arena.Used() }
+
+func (a *assembler) openSets() (n int) {
+	for i := a.sets[0].next; i != 0; i = a.sets[i].next {
+		n++
+	}
+	return n
+}
