@@ -205,7 +205,7 @@ func TestOpenReader(t *testing.T) {
 // A file cut at every byte: Reader gives what is whole, Recover leaves just that
 // in the file, and what is appended then can be read.
 func TestCutAtEveryByte(t *testing.T) {
-	frames := [][]byte{lines(0, 3), lines(3, 1), lines(4, 6)}
+	frames := [][]byte{lines(0, 3), lines(3, 1), lines(4, 3)}
 	all := bytes.Join(frames, nil)
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {
@@ -277,7 +277,7 @@ func TestCutAtEveryByte(t *testing.T) {
 // The same for a file whose frames end in the middle of lines, as other
 // programs make them.
 func TestCutForeignFrames(t *testing.T) {
-	all := lines(0, 6)
+	all := lines(0, 3)
 	var frames [][]byte
 	for rest := all; len(rest) > 0; rest = rest[min(20, len(rest)):] {
 		frames = append(frames, rest[:min(20, len(rest))])
@@ -318,16 +318,15 @@ func TestRecoverRescuesLines(t *testing.T) {
 		var seqs []uint64
 		kept, err := Recover(path, func(line []byte) error {
 			seq, ok := Seq(line)
-			require.True(t, ok)
+			if want := len(seqs); !ok || want >= 10 && int(seq) != 90+want {
+				return fmt.Errorf("line %d is %s", want, line)
+			}
 			seqs = append(seqs, seq)
 			return nil
 		})
 		require.NoError(t, err)
 		require.Greater(t, kept.Lines, int64(10000), c)
 		require.EqualValues(t, len(seqs), kept.Lines)
-		for i, seq := range seqs[10:] {
-			require.EqualValues(t, 100+i, seq)
-		}
 		require.Len(t, unpack(t, c, readFile(t, path)), int(kept.Bytes))
 	}
 }
