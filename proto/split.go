@@ -73,8 +73,7 @@ func (d Dialect) position(afterID []byte) (index, total int, ok bool) {
 
 // probe looks for proof that the datagram b is fragment 0 of a dialect: the
 // FF FF FF FF that begins the joined payload, or the signature of bzip2, each
-// of which stands at a place of its own in each dialect. The signature is looked
-// for first, because a hostile server may declare a size of FF FF FF FF. Other fragments can't be told
+// of which stands at a place of its own in each dialect. Other fragments can't be told
 // apart (GoldSource's 0x12, "1 of 2", is Source's total 18), so nothing is
 // concluded from them, and nothing from what INFO said about the server:
 // its protocol byte is Steam's (PROTOCOL §4.2, §4.3).
@@ -94,19 +93,12 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	if b[9] != 0 {
 		return DialectUnknown, false
 	}
-<<<<<<< HEAD
 	// The signature first: where a compressed reply declares a size of FF FF FF FF,
 	// the declaration stands just where another's message would begin.
-	switch marked := b[7]&0x80 != 0; {
-	case marked && bzip(20):
-		return DialectSource, true
-	case marked && bzip(18):
-=======
 	switch {
 	case bzip(20):
 		return DialectSource, true
 	case bzip(18):
->>>>>>> 682b379 (wip)
 		return DialectSourceNoSize, true
 	case inner(12):
 		return DialectSource, false
