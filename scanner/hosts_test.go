@@ -73,20 +73,12 @@ func TestHostsNeverAboveRate(t *testing.T) {
 				sent[i] = append(sent[i], now)
 			}
 		}
-		for i, list := range sent {
+		for _, list := range sent {
 			require.NotEmpty(t, list)
 			for j := 1; j < len(list); j++ {
 				require.GreaterOrEqual(t, list[j], list[j-1], "packets of an address keep their order")
 			}
-			// Every window that begins and ends with a packet, j to k, holds no
-			// more than the burst and what accrued meanwhile: k-j+1 packets. What is
-			// of j is carried along as its minimum.
-			least := 0.0
-			for k, at := range list {
-				accrued := time.Duration(at).Seconds() * perSecond
-				least = min(least, float64(k)-accrued)
-				require.LessOrEqual(t, float64(k+1)-accrued-least, burst+1e-3, "rate %v, address %d", perSecond, i)
-			}
+			requireWindows(t, list, perSecond, burst)
 		}
 	}
 }
