@@ -1,0 +1,342 @@
+package farm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+const wantAll = proto.WantInfo | proto.WantPlayers | proto.WantRules
+
+// sequence returns n addresses with each of the ports.
+func sequence(n int, ports ...uint16) []netip.AddrPort {
+	var all []netip.AddrPort
+	a := netip.MustParseAddr("127.0.1.1")
+	for range n {
+		for _, p := range ports {
+			all = append(all, netip.AddrPortFrom(a, p))
+		}
+		a = a.Next()
+	}
+	return all
+}
+
+// perfect returns the record that a perfect scanner writes.
+func perfect(w *prototest.World, seq uint64, ap netip.AddrPort) []byte {
+	t, _ := w.Truth(prototest.EndpointFrom(ap), wantAll)
+	var statuses [3]output.Status
+	successes := 0
+	for k := range statuses {
+		for s := range output.Status(output.NumStatuses) {
+			if t.Sections[k].Has(prototest.ParseOutcome(s.String())) {
+				statuses[k] = s
+				break
+			}
+		}
+		if statuses[k] == output.Success {
+			successes++
+		}
+	}
+	section := func(k int) output.Section {
+		s := output.Section{Status: statuses[k], Attempts: 1, RTT: t.Server.Delay + time.Millisecond}
+		if s.Status != output.Success {
+			s.RTT = output.NoRTT
+		}
+		return s
+	}
+	r := output.Record{Seq: seq, Addr: ap, Time: time.Unix(1.8e9, 0), Duration: time.Second, Attempts: 1,
+		PacketsSent: 3, PacketsReceived: 3, BytesReceived: 100, Challenged: t.Challenged}
+	r.Info = &output.InfoSection{Section: section(0)}
+	r.Players = &output.PlayersSection{Section: section(1)}
+	r.Rules = &output.RulesSection{Section: section(2)}
+	if statuses[0] == output.Success {
+		r.Info.Data = &t.Info[0].Info
+	}
+	if statuses[1] == output.Success {
+		r.Players.Data = &t.Players[0]
+	}
+	if statuses[2] == output.Success {
+		r.Rules.Data, r.Rules.A3SB = &t.Rules, t.A3SB
+	}
+	switch {
+	case successes == 3:
+	case successes > 0:
+		r.Status = output.Partial
+	default:
+		r.Status = statuses[0]
+	}
+	return output.AppendJSON(nil, &r)
+}
+
+func lines(all ...[]byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, l := range all {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+func everything() *prototest.World {
+	return &prototest.World{Seed: 21, Shares: prototest.Shares{Challenge: 50, Silent: 3, GoldSource: 20, Ship: 10, Split: 25, BZip2: 25,
+		Duplicate: 20, Reorder: 20, Garbage: 6, ChallengeLoop: 3, Endless: 3, WrongType: 6, Truncate: 15,
+		DelayMin: time.Millisecond, DelayMax: 20 * time.Millisecond}}
+}
+
+// The encoder of records and this package's reading of their description were
+// written apart: here they must agree about thousands of servers.
+func TestVerifyFindsNothingInTheTruth(t *testing.T) {
+	w := everything()
+	all := sequence(600, 27015)
+	var data [][]byte
+	for i, ap := range all {
+		data = append(data, perfect(w, uint64(i), ap))
+	}
+	report, err := Verify(w, lines(data...), VerifyOptions{Want: wantAll, Ports: []uint16{27015}, Targets: slices.Values(all)})
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s", report)
+	require.Equal(t, uint64(600), report.Records)
+	last := report.ByBehaviour[len(report.ByBehaviour)-1]
+	require.Equal(t, uint64(600), last.Servers)
+	require.Zero(t, last.FalseNegatives())
+	require.Less(t, last.Expected, last.Servers)
+	require.Contains(t, report.String(), "challenge-loop")
+}
+
+// Whatever is changed in a record is found, and named.
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	w := &prototest.World{Seed: 2, Shares: prototest.Shares{Challenge: 100, DelayMin: 5 * time.Millisecond, DelayMax: 6 * time.Millisecond}}
+	// A server with players, rules, and something that is not UTF-8 in its name.
+	var ap netip.AddrPort
+	for _, ap = range sequence(20_000, 27015) {
+		truth, _ := w.Truth(prototest.EndpointFrom(ap), wantAll)
+		if len(truth.Players[0].List) > 2 && len(truth.Rules.List) > 2 && strings.HasPrefix(string(truth.Info[0].Name), "Caf\xe9") &&
+			truth.Info[0].EDF == 0xB1 && truth.Info[0].VACKnown {
+			break
+		}
+	}
+	good := perfect(w, 7, ap)
+	verify := func(o VerifyOptions, data ...[]byte) *Report {
+		o.Want = wantAll
+		report, err := Verify(w, lines(data...), o)
+		require.NoError(t, err)
+		return report
+	}
+	require.True(t, verify(VerifyOptions{}, good).OK(), "%s", verify(VerifyOptions{}, good))
+
+	type members = map[string]any
+	for _, tc := range []struct {
+		field  string
+		change func(r members)
+	}{
+		{"info.name", func(r members) { r["info"].(members)["name"] = "Cafe M\uFFFD" + "x" }},
+		{"info.name_b64", func(r members) { delete(r["info"].(members), "name_b64") }},
+		{"info.map", func(r members) { r["info"].(members)["map"] = "nowhere" }},
+		{"info.map_b64", func(r members) { r["info"].(members)["map_b64"] = "AAAA" }},
+		{"info.players", func(r members) { r["info"].(members)["players"] = -1 }},
+		{"info.vac", func(r members) { r["info"].(members)["vac"] = nil }},
+		{"info.steam_id", func(r members) { r["info"].(members)["steam_id"] = 12 }},
+		{"info.ship", func(r members) { r["info"].(members)["ship"] = members{} }},
+		{"info.mod", func(r members) { delete(r["info"].(members), "mod") }},
+		{"info.colour", func(r members) { r["info"].(members)["colour"] = "blue" }},
+		{"info.rtt_ms", func(r members) { r["info"].(members)["rtt_ms"] = 0.5 }},
+		{"info.error", func(r members) { r["info"].(members)["error"] = "all is well" }},
+		{"info.truncated", func(r members) { r["info"].(members)["truncated"] = true }},
+		{"info", func(r members) { delete(r["info"].(members), "attempts") }},
+		{"players.count", func(r members) { r["players"].(members)["count"] = nil }},
+		{"players.list", func(r members) { l := r["players"].(members)["list"].([]any); r["players"].(members)["list"] = l[1:] }},
+		{"players.list[1].score", func(r members) { r["players"].(members)["list"].([]any)[1].(members)["score"] = 1 << 30 }},
+		{"players.list[2].duration_s", func(r members) { r["players"].(members)["list"].([]any)[2].(members)["duration_s"] = 0.123 }},
+		{"players.list[0].name", func(r members) { r["players"].(members)["list"].([]any)[0].(members)["name"] = "impostor" }},
+		{"rules.list[0].value", func(r members) { r["rules"].(members)["list"].([]any)[0].(members)["value"] = "x\u0001" }},
+		{"rules.a3sb", func(r members) { r["rules"].(members)["a3sb"] = members{} }},
+		{"rules.status", func(r members) {
+			r["rules"].(members)["status"] = "timeout"
+			r["rules"].(members)["error"] = "no answer"
+		}},
+		{"status", func(r members) { r["status"] = "partial"; r["error"] = "who knows" }},
+		{"error", func(r members) { r["status"] = "timeout" }},
+		{"schema", func(r members) { r["schema"] = 2 }},
+		{"timestamp", func(r members) { r["timestamp"] = "2026-11-22T06:30:12Z" }},
+		{"challenged", func(r members) { r["challenged"] = false }},
+		{"packets_received", func(r members) { r["packets_received"] = 0 }},
+		{"packets_sent", func(r members) { r["packets_sent"] = 0 }},
+		{"ip", func(r members) { r["ip"] = nil }},
+		{"raw", func(r members) { delete(r, "raw") }},
+		{"rules", func(r members) { r["rules"] = nil }},
+		{"extra", func(r members) { r["extra"] = 1 }},
+	} {
+		var r map[string]any
+		d := json.NewDecoder(bytes.NewReader(good))
+		d.UseNumber()
+		require.NoError(t, d.Decode(&r))
+		tc.change(r)
+		changed, err := json.Marshal(r)
+		require.NoError(t, err)
+		report := verify(VerifyOptions{}, changed)
+		fields := []string{}
+		for _, difference := range report.Differences {
+			fields = append(fields, difference.Field)
+		}
+		require.Contains(t, fields, tc.field)
+	}
+
+	require.Equal(t, uint64(1), verify(VerifyOptions{}, good, bytes.Replace(good, []byte(`"seq":7`), []byte(`"seq":8`), 1)).Duplicates)
+	require.Equal(t, "seq", verify(VerifyOptions{}, good, perfect(w, 7, sequence(1, 9)[0])).Differences[0].Field)
+	require.Equal(t, "line", verify(VerifyOptions{}, good[:len(good)/2]).Differences[0].Field)
+	require.Equal(t, "line", verify(VerifyOptions{}, bytes.Replace(good, []byte("\"map\":\""), []byte("\"map\":\"\x85"), 1)).Differences[0].Field)
+	require.Equal(t, "status", verify(VerifyOptions{Ports: []uint16{1}}, good).Differences[0].Field, "nobody listens there")
+	missing := verify(VerifyOptions{Targets: slices.Values(sequence(3, 9)), MaxDifferences: 2}, good)
+	require.Equal(t, uint64(3), missing.Missing)
+	require.Equal(t, uint64(3), missing.Total)
+	require.Len(t, missing.Differences, 2)
+	require.Contains(t, missing.String(), "and 1 more")
+}
+
+func TestVerifyReadsFiles(t *testing.T) {
+	w := &prototest.World{Seed: 2}
+	ap := sequence(1, 27015)[0]
+	file := filepath.Join(t.TempDir(), "out.ndjson")
+	line := perfect(w, 0, ap)
+	require.NoError(t, os.WriteFile(file, append(line, line[:40]...), 0o600))
+	report, err := Verify(w, Lines(file), VerifyOptions{})
+	var cut *output.CutError
+	require.ErrorAs(t, err, &cut)
+	require.Equal(t, uint64(1), report.Records)
+	require.True(t, report.OK(), "%s", report)
+	_, err = Verify(w, Lines(file+".gone"), VerifyOptions{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// source yields a list.
+type source struct {
+	list []netip.AddrPort
+	next int
+}
+
+func (s *source) Next(_ context.Context, dst []targets.Target) (int, error) {
+	n := min(len(dst), len(s.list)-s.next)
+	for i := range n {
+		dst[i] = targets.Target{Key: mux.KeyFrom(s.list[s.next]), Seq: uint64(s.next)}
+		s.next++
+	}
+	if s.next == len(s.list) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// memory is a Sink.
+type memory struct{ bytes.Buffer }
+
+func (m *memory) WriteLines(p []byte) error { _, err := m.Write(p); return err }
+func (m *memory) Sync() (int64, error)      { return int64(m.Len()), nil }
+func (m *memory) Close() error              { return nil }
+
+func (m *memory) lines() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for l := range bytes.Lines(m.Bytes()) {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+// scan runs the real scanner over loopback.
+func scan(t *testing.T, list []netip.AddrPort, change func(*scanner.Config)) (*memory, scanner.Result) {
+	t.Helper()
+	port, err := mux.Listen(mux.Options{Local: netip.MustParseAddrPort("127.0.0.1:0"), Rcvbuf: 8 << 20, Sndbuf: 4 << 20})
+	require.NoError(t, err)
+	defer port.Close()
+	cfg := scanner.DefaultConfig()
+	cfg.Kinds = wantAll
+	cfg.Rate, cfg.PerIPRate = 20_000, 0
+	cfg.Timeout, cfg.Retries, cfg.TargetTimeout = 300*time.Millisecond, 1, 2*time.Second
+	if change != nil {
+		change(&cfg)
+	}
+	var out memory
+	s, err := scanner.New(cfg, port, &source{list: list}, &out)
+	require.NoError(t, err)
+	result, err := s.Run(t.Context())
+	require.NoError(t, err)
+	return &out, result
+}
+
+// The whole chain: farm, socket, scanner, record, and back.
+func TestScanOfAFarmIsTheTruth(t *testing.T) {
+	if !wildcards() {
+		t.Skip("needs many addresses")
+	}
+	for _, tc := range []struct {
+		name string
+		loss float64
+	}{{"quiet", 0}, {"lossy", 8}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			w := everything()
+			w.Shares.Loss = tc.loss
+			f := startFarm(t, Config{Service: w, Ports: []uint16{0, 0}})
+			closed := uint16(1)
+			list := sequence(200, append(f.Ports(), closed)...)
+			out, result := scan(t, list, nil)
+			report, err := Verify(w, out.lines(), VerifyOptions{Want: wantAll, Ports: f.Ports(), Targets: slices.Values(list)})
+			require.NoError(t, err)
+			require.True(t, report.OK(), "%s%s", report, f.Summary())
+			require.Equal(t, uint64(600), report.Records)
+			c := f.Counters()
+			require.Zero(t, c.Dropped+c.SocketDrops+c.Foreign)
+			require.Zero(t, result.Port.Drops)
+		})
+	}
+}
+
+func TestScanOfCapturesIsTheTruth(t *testing.T) {
+	if !wildcards() {
+		t.Skip("needs many addresses")
+	}
+	f, replay, err := StartReplay(t.Context(), Config{Ports: []uint16{0}}, os.DirFS(captures(t)))
+	require.NoError(t, err)
+	t.Parallel()
+	defer f.Close()
+	for _, want := range []proto.Kinds{wantAll, proto.WantInfo, proto.WantPlayers, proto.WantRules} {
+		var list []netip.AddrPort
+		for _, folder := range replay.Folders() {
+			if folder.Kinds&want == folder.Kinds&wantAll && folder.Kinds != 0 || folder.Kinds&want == want {
+				list = append(list, folder.At.AddrPort())
+			}
+		}
+		out, _ := scan(t, list, func(c *scanner.Config) { c.Kinds = want })
+		report, err := Verify(replay, out.lines(), VerifyOptions{Want: want, Targets: slices.Values(list)})
+		require.NoError(t, err)
+		require.True(t, report.OK(), "%s", report)
+		require.Greater(t, len(list), 20)
+	}
+}
+
+func TestExpectDuration(t *testing.T) {
+	require.Nil(t, expectDuration(float32(math.NaN())))
+	require.Nil(t, expectDuration(float32(math.Inf(-1))))
+	require.Equal(t, float32(1.5), expectDuration(1.5))
+}
