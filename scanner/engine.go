@@ -366,10 +366,7 @@ func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
 			break
 		}
 		s := &e.slab.slots[i]
-		if s.flags&slotRetries != 0 {
-			s.flags &^= slotRetries
-			e.stats.Retransmits++
-		}
+		s.flags &^= slotRetries
 		data := e.client.AppendTransmit(tx.Next(), &s.q, now)
 		tx.Commit(e.table.Key(i), data)
 		packets++
@@ -407,9 +404,10 @@ func (e *Engine) next(now proto.Time) (uint32, bool) {
 		if !ok {
 			return e.admit(now)
 		}
-		if e.slab.slots[i].q.WantsSend() { // what it wanted to repeat may have been answered meanwhile
+		if e.slab.slots[i].q.WantsSend() {
 			return i, true
 		}
+		e.slab.slots[i].flags &^= slotRetries // what it wanted to repeat was answered meanwhile
 	}
 }
 
@@ -479,10 +477,13 @@ func (e *Engine) open(t *targets.Target) (uint32, bool) {
 // for that target's own sake.
 func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
 	e.stats.SendErrors++
+	e.stats.Sent-- // Fill had counted it
+	e.stats.BytesSent -= uint64(len(p.Data))
 	i, ok := e.table.Find(p.Peer)
 	if !ok {
 		return
 	}
+	e.slab.slots[i].sent--
 	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
 	e.settle(now, i, err.Error())
 }

@@ -99,6 +99,7 @@ func (r *recorder) gather(e *Engine, s *slot, key mux.Key, now proto.Time, sendE
 		sec := output.Section{Attempts: res.Attempts, RTT: res.RTT}
 		sec.Status = statusOf(res)
 		rec.Attempts = max(rec.Attempts, res.Attempts)
+		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
 		if rec.RTT < 0 {
 			rec.RTT = res.RTT
 		}
