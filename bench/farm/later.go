@@ -16,6 +16,7 @@ type later struct {
 	buckets []bucket
 	next    int64    // the first millisecond that has not been emptied
 	used    []uint64 // bit i: buckets[i] is not empty
+	spare   []bucket // memory of those that were emptied
 	waiting int
 	bytes   int
 	limit   int // of bytes
@@ -65,6 +66,9 @@ func (l *later) put(due int64, local, peer mux.Key, b []byte) {
 	at := min(max(due, l.next), l.next+laterBuckets-1)
 	i := at % laterBuckets
 	k := &l.buckets[i]
+	if n := len(l.spare); k.list == nil && n > 0 {
+		*k, l.spare = l.spare[n-1], l.spare[:n-1]
+	}
 	from := len(k.buf)
 	k.buf = append(k.buf, b...)
 	k.list = append(k.list, delayed{due: due, local: local, peer: peer, from: from, to: len(k.buf)})
@@ -86,13 +90,12 @@ func (l *later) advance(now proto.Time, send func(local, peer mux.Key, b []byte)
 		if l.used[i/64]&(1<<(i%64)) == 0 {
 			continue
 		}
-		k := &l.buckets[i]
-		list, buf := k.list, k.buf
-		k.list, k.buf = nil, nil // what takes another lap may come back into this bucket
+		emptied := l.buckets[i]
+		l.buckets[i] = bucket{} // what takes another lap may come back into this one
 		l.used[i/64] &^= 1 << (i % 64)
-		for n := range list {
-			d := &list[n]
-			b := buf[d.from:d.to]
+		for n := range emptied.list {
+			d := &emptied.list[n]
+			b := emptied.buf[d.from:d.to]
 			l.waiting--
 			l.bytes -= len(b) + laterCost
 			if d.due > l.next {
@@ -101,9 +104,7 @@ func (l *later) advance(now proto.Time, send func(local, peer mux.Key, b []byte)
 				send(d.local, d.peer, b)
 			}
 		}
-		if k.list == nil {
-			k.list, k.buf = list[:0], buf[:0]
-		}
+		l.spare = append(l.spare, bucket{emptied.list[:0], emptied.buf[:0]})
 	}
 	l.next = max(l.next, ms+1)
 }

@@ -20,9 +20,10 @@ const (
 	requestSize = 2048
 
 	// No room to send on loopback means that the receiver's softirq has not run
-	// yet: microseconds. A reply that is refused for so long is dropped.
+	// yet: microseconds, though a sleep takes a millisecond. A reply that finds
+	// no room for a tenth of a second is dropped.
 	sendPause = 50 * time.Microsecond
-	sendTries = 200
+	sendTries = 100
 )
 
 // A responder answers what comes to one socket. All but drops belongs to the
@@ -121,14 +122,16 @@ func (r *responder) flush() {
 		if n > 0 {
 			tries = 0
 		}
-		var peer *mux.PeerError
 		switch {
 		case n == r.out.Len():
-		case errors.As(err, &peer): // the system won't send this one
-			n++
-			r.lost(1)
 		case err != nil:
-			r.err = err
+			var peer *mux.PeerError
+			if !errors.As(err, &peer) {
+				r.err = err
+				return
+			}
+			n++ // the system won't send this one
+			r.lost(1)
 		case tries == sendTries:
 			n = r.out.Len()
 			r.lost(uint32(n))
