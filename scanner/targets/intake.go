@@ -36,7 +36,7 @@ const (
 
 func (in *intake) init(cfg Config) {
 	in.cfg = cfg
-	in.drop = union(reservedSet, cfg.Blocklist, cfg.Exclude)
+	in.drop = union(unasked, cfg.Blocklist, cfg.Exclude)
 	in.tags = make(map[string]*Origin)
 }
 
@@ -46,11 +46,11 @@ func (in *intake) invalid(file string, line int, err error) {
 }
 
 // blocked returns why a is not asked, or "" where it may be.
-func (in *intake) blocked(a address) string {
+func (in *intake) blocked(a address, scope uint32) string {
 	if !in.drop.contains(a) && (in.cfg.Allowlist == nil || in.cfg.Allowlist.contains(a)) {
 		return ""
 	}
-	if reason := reservedReason(a); reason != "" {
+	if reason := unaskedReason(a, scope); reason != "" {
 		return reason
 	}
 	return in.listed(a)
@@ -78,7 +78,7 @@ func (in *intake) acceptPlain(ip uint32, port uint16) (k mux.Key, reason string,
 		in.count.Duplicates++
 		return k, "", false
 	}
-	if reason = in.blocked(a); reason != "" {
+	if reason = in.blocked(a, 0); reason != "" {
 		in.count.Blocked++
 	}
 	in.digest.target(k)
@@ -127,7 +127,7 @@ func (in *intake) acceptName(e *entry, ports *Ports) {
 func (in *intake) acceptAddress(e *entry, ports *Ports) {
 	p := piece{ports: ports, scope: e.scope}
 	before := in.seq
-	if p.reason = in.blocked(e.iv.first); p.reason != "" {
+	if p.reason = in.blocked(e.iv.first, e.scope); p.reason != "" {
 		p.refusal = Blocked
 	}
 	in.parts = append(in.parts[:0], e.iv)

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -91,7 +92,7 @@ func (l *lines) read() {
 			case <-l.stop:
 				return
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
@@ -150,7 +151,7 @@ func (l *lines) next() ([]byte, found) {
 		l.empty <- l.cur.data[:readSize]
 		l.cur.data = nil
 	}
-	if l.cur.err == io.EOF {
+	if errors.Is(l.cur.err, io.EOF) {
 		l.cur.err = nil
 		if len(l.carry) > 0 || l.tooLong { // no final line feed
 			return l.carried()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -22,8 +23,8 @@ type List struct {
 	intake
 	lines   *lines
 	started bool  // lines was
-	over    bool  // the input is: it ended, or MaxTargets did, or reading failed
-	err     error // why, io.EOF included
+	over    bool  // the input is: it ended, MaxTargets did, or reading failed
+	err     error // why reading failed
 
 	names  *names
 	cursor cursor  // over the space of the arguments, then of one line after the other
@@ -105,7 +106,7 @@ func (l *List) Size() (n uint64, all bool) {
 // a terminal, its goroutine ends when that read returns. Next is not called any
 // more then.
 func (l *List) Close() error {
-	l.end(io.ErrClosedPipe)
+	l.end(net.ErrClosed)
 	l.names.cancel()
 	return nil
 }
@@ -145,7 +146,10 @@ func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 		}
 		switch want {
 		case wantNothing:
-			return 0, l.err
+			if l.err != nil {
+				return 0, l.err
+			}
+			return 0, io.EOF
 		case wantInput, wantNames:
 			if err := l.wait(ctx, want); err != nil {
 				return 0, err
@@ -167,12 +171,9 @@ func (l *List) Walk(ctx context.Context) error {
 		l.quota -= n
 		l.yielded += n
 		if l.quota == 0 {
-			l.end(io.EOF)
+			l.end(nil)
 		}
 		if l.over {
-			if l.err == io.EOF {
-				return nil
-			}
 			return l.err
 		}
 		if steps%fillSteps == 0 && ctx.Err() != nil {
@@ -201,7 +202,7 @@ func (l *List) fill(dst []Target) (n int, lacking want) {
 			continue
 		}
 		if l.quota == 0 {
-			l.end(io.EOF)
+			l.end(nil)
 		}
 		var t Target
 		var ok bool
@@ -317,14 +318,15 @@ func (l *List) take(seq uint64) bool {
 	return true
 }
 
-// end ends the input, for the first reason that there is.
+// end ends the input: err says what went wrong, if anything did. Only the first end
+// counts.
 func (l *List) end(err error) {
 	if l.over {
 		return
 	}
 	l.over, l.err = true, err
 	l.lines.close()
-	if err == io.EOF {
+	if err == nil {
 		sum := l.digest.sum()
 		l.sum.Store(&sum)
 	}
@@ -351,7 +353,7 @@ func (l *List) poll() bool {
 
 func (l *List) put(b block, ok bool) {
 	if !ok {
-		l.end(io.EOF)
+		l.end(nil)
 		return
 	}
 	l.lines.put(b)

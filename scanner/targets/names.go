@@ -178,10 +178,10 @@ func (n *names) answer(r result) answer {
 	}
 	a := answer{addr: addressOf(chosen)}
 	a.scope, _ = scopeOf(chosen.Zone())
-	if reason := reservedReason(a.addr); reason != "" {
-		a.refusal, a.reason = Invalid, fmt.Sprintf("the name resolves to %v: %s", chosen, reason)
+	if reason := unaskedReason(a.addr, a.scope); reason != "" {
+		a.refusal, a.reason = Invalid, "the name resolves to no host: "+reason
 	} else if reason := n.refuse(a.addr); reason != "" {
-		a.refusal, a.reason = Blocked, fmt.Sprintf("the name resolves to %v: %s", chosen, reason)
+		a.refusal, a.reason = Blocked, fmt.Sprintf("%s: %v", reason, chosen)
 	}
 	return a
 }

@@ -61,7 +61,7 @@ func TestNamesAndWhatTheyStandFor(t *testing.T) {
 		"four.example":   "127.0.0.4",
 		"both.example":   "2001:db8::5 127.0.0.5 127.0.0.6",
 		"six.example":    "2001:db8::6",
-		"mapped.example": "::ffff:127.0.0.7",
+		"mapped.example": "2001:db8::7 ::ffff:127.0.0.7",
 		"zero.example":   "0.0.0.0",
 		"mdns.example":   "224.0.0.251",
 		"no.example":     "127.1.0.1",
@@ -83,10 +83,10 @@ func TestNamesAndWhatTheyStandFor(t *testing.T) {
 1 127.0.0.5:1 input=both.example:1 tag=
 2 [2001:db8::6]:27015 input=six.example tag=
 3 127.0.0.7:1 input=mapped.example:1 tag=
-4 0.0.0.0:1 input=zero.example:1 tag= invalid: the name resolves to 0.0.0.0: 0.0.0.0/8 means this host, not another
-5 224.0.0.251:1 input=mdns.example:1 tag= invalid: the name resolves to 224.0.0.251: 224.0.0.0/4 is multicast
-6 127.1.0.1:1 input=no.example:1-2 tag= blocked: the name resolves to 127.1.0.1: the address is excluded
-7 127.1.0.1:2 input=no.example:1-2 tag= blocked: the name resolves to 127.1.0.1: the address is excluded
+4 0.0.0.0:1 input=zero.example:1 tag= invalid: the name resolves to no host: 0.0.0.0 is the unspecified address
+5 224.0.0.251:1 input=mdns.example:1 tag= invalid: the name resolves to no host: 224.0.0.251 is a multicast address
+6 127.1.0.1:1 input=no.example:1-2 tag= blocked: the address is excluded: 127.1.0.1
+7 127.1.0.1:2 input=no.example:1-2 tag= blocked: the address is excluded: 127.1.0.1
 8 - input=empty.example:1 tag= resolve: the name has no address
 9 - input=gone.example:1 tag= resolve: no such host
 `, show(all), "names have their numbers when they are read, and come when they are resolved")
@@ -107,7 +107,7 @@ func TestLookupsHoldNothingUp(t *testing.T) {
 		got := ""
 		for {
 			n, err := l.Next(t.Context(), dst)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)
@@ -116,6 +116,25 @@ func TestLookupsHoldNothingUp(t *testing.T) {
 			}
 		}
 		require.Equal(t, "0s: 1 127.0.0.2:1\n0s: 2 127.0.0.3:1\n3s: 0 127.0.0.1:1\n", got)
+	})
+}
+
+// A file that always has more must not keep names from being delivered.
+func TestNamesComeBetweenLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &zone{hosts: map[string]string{"a.example": "127.0.0.1"}, delay: time.Millisecond}
+		l, err := NewList(Config{Args: []string{"a.example:1"}, Files: []File{{"-", new(endless)}}, Lookup: z.lookup})
+		require.NoError(t, err)
+		defer l.Close()
+		dst := make([]Target, 16)
+		n, err := l.Next(t.Context(), dst)
+		require.NoError(t, err)
+		require.Equal(t, 16, n)
+		time.Sleep(time.Second)
+		n, err = l.Next(t.Context(), dst)
+		require.NoError(t, err)
+		require.Equal(t, 16, n)
+		require.Zero(t, dst[0].Seq, "it waited longest, and comes first")
 	})
 }
 
@@ -154,7 +173,7 @@ func TestManyNames(t *testing.T) {
 		seen := make(map[uint64]bool)
 		for {
 			got, err := l.Next(t.Context(), dst)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)
