@@ -80,3 +80,30 @@ func TestSilenceEndsAfterAllTries(t *testing.T) {
 	require.Equal(t, ReasonTimeout, q.Result(KindRules).Reason)
 	require.Zero(t, q.Result(KindRules).Attempts)
 }
+
+// TestRetriesScatter: servers that fell silent together are not asked again
+// together, and in every run at the same times.
+func TestRetriesScatter(t *testing.T) {
+	run := func() (waits []time.Duration) {
+		c := newClient(t, Config{Retries: 1, ReassemblyBytes: 1 << 20})
+		for range 1000 {
+			var q Query
+			c.Begin(&q, WantInfo)
+			c.AppendTransmit(nil, &q, 0)
+			c.HandleTimeout(&q, 1000*ms)
+			c.AppendTransmit(nil, &q, 1000*ms)
+			at, _ := c.Deadline(&q)
+			waits = append(waits, at.Sub(1000*ms))
+		}
+		return waits
+	}
+	waits := run()
+	require.Equal(t, waits, run())
+	var tenths [10]int
+	for _, w := range waits {
+		tenths[(w-2*time.Second)*10/(250*time.Millisecond)]++
+	}
+	for _, n := range tenths {
+		require.InDelta(t, 100, n, 50, "in a tenth of the eighth: %v", tenths)
+	}
+}

@@ -308,6 +308,12 @@ func (s *scriptRun) step(words []string) {
 	case "turn":
 		s.c.BeginTurn()
 		return
+	case "heard", "unheard":
+		s.require(s.q.Heard() == (words[0] == "heard"), "it is the other way round")
+		return
+	case "challenged", "unchallenged":
+		s.require(s.q.WasChallenged() == (words[0] == "challenged"), "it is the other way round")
+		return
 	case "memory":
 		s.require(len(words) == 2 && strconv.Itoa(s.c.ReassemblyUsed()) == words[1], "%d bytes are held", s.c.ReassemblyUsed())
 		return
