@@ -71,6 +71,9 @@ func ParseListen(s string) (netip.Prefix, error) {
 		}
 		p = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
 	p = p.Masked()
 	if !p.Addr().IsLoopback() || p.Addr().Is4() && p.Bits() < 8 || p.Addr().Is6() && p.Bits() < 128 {
 		return netip.Prefix{}, fmt.Errorf("%s is not loopback; a farm serves 127.0.0.0/8, a part of it, or ::1", s)
@@ -129,7 +132,8 @@ func bind(c Config) (*Farm, error) {
 	if c.Listen == (netip.Prefix{}) {
 		c.Listen = DefaultListen()
 	}
-	if _, err := ParseListen(c.Listen.String()); err != nil {
+	var err error
+	if c.Listen, err = ParseListen(c.Listen.String()); err != nil {
 		return nil, err
 	}
 	if len(c.Ports) == 0 {

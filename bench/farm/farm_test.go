@@ -171,7 +171,7 @@ func TestFarmOfOneAddress(t *testing.T) {
 func TestParseListen(t *testing.T) {
 	for in, want := range map[string]string{
 		"127.0.0.0/8": "127.0.0.0/8", "127.3.4.5/16": "127.3.0.0/16", "127.0.0.1": "127.0.0.1/32", "::1": "::1/128",
-		"::ffff:127.0.0.1": "127.0.0.1/32",
+		"::ffff:127.0.0.1": "127.0.0.1/32", "::ffff:127.0.0.1/104": "127.0.0.0/8",
 	} {
 		got, err := ParseListen(in)
 		require.NoError(t, err)
@@ -183,6 +183,28 @@ func TestParseListen(t *testing.T) {
 	}
 	_, err := Start(t.Context(), Config{Listen: netip.MustParsePrefix("10.0.0.0/8")})
 	require.ErrorContains(t, err, "not loopback")
+}
+
+// What a farm may listen on is loopback, whatever is asked for.
+func FuzzParseListen(f *testing.F) {
+	for _, s := range []string{"127.0.0.0/8", "127.0.0.1", "::1", "::ffff:127.0.0.1/104", "0.0.0.0/0", "::1/127", "127.1/8", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := ParseListen(s)
+		if err != nil {
+			return
+		}
+		require.True(t, p.Addr().IsLoopback() && p == p.Masked(), "%s", p)
+		if p.Addr().Is6() {
+			require.True(t, p.IsSingleIP())
+		} else {
+			require.True(t, netip.MustParsePrefix("127.0.0.0/8").Overlaps(p) && p.Bits() >= 8)
+		}
+		again, err := ParseListen(p.String())
+		require.NoError(t, err)
+		require.Equal(t, p, again)
+	})
 }
 
 func TestFarmPortInUse(t *testing.T) {
