@@ -97,7 +97,8 @@ func (in *intake) acceptLine(line string) error {
 	}
 	ports := &in.cfg.Ports
 	if e.ports.Len() > 0 {
-		ports = &e.ports
+		own := e.ports // apart, so that e itself stays on the stack
+		ports = &own
 	}
 	switch {
 	case e.name != "":

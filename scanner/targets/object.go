@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // parseObject reads a line that is a JSON object: {"ip", "port"} as in our own
@@ -91,6 +92,9 @@ func (v jsonValue) isNull() bool { return v == nil || string(v) == "null" }
 func (v jsonValue) text() (string, bool) {
 	if len(v) == 0 || v[0] != '"' {
 		return "", false
+	}
+	if bytes.IndexByte(v, '\\') < 0 && utf8.Valid(v) {
+		return string(v[1 : len(v)-1]), true
 	}
 	var s string
 	err := json.Unmarshal(v, &s)

@@ -27,6 +27,12 @@ func FuzzFields(f *testing.F) {
 		})
 		for k, v := range want {
 			require.Equal(t, string(v), string(got[k]), "key %q of %q", k, text)
+			var want string
+			if json.Unmarshal(v, &want) == nil && v[0] == '"' {
+				s, ok := jsonValue(v).text()
+				require.True(t, ok)
+				require.Equal(t, want, s)
+			}
 		}
 	})
 }
