@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +89,19 @@ func TestPendingErrorBeforeSend(t *testing.T) {
 	require.Equal(t, "sent", string(data[0].Data))
 	_, icmp := receive(t, p, 2)
 	require.Len(t, icmp, 2)
+}
+
+// An error that the kernel reported by a short count alone is not forgotten,
+// though no later call fails: under steady traffic there is no other sign of
+// it.
+func TestShortCountTellsOfErrors(t *testing.T) {
+	p, healthy := open(t, Options{}), open(t, local("127.0.0.1:0"))
+	closed := closedPort(t, "127.0.0.1")
+	sendAll(t, p, "x", closed, on("127.0.0.1", healthy))
+	b := NewBatch(8, 16)
+	require.NoError(t, p.Recv(b, 0))
+	require.Equal(t, 1, b.Len())
+	require.Equal(t, Packet{Peer: closed, Unreachable: PortUnreachable}, *b.Packet(0))
 }
 
 // Each of many healthy packets arrives, once and in order, and each closed port
@@ -211,6 +225,22 @@ func TestOwnErrorsAreNoICMP(t *testing.T) {
 	_, icmp := receive(t, p, 1)
 	require.Len(t, icmp, 1)
 	require.EqualValues(t, 1, p.Stats().ICMP)
+}
+
+// What stands in the queue and is no ICMP error must be taken out all the same:
+// ppoll would report it for ever.
+func TestWaitEmptiesTheQueue(t *testing.T) {
+	p := open(t, local("127.0.0.1:0"))
+	b := NewBatch(1, MaxDatagram)
+	b.Commit(on("127.0.0.1", p), make([]byte, 65508))
+	_, errno := sendmmsg(p.fd, b.toSend(true)) // not Send, which empties it
+	require.Equal(t, syscall.EMSGSIZE, errno)
+	start := time.Now()
+	require.NoError(t, p.Recv(b, 5*time.Millisecond))
+	require.GreaterOrEqual(t, time.Since(start), 5*time.Millisecond)
+	require.Zero(t, b.Len())
+	_, errno = recvmmsg(p.fd, b.toReceive(), syscall.MSG_ERRQUEUE)
+	require.Equal(t, syscall.EAGAIN, errno)
 }
 
 func TestICMPAllocs(t *testing.T) {
@@ -438,6 +468,21 @@ func TestSendBlocked(t *testing.T) {
 	again, err = p.Send(b)
 	require.NoError(t, err)
 	require.NotZero(t, again)
+
+	// Without ICMP errors the room alone ends the wait.
+	o.NoICMP = true
+	q := open(t, o)
+	n, err = q.Send(b)
+	require.NoError(t, err)
+	require.Less(t, n, b.Len())
+	start = time.Now()
+	require.NoError(t, q.Recv(in, 10*time.Second))
+	require.Less(t, time.Since(start), 5*time.Second)
+	require.Zero(t, in.Len())
+	b.DropFront(n)
+	again, err = q.Send(b)
+	require.NoError(t, err)
+	require.NotZero(t, again)
 }
 
 // A device whose queue is full drops the packet and says ENOBUFS (to sockets
@@ -475,14 +520,21 @@ func TestDeviceQueueFull(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 20*time.Millisecond)
 }
 
-// forge sends p an ICMP error about a datagram from 127.0.0.1 to peer.
-func forge(t *testing.T, p Port, peer Key, typ, code byte) {
+// A forger sends ICMP errors about datagrams from 127.0.0.1.
+type forger int
+
+func newForger(t *testing.T) forger {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.IPPROTO_ICMP)
 	if err != nil {
 		t.Skip("a raw socket takes privilege: ", err)
 	}
-	defer syscall.Close(fd)
+	t.Cleanup(func() { syscall.Close(fd) })
+	return forger(fd)
+}
+
+// forge sends p an error about a datagram to peer.
+func (f forger) forge(p Port, peer Key, typ, code byte) error {
 	msg := make([]byte, 8+20+8)
 	msg[0], msg[1] = typ, code
 	if typ == 3 && code == 4 {
@@ -505,13 +557,14 @@ func forge(t *testing.T, p Port, peer Key, typ, code byte) {
 		sum = sum&0xFFFF + sum>>16
 	}
 	binary.BigEndian.PutUint16(msg[2:], ^uint16(sum))
-	require.NoError(t, syscall.Sendto(fd, msg, 0, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	return syscall.Sendto(int(f), msg, 0, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 }
 
 // Every errno that ICMP can leave behind, before a Send and before a Recv.
 func TestEveryICMPError(t *testing.T) {
 	inNamespace(t, "ip link set lo up") // where "too big" cannot change the machine's own routes
 	peer := Key{Lo: v4Mapped | 127<<24 | 0x010203, Port: 27015}
+	forger := newForger(t)
 	for _, o := range []Options{{}, {Local: local("127.0.0.1:0").Local}} {
 		p, healthy := open(t, o), open(t, local("127.0.0.1:0"))
 		for _, typ := range []byte{3, 11, 12} { // unreachable, time exceeded, parameter problem
@@ -522,14 +575,14 @@ func TestEveryICMPError(t *testing.T) {
 				what := fmt.Sprintf("type %d code %d", typ, code)
 				want := extendedErr{originICMP, typ, code}.verdict()
 
-				forge(t, p, peer, typ, code)
+				require.NoError(t, forger.forge(p, peer, typ, code))
 				sendAll(t, p, what, on("127.0.0.1", healthy))
 				data, _ := receive(t, healthy, 1)
 				require.Len(t, data, 1, what)
 				require.Equal(t, what, string(data[0].Data))
 
 				sendAll(t, healthy, what, on("127.0.0.1", p))
-				forge(t, p, peer, typ, code)
+				require.NoError(t, forger.forge(p, peer, typ, code))
 				wanted := 3
 				if want == Reachable {
 					wanted = 1
@@ -548,4 +601,68 @@ func TestEveryICMPError(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A full receive buffer has no room for the queue's entry, but the errno is
+// left behind all the same: then nothing tells it from a missing route but a
+// second try.
+func TestErrnoWithoutEntry(t *testing.T) {
+	o := local("127.0.0.1:0")
+	o.Rcvbuf = 4096
+	p, healthy := open(t, o), open(t, local("127.0.0.1:0"))
+	full := make([]Key, 100)
+	for i := range full {
+		full[i] = on("127.0.0.1", p)
+	}
+	sendAll(t, healthy, "x", full...)
+	require.NotZero(t, p.Stats().Drops)
+	require.NoError(t, newForger(t).forge(p, nth(1), 3, 1))
+	sendAll(t, p, "sent", on("127.0.0.1", healthy))
+	data, _ := receive(t, healthy, 1)
+	require.Len(t, data, 1)
+	_, icmp := receive(t, p, 1)
+	require.Empty(t, icmp, "there was an entry, and this test shows nothing")
+}
+
+// A flood of errors, as many as the machine can make while packets are sent,
+// with the errno of a missing route: no healthy packet may be blamed for them,
+// and none be lost.
+func TestErrorFlood(t *testing.T) {
+	p, healthy := open(t, Options{Rcvbuf: 8 << 20}), open(t, Options{Local: local("127.0.0.1:0").Local, Rcvbuf: 8 << 20})
+	forger := newForger(t)
+	peer := Key{Lo: v4Mapped | 127<<24 | 0x010203, Port: 27015}
+	var stop atomic.Bool
+	flooded := make(chan error)
+	go func() {
+		var err error
+		for err == nil && !stop.Load() {
+			err = forger.forge(p, peer, 3, 1)
+		}
+		flooded <- err
+	}()
+	const sent = 5000
+	out, in := NewBatch(4, 8), NewBatch(64, 64)
+	blocked, icmp := 0, uint64(0)
+	for i := 0; i < sent || out.Len() > 0; {
+		for ; i < sent && out.Len() < out.Cap(); i++ {
+			out.Commit(on("127.0.0.1", healthy), binary.BigEndian.AppendUint32(out.Next(), uint32(i)))
+		}
+		n, err := p.Send(out)
+		require.NoError(t, err)
+		if out.DropFront(n); out.Len() > 0 { // only then, so that errors pile up
+			blocked++
+			require.NoError(t, p.Recv(in, -1))
+			icmp += uint64(in.Len())
+		}
+	}
+	stop.Store(true)
+	require.NoError(t, <-flooded)
+	data, _ := receive(t, healthy, sent)
+	require.Len(t, data, sent)
+	for i, q := range data {
+		require.EqualValues(t, i, binary.BigEndian.Uint32(q.Data))
+	}
+	_, rest := receive(t, p, 0)
+	require.Equal(t, p.Stats().ICMP, icmp+uint64(len(rest)))
+	t.Logf("%d errors, %d times no room for more", p.Stats().ICMP, blocked)
 }

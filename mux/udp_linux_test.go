@@ -338,13 +338,13 @@ func TestBatchReuse(t *testing.T) {
 		for i := range batch.Len() {
 			q := batch.Packet(i)
 			require.Equal(t, "ping", string(q.Data))
-			q.Data = []byte("from elsewhere, and cut where the slot ends, which is after byte 64")
+			q.Data = []byte("from elsewhere, and cut where the slot ends, which is after byte 64, here")
 		}
 		_, err = b.Send(batch)
 		require.NoError(t, err)
 		require.NoError(t, a.Recv(batch, time.Second))
 		require.Equal(t, 1+round%4, batch.Len())
-		require.Len(t, batch.Packet(0).Data, 64)
+		require.Equal(t, "from elsewhere, and cut where the slot ends, which is after byte", string(batch.Packet(0).Data))
 		require.Equal(t, on("127.0.0.1", b), batch.Packet(0).Peer)
 	}
 }
