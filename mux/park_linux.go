@@ -120,6 +120,9 @@ func (l *life) ring() {
 // until it is woken, or for *left, which then says how much was left; nil waits
 // for ever. It returns the socket's events and whether the wait is over for
 // another reason.
+//
+// A wait ends about 60 µs late (median, measured 2026-11), 50 of which are the
+// thread's timer slack; the runtime's netpoller counts in milliseconds.
 func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over bool, err error) {
 	l.parked.Store(true)
 	defer l.parked.Store(false)

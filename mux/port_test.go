@@ -236,8 +236,8 @@ func TestListenErrors(t *testing.T) {
 	require.Error(t, err)
 
 	// Without an address the port alone is named.
-	any := listen(t, mux.Options{})
-	_, err = mux.Listen(mux.Options{Local: netip.AddrPortFrom(netip.Addr{}, any.LocalAddr().Port())})
+	other := listen(t, mux.Options{})
+	_, err = mux.Listen(mux.Options{Local: netip.AddrPortFrom(netip.Addr{}, other.LocalAddr().Port())})
 	require.ErrorContains(t, err, "listen udp :")
 }
 
