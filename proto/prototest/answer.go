@@ -138,7 +138,7 @@ func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.C
 	good := func(round uint64) bool {
 		return q.hasToken && !q.legacy && (q.token == token(round, period) || q.token == token(round, period-1))
 	}
-	if s.draw(aspectToken)%16 != 0 {
+	if !s.asksTwice() {
 		return token(0, period), good(0)
 	}
 	switch {
@@ -149,6 +149,9 @@ func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.C
 	}
 	return token(0, period), false
 }
+
+// asksTwice reports whether s wants a second challenge answered.
+func (s *Server) asksTwice() bool { return s.draw(aspectToken)%16 == 0 }
 
 // noiseFirst reports whether a garbage server answers behind its noise.
 func (s *Server) noiseFirst() bool { return s.draw(aspectFlavour)>>32%2 == 0 }

@@ -2,6 +2,7 @@ package prototest
 
 import (
 	"strings"
+	"time"
 
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
@@ -72,6 +73,13 @@ type Truth struct {
 	Rules   proto.RuleList // without the rules that carry A3SB
 	A3SB    *a3sb.Block    // nil where there is none
 
+	// LeastRTT is the shortest round trip that can be recorded: the server's
+	// delay. It is zero where an answer may come right after a request that it
+	// does not answer: from servers of the wrong type, and from those that ask
+	// twice and duplicate, where a late first challenge is answered anew while
+	// the reply is on its way.
+	LeastRTT time.Duration
+
 	// Challenged says whether the server asked for a challenge, valid with
 	// ChallengedKnown.
 	Challenged, ChallengedKnown bool
@@ -88,7 +96,10 @@ type TruthTeller interface {
 // every endpoint. All memory is the caller's.
 func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	s := w.ServerAt(e)
-	t := Truth{Server: s, Want: want, ChallengedKnown: true}
+	t := Truth{Server: s, Want: want, ChallengedKnown: true, LeastRTT: s.Delay}
+	if s.Does.Has(WrongType) || s.Does.Has(Duplicate) && s.asksTwice() {
+		t.LeastRTT = 0
+	}
 	for k := range proto.Kind(3) {
 		if !want.Has(k) {
 			continue

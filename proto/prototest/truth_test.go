@@ -33,6 +33,7 @@ type heard struct {
 	rules      *proto.RuleList
 	a3sb       *a3sb.Block
 	outcomes   [3]Outcomes
+	rtt        [3]time.Duration
 	challenged bool
 }
 
@@ -83,7 +84,8 @@ func (c *client) query(t *testing.T, s Service, e Endpoint, want proto.Kinds) he
 	h.challenged = q.WasChallenged()
 	for k := range proto.Kind(3) {
 		if want.Has(k) {
-			h.outcomes[k] = outcomeOf(q.Result(k))
+			r := q.Result(k)
+			h.outcomes[k], h.rtt[k] = outcomeOf(r), r.RTT
 		}
 	}
 	if h.rules != nil {
@@ -129,6 +131,9 @@ func requireTrue(t *testing.T, truth *Truth, h *heard) {
 		if truth.Want.Has(k) {
 			require.True(t, truth.Sections[k].Has(h.outcomes[k]), "%v of a %v server: want %v, got %v",
 				k, truth.Server.Does, truth.Sections[k], h.outcomes[k])
+			if h.outcomes[k] == Success && h.rtt[k] >= 0 { // negative: not measured
+				require.GreaterOrEqual(t, h.rtt[k], truth.LeastRTT.Truncate(time.Microsecond), "%v of a %v server", k, truth.Server.Does)
+			}
 		}
 	}
 	if h.outcomes[proto.KindInfo] == Success {

@@ -190,7 +190,7 @@ func TestTokensExpire(t *testing.T) {
 		}
 		s := w.ServerAt(at(i))
 		want := byte(proto.TypeInfo)
-		if s.draw(aspectToken)%16 == 0 {
+		if s.asksTwice() {
 			want = proto.TypeChallenge // the second round
 		}
 		require.Equal(t, want, typeAt(0, testClient))
