@@ -30,6 +30,7 @@ type Engine struct {
 	slab   slab
 	wheel  *wheel
 	hosts  *hosts
+	twins  twins
 	budget budget
 	recent recent
 	store  *proto.Arena // answers that wait for the target's other answers
@@ -125,6 +126,7 @@ func (e *Engine) Stop() {
 			break
 		}
 	}
+	e.twins = twins{}
 	e.feed, e.feedAt = nil, 0
 }
 
@@ -171,7 +173,7 @@ func (e *Engine) Finished() bool {
 	if e.slab.live > 0 {
 		return false
 	}
-	return e.stopped || e.ended && e.feedAt == len(e.feed) && e.hosts.parked == 0
+	return e.stopped || e.ended && e.feedAt == len(e.feed) && e.hosts.parked == 0 && e.twins.none()
 }
 
 // ReachedMaxResults reports whether Config.MaxResults records of success are written.
@@ -190,7 +192,7 @@ func (e *Engine) TakeOutput(buf []byte) []byte {
 // Stats returns the counts as they stand.
 func (e *Engine) Stats() Stats {
 	s := e.stats
-	s.InFlight, s.Parked, s.Window = e.slab.live, e.hosts.parked, e.Window()
+	s.InFlight, s.Parked, s.Window = e.slab.live, e.hosts.parked+e.twins.waiting, e.Window()
 	s.RTT = [3]time.Duration{e.rtts.percentile(.5), e.rtts.percentile(.9), e.rtts.percentile(.99)}
 	s.RTTMax = -1
 	if e.rtts.n > 0 {
@@ -231,7 +233,7 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		s.heard--
 	}
 	s.bytes += uint32(len(p.Data))
-	if e.cfg.Raw {
+	if e.cfg.Raw && s.heard <= maxRaw && s.bytes <= maxRawBytes {
 		e.keepRaw(now, s, p.Data, false)
 	}
 	data := p.Data
@@ -430,12 +432,12 @@ func (e *Engine) admit(now proto.Time) (uint32, bool) {
 			}
 			continue
 		}
-		if e.feedAt == len(e.feed) {
+		t := e.nextTarget()
+		if t == nil {
 			return 0, false
 		}
-		t := &e.feed[e.feedAt]
 		if t.Refusal != targets.Accepted {
-			e.feedAt++
+			e.dropTarget()
 			e.refuse(now, t)
 			continue
 		}
@@ -444,10 +446,10 @@ func (e *Engine) admit(now proto.Time) (uint32, bool) {
 				e.blocked = true
 				return 0, false
 			}
-			e.feedAt++
+			e.dropTarget()
 			continue
 		}
-		e.feedAt++
+		e.dropTarget()
 		if i, ok := e.open(t); ok {
 			return i, true
 		}
@@ -455,12 +457,33 @@ func (e *Engine) admit(now proto.Time) (uint32, bool) {
 	return 0, false
 }
 
-// open gives a target a slot. A target whose address and port is in flight
-// already is given up: there is one conversation with each.
+// nextTarget returns the target that is to be taken in next, nil where there is none.
+func (e *Engine) nextTarget() *targets.Target {
+	switch {
+	case len(e.twins.due) > 0:
+		return &e.twins.due[0]
+	case e.feedAt < len(e.feed) && e.twins.waiting < maxParked:
+		return &e.feed[e.feedAt]
+	}
+	return nil
+}
+
+// dropTarget goes on behind the target that nextTarget returned.
+func (e *Engine) dropTarget() {
+	if len(e.twins.due) > 0 {
+		e.twins.due = e.twins.due[1:]
+	} else {
+		e.feedAt++
+	}
+}
+
+// open gives a target a slot. One whose address and port is in flight already waits
+// until that has ended: there is one conversation with each.
 func (e *Engine) open(t *targets.Target) (uint32, bool) {
 	i := e.slab.alloc()
 	if !e.table.Insert(t.Key, i) {
 		e.slab.release(i)
+		e.twins.add(t)
 		e.stats.Twins++
 		return 0, false
 	}
@@ -509,7 +532,7 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 			at, ok = t, true
 		}
 	}
-	fresh := e.feedAt < len(e.feed) && !e.blocked && e.accepts()
+	fresh := e.nextTarget() != nil && !e.blocked && e.accepts()
 	if e.window != nil && e.window.full() {
 		if fresh || e.hosts.parked > 0 { // silence frees places too
 			sooner(now.Add(leastPatience / 4))
@@ -561,6 +584,14 @@ const (
 	tagTime            = tagReceived - 1
 )
 
+// What --raw keeps of one target: a thousand datagrams are three long replies in
+// small fragments, each sent several times. One that talks without end finds room for no
+// more, so that others do.
+const (
+	maxRaw      = 1024
+	maxRawBytes = 512 << 10
+)
+
 func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
 	start, _ := s.q.Started()
 	tag := uint32(now.Sub(start)/time.Microsecond)&tagTime | tagReceived
@@ -581,6 +612,7 @@ func (e *Engine) settle(now proto.Time, i uint32, sendError string) {
 	e.unlist(i)
 	e.wheel.disarm(i)
 	e.table.Delete(i)
+	e.twins.release(key)
 	e.recent.add(key)
 	e.store.FreeAll(s.kept)
 	e.origins.release(s.origin)

@@ -138,6 +138,26 @@ func (e *Engine) checkInvariants(t testing.TB) {
 		t.Fatalf("%d parked, %d counted; %d chains, %d due", parked, e.hosts.parked, len(e.hosts.chains), len(e.hosts.due))
 	}
 
+	behind := 0
+	for k, list := range e.twins.behind {
+		_, ahead := e.table.Find(k)
+		for i := range e.twins.due {
+			ahead = ahead || e.twins.due[i].Key == k
+		}
+		for _, q := range e.hosts.chains {
+			for i := range q.waiting {
+				ahead = ahead || q.waiting[i].Key == k
+			}
+		}
+		if !ahead || len(list) == 0 {
+			t.Fatalf("%d targets wait for %v, and nobody will tell them", len(list), k.AddrPort())
+		}
+		behind += len(list)
+	}
+	if behind != e.twins.waiting {
+		t.Fatalf("%d twins wait, %d are counted", behind, e.twins.waiting)
+	}
+
 	if w := e.window; w != nil {
 		open := 0
 		for _, n := range w.ring {

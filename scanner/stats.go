@@ -34,9 +34,9 @@ type Stats struct {
 
 	Records      uint64 // written
 	Filtered     uint64 // left out by Config.Filter
-	Twins        uint64 // targets given up because their address and port was in flight already
+	Twins        uint64 // targets that had to wait because their address and port was in flight already
 	InFlight     int
-	Parked       int // waiting for their address's turn
+	Parked       int // waiting for their address's turn, or for another of their address and port
 	PeakInFlight int
 	Window       int              // answers expected at once at most, in a closed loop; 0: no such limit
 	RTT          [3]time.Duration // p50, p90, p99; -1 where nothing was measured

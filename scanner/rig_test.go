@@ -1,0 +1,271 @@
+package scanner
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// A rig is an Engine in virtual time whose servers are played by the test. All
+// invariants are checked after all that is done to it.
+type rig struct {
+	t       testing.TB
+	e       *Engine
+	now     proto.Time
+	tx      *mux.Batch
+	sent    []sentPacket // that take has not returned
+	records map[uint64]output.ParsedRecord
+	order   []uint64
+}
+
+type sentPacket struct {
+	at   proto.Time
+	to   mux.Key
+	data []byte
+}
+
+// newRig returns a rig that is fed with list, and has sent what it may at once.
+func newRig(t testing.TB, cfg Config, list ...targets.Target) *rig {
+	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+	require.NoError(t, err)
+	r := &rig{
+		t: t, e: e,
+		tx: mux.NewBatch(cfg.Batch, maxRequest), records: map[uint64]output.ParsedRecord{},
+	}
+	if cfg.Rate >= 1e6 {
+		r.now = proto.Time(time.Millisecond) // tokens for a thousand
+	}
+	e.Feed(list)
+	e.EndFeed()
+	r.fill()
+	return r
+}
+
+// rigConfig has few slots, so that looking through all of them is cheap, and no limits.
+func rigConfig(kinds proto.Kinds) Config {
+	cfg := DefaultConfig()
+	cfg.Kinds = kinds
+	cfg.Rate, cfg.PerIPRate = 1e6, 0
+	cfg.MaxInFlight = 64
+	return cfg
+}
+
+const allKinds = proto.WantInfo | proto.WantPlayers | proto.WantRules
+
+// rigKey is the i-th of the addresses that the tests ask.
+func rigKey(i int) mux.Key {
+	return mux.KeyFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 27015))
+}
+
+// rigTargets are the first n of them.
+func rigTargets(n int) []targets.Target {
+	list := make([]targets.Target, n)
+	for i := range list {
+		list[i] = targets.Target{Key: rigKey(i), Seq: uint64(i)}
+	}
+	return list
+}
+
+// turn is one turn of the loop in which packets come.
+func (r *rig) turn(packets ...mux.Packet) {
+	r.t.Helper()
+	r.e.BeginTurn()
+	for i := range packets {
+		r.e.HandlePacket(r.now, &packets[i])
+		r.e.checkInvariants(r.t)
+	}
+	r.e.HandleTimeout(r.now)
+	r.e.checkInvariants(r.t)
+	r.fill()
+}
+
+func (r *rig) fill() {
+	r.t.Helper()
+	for {
+		r.e.Fill(r.now, r.tx)
+		r.e.checkInvariants(r.t)
+		n := r.tx.Len()
+		for i := range n {
+			p := r.tx.Packet(i)
+			r.sent = append(r.sent, sentPacket{r.now, p.Peer, bytes.Clone(p.Data)})
+		}
+		r.tx.Reset()
+		if n == 0 {
+			break
+		}
+	}
+	for line := range bytes.Lines(r.e.TakeOutput(nil)) {
+		var rec output.ParsedRecord
+		require.NoError(r.t, json.Unmarshal(line, &rec), "%s", line)
+		require.NotContains(r.t, r.records, rec.Seq, "a second record")
+		requireCoherent(r.t, &rec)
+		r.records[rec.Seq] = rec
+		r.order = append(r.order, rec.Seq)
+	}
+}
+
+// take returns what was sent since it was last called.
+func (r *rig) take() []sentPacket {
+	sent := r.sent
+	r.sent = nil
+	return sent
+}
+
+// takeTypes returns the type bytes of what was sent since take was last called.
+func (r *rig) takeTypes() string {
+	var types []byte
+	for _, p := range r.take() {
+		types = append(types, p.data[4])
+	}
+	return string(types)
+}
+
+// reply lets datagrams of one server arrive now, in one batch.
+func (r *rig) reply(from mux.Key, datagrams ...[]byte) {
+	r.t.Helper()
+	packets := make([]mux.Packet, len(datagrams))
+	for i, b := range datagrams {
+		packets[i] = mux.Packet{Peer: from, Data: b}
+	}
+	r.turn(packets...)
+}
+
+func (r *rig) icmp(about mux.Key, what mux.Unreachable) {
+	r.t.Helper()
+	r.turn(mux.Packet{Peer: about, Unreachable: what})
+}
+
+// advance lets d pass, doing what is due on the way at its time.
+func (r *rig) advance(d time.Duration) {
+	r.t.Helper()
+	end := r.now.Add(d)
+	for r.now < end {
+		at, ok := r.e.Deadline(r.now)
+		if !ok || at > end {
+			r.now = end
+		} else {
+			r.now = max(at, r.now.Add(time.Microsecond))
+		}
+		r.turn()
+	}
+}
+
+// finish lets time pass until the scan is over and nothing is left in the engine.
+func (r *rig) finish() {
+	r.t.Helper()
+	for steps := 0; !r.e.Finished(); steps++ {
+		require.Less(r.t, steps, 100_000, "the scan does not end")
+		at, ok := r.e.Deadline(r.now)
+		require.True(r.t, ok, "not finished, and waits for nothing")
+		r.now = max(at, r.now.Add(time.Microsecond))
+		r.turn()
+	}
+	(&sim{t: r.t, e: r.e}).requireEmpty()
+}
+
+// record returns the record of that target, which must be there.
+func (r *rig) record(seq uint64) output.ParsedRecord {
+	r.t.Helper()
+	require.Contains(r.t, r.records, seq)
+	return r.records[seq]
+}
+
+// requireCoherent checks what holds for every record.
+func requireCoherent(t testing.TB, r *output.ParsedRecord) {
+	t.Helper()
+	require.Equal(t, r.Status == output.Success, r.Error == nil, "error is null exactly on success")
+	sections := []*output.ParsedSection{}
+	if r.Info != nil {
+		sections = append(sections, &r.Info.ParsedSection)
+		require.Equal(t, r.Info.Status == output.Success, r.Info.Name != nil)
+	}
+	if r.Players != nil {
+		sections = append(sections, &r.Players.ParsedSection)
+		require.Equal(t, r.Players.Status == output.Success, r.Players.Count != nil)
+	}
+	if r.Rules != nil {
+		sections = append(sections, &r.Rules.ParsedSection)
+		require.Equal(t, r.Rules.Status == output.Success, r.Rules.Count != nil)
+	}
+	successes := 0
+	for _, s := range sections {
+		require.Equal(t, s.Status == output.Success, s.Error == nil, "error is null exactly on success")
+		require.NotEqual(t, output.Partial, s.Status)
+		require.LessOrEqual(t, s.Attempts, r.Attempts)
+		if s.Error != nil {
+			require.NotEmpty(t, *s.Error)
+			require.Nil(t, s.RTTMS, "there is no round trip without an answer")
+		} else {
+			successes++
+		}
+	}
+	switch {
+	case successes == len(sections):
+		require.Equal(t, output.Success, r.Status)
+	case successes > 0:
+		require.Equal(t, output.Partial, r.Status)
+	default:
+		require.NotContains(t, []output.Status{output.Success, output.Partial}, r.Status)
+	}
+	require.NotNil(t, r.DurationMS)
+	require.GreaterOrEqual(t, *r.DurationMS, 0.0)
+	if r.RTTMS != nil {
+		require.LessOrEqual(t, *r.RTTMS, *r.DurationMS+0.0015, "rounded up to a microsecond")
+	}
+}
+
+// Replies of a server that is nothing special.
+
+func infoReply(name string) []byte {
+	return prototest.AppendInfo(nil, &proto.Info{
+		Protocol: 17, Name: []byte(name), Map: []byte("de_dust2"), Folder: []byte("cstrike"), Game: []byte("Counter-Strike"),
+		AppID16: 240, Players: 12, MaxPlayers: 32, ServerType: 'd', OS: 'l', VAC: 1, VACKnown: true, Version: []byte("1.0"),
+		HasEDF: true, EDF: 0x80, GamePort: 27015,
+	})
+}
+
+func goldSourceReply(name string) []byte {
+	return prototest.AppendInfo(nil, &proto.Info{
+		Format: proto.FormatGoldSource, Address: []byte("192.0.2.1:27015"), Name: []byte(name), Map: []byte("crossfire"),
+		Folder: []byte("valve"), Game: []byte("Half-Life"), Players: 1, MaxPlayers: 16, Protocol: 47, ServerType: 'd', OS: 'l',
+		VACKnown: true, BotsKnown: true,
+	})
+}
+
+func playersReply(names ...string) []byte {
+	p := proto.PlayerList{Count: uint8(len(names))}
+	for _, n := range names {
+		p.List = append(p.List, proto.Player{Name: []byte(n), Score: 7, Duration: 60})
+	}
+	return prototest.AppendPlayers(nil, &p)
+}
+
+func rulesReply(pairs ...string) []byte {
+	l := proto.RuleList{Count: uint16(len(pairs) / 2)}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		l.List = append(l.List, proto.Rule{Name: []byte(pairs[i]), Value: []byte(pairs[i+1])})
+	}
+	return prototest.AppendRules(nil, &l)
+}
+
+func challengeReply(token proto.Challenge) []byte { return prototest.AppendChallenge(nil, token) }
+
+// fragments cuts message into datagrams of that size.
+func fragments(id uint32, size int, message []byte) [][]byte {
+	sp := prototest.Splitter{Dialect: proto.DialectSource, Size: size, ID: id}
+	var list [][]byte
+	for i := range sp.Fragments(message) {
+		list = append(list, sp.AppendFragment(nil, message, i))
+	}
+	return list
+}
