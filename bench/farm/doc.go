@@ -1,6 +1,5 @@
 // Package farm serves simulated game servers on loopback, for tests and
-// benchmarks: some ten thousand lines of scan against servers whose every
-// answer is known.
+// benchmarks, and checks what a scan made of them: the truth about each is known.
 //
 // A [Farm] is one socket a port. On Linux each is bound to 0.0.0.0 and told by
 // the kernel which address was asked, so that one socket is all of 127/8:
