@@ -68,6 +68,7 @@ const (
 	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence
 	trackAmbiguous                        // the answer may be to the send before: no RTT
 	trackMalformed                        // an answer of this kind did not parse
+	trackDoubt                            // ready: the send before may yet be answered
 	trackUpgraded                         // 'I' came after 'm', which was good
 )
 
@@ -200,8 +201,9 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 	if t.attempts == 0 || repeat {
 		t.attempts++
 	}
-	t.flags &^= trackRepeat | trackAmbiguous
-	if repeat {
+	doubt := t.flags&trackDoubt != 0
+	t.flags &^= trackRepeat | trackAmbiguous | trackDoubt
+	if repeat || doubt {
 		t.flags |= trackAmbiguous
 	}
 	t.state = waiting
@@ -350,10 +352,14 @@ func (c *Client) noise(q *Query) Output {
 
 func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 	q.flags |= queryHeard
-	outstanding := false
+	outstanding, asked := false, 0
 	for k := range q.tracks {
-		if t := &q.tracks[k]; t.state == waiting || t.state == ready && t.attempts > 0 {
+		t := &q.tracks[k]
+		if t.state == waiting || t.state == ready && t.attempts > 0 {
 			outstanding = true
+		}
+		if t.state == waiting {
+			asked++
 		}
 	}
 	if !outstanding {
@@ -377,6 +383,9 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 			t.rounds++
 			t.state = ready
 			t.flags &^= trackRepeat
+			if asked > 1 { // which of them it answers it does not say
+				t.flags |= trackDoubt
+			}
 		}
 	}
 	c.release(q)

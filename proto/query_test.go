@@ -107,3 +107,21 @@ func TestRetriesScatter(t *testing.T) {
 		require.InDelta(t, 100, n, 50, "in a tenth of the eighth: %v", tenths)
 	}
 }
+
+// A challenge that comes while several requests are out may be the answer to any
+// of them. The reply to the first send of another then comes soon after its
+// second, and is no measure of the way.
+func TestNoRTTWhereAChallengeMayBeAnothers(t *testing.T) {
+	c := newClient(t, Config{})
+	var q Query
+	c.Begin(&q, WantInfo|WantPlayers)
+	c.AppendTransmit(nil, &q, 0)
+	c.HandleDatagram(&q, 10*ms, challenge(1))
+	c.AppendTransmit(nil, &q, 10*ms)
+	c.AppendTransmit(nil, &q, 10*ms)
+	c.HandleDatagram(&q, 18*ms, challenge(2)) // PLAYER's, say
+	c.AppendTransmit(nil, &q, 18*ms)
+	c.AppendTransmit(nil, &q, 18*ms)
+	require.Equal(t, Answer, c.HandleDatagram(&q, 20*ms, infoReply).Verdict)
+	require.Negative(t, q.Result(KindInfo).RTT)
+}
