@@ -89,7 +89,7 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 		due:     make([]uint32, 0, expireStep),
 	}
 	if cfg.Rate == 0 {
-		e.window = newWindow(n)
+		e.window = newWindow(n, 0)
 	}
 	e.rec.init()
 	return e, nil
@@ -137,7 +137,7 @@ func (e *Engine) Hold(held bool) { e.held = held }
 // datagrams the socket can hold, as the kernel accounts them.
 func (e *Engine) SetReceiveBuffer(n int) {
 	if e.window != nil && n > 0 {
-		e.window = newWindow(min(n/replyTruesize, e.cfg.MaxInFlight))
+		e.window = newWindow(e.cfg.MaxInFlight, n)
 	}
 }
 
@@ -219,6 +219,9 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	}
 	e.stats.Received++
 	e.stats.BytesReceived += uint64(len(p.Data))
+	if e.window != nil {
+		e.window.received(len(p.Data))
+	}
 	if !known {
 		if e.recent.has(p.Peer) {
 			e.stats.Late++

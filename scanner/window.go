@@ -11,13 +11,16 @@ const (
 	// startWindow keeps a loopback busy and no buffer full: 256 answers of an
 	// INFO take 330 KB as the kernel accounts them.
 	startWindow = 256
-	minWindow   = 32
+	minWindow   = 64
 
-	// replyTruesize is what the kernel accounts for a datagram of 1,400 bytes in
-	// a receive buffer; one of 200 bytes takes 1,283 (Linux 6.18, amd64, 2026-11).
-	// The window never is larger than the buffer, so that it holds even if
-	// all that is expected comes while the process is not running.
-	replyTruesize = 2304
+	// What the kernel accounts for a datagram in a receive buffer beyond its
+	// payload: one of 200 bytes takes 1,283, one of 1,400 takes 2,304 (Linux
+	// 6.18, amd64, 2026-11).
+	datagramOverhead = 1100
+
+	// replyCost is what the answers to a request are taken to cost in the receive
+	// buffer before any were seen: one datagram of 1,400 bytes.
+	replyCost = 2304
 
 	// A request that is not answered for so long is not expected any more: the
 	// server is silent, and holds no place. Four round trips, within these.
@@ -27,12 +30,15 @@ const (
 	stampBits = 20 // 1.05 ms, the grain in which requests grow old
 	stampRing = 256
 
-	leastEpoch   = 20 * time.Millisecond
-	growth       = 1.25
-	worthwhile   = 1.10 // a larger window must bring that much more answers
-	relief       = 0.98 // an epoch in which the loop never slept gives some back
-	restEpochs   = 16   // before the next try, after one that brought nothing
-	windowShrink = 0.5  // on drops
+	leastEpoch = 20 * time.Millisecond
+	growth     = 1.25
+	worthwhile = 1.10 // a larger window must bring that much more answers
+	relief     = 0.98 // an epoch in which the loop never slept gives some back
+	restEpochs = 16   // before the next try, after one that brought nothing
+
+	shrink    = 0.7                    // on drops
+	shrinkGap = 100 * time.Millisecond // the drops of so long are one event
+	recovery  = 1.02                   // by which the limit that drops have set relaxes each epoch
 )
 
 // A window is the closed loop of a scan at full speed. It limits the requests
@@ -41,11 +47,16 @@ const (
 // caches: 10 % at 4,096, 16 to 30 % at 16,384) and, where a buffer is
 // small, answers. It tries a quarter more where the loop had to wait for
 // packets, and keeps it only if more answers came; it gives some back where the
-// loop never waits; and when the socket has dropped datagrams it halves.
+// loop never waits; and when the socket has dropped datagrams it shrinks. It
+// never is larger than the receive buffer, which then holds all that is expected
+// even if it comes while the process is not running: what the answers to a request
+// cost is measured all the while.
 type window struct {
-	limit int
-	most  int
-	open  int // requests sent, and neither answered nor out of patience
+	limit  int
+	most   int     // Config.MaxInFlight
+	buffer int     // bytes that the receive buffer holds, as the kernel accounts them; 0: unknown
+	relax  float64 // the limit that drops have set
+	open   int     // requests sent, and neither answered nor out of patience
 
 	ring [stampRing]uint32 // open requests by the stamp of their send
 	tail uint32            // stamps before this are out of patience
@@ -54,20 +65,34 @@ type window struct {
 	epochEnd  proto.Time
 	epochFrom proto.Time
 	answers   int  // in this epoch
+	datagrams int  // in this epoch
+	payload   int  // of these, bytes
 	limited   bool // a target had to wait for the window in this epoch
 	idle      bool // the loop slept in this epoch
-	drops     uint64
 
-	tried   bool // limit is on trial against the epoch before
-	before  int  // limit before the trial
-	rate    float64
-	rest    int
-	shrinks int // times that drops halved it
+	cost      float64    // bytes of buffer that a request's answers take
+	drops     uint64     // of the socket, so far
+	spareTill proto.Time // drops before this are those that shrank the window last
+
+	tried  bool // limit is on trial against the epoch before
+	before int  // limit before the trial
+	rate   float64
+	rest   int
 }
 
-func newWindow(most int) *window {
-	most = max(most, minWindow)
-	return &window{limit: min(startWindow, most), most: most, rtt: time.Millisecond}
+func newWindow(most, buffer int) *window {
+	w := &window{most: most, buffer: buffer, rtt: time.Millisecond, cost: replyCost, relax: float64(most)}
+	w.limit = min(startWindow, w.cap())
+	return w
+}
+
+// cap returns the largest limit that is safe by what is known.
+func (w *window) cap() int {
+	c := min(float64(w.most), w.relax)
+	if w.buffer > 0 {
+		c = min(c, 0.8*float64(w.buffer)/w.cost)
+	}
+	return min(max(int(c), minWindow), w.most)
 }
 
 // stamp is when a request was sent, as a slot keeps it: units of 1,024 ns that wrap.
@@ -87,6 +112,12 @@ func (w *window) full() bool { return w.open >= w.limit }
 func (w *window) sent(at stamp) {
 	w.open++
 	w.ring[at.tick()%stampRing]++
+}
+
+// received counts a datagram, whoever sent it.
+func (w *window) received(payload int) {
+	w.datagrams++
+	w.payload += payload
 }
 
 // answered counts the answer to a request sent at that time.
@@ -133,13 +164,20 @@ func (w *window) turn(now proto.Time) bool {
 func (w *window) judge(now proto.Time, drops uint64) {
 	took := now.Sub(w.epochFrom)
 	rate := float64(w.answers) / max(took.Seconds(), 1e-6)
+	if w.answers >= minWindow/2 {
+		cost := float64(w.payload+w.datagrams*datagramOverhead) / float64(w.answers)
+		w.cost += (cost - w.cost) / 4
+	}
+	if lost := drops > w.drops; lost && now >= w.spareTill {
+		w.relax = max(float64(w.limit)*shrink, minWindow)
+		w.spareTill = now.Add(max(4*w.rtt, shrinkGap))
+		w.tried, w.rest = false, 4
+	} else if !lost && w.relax < float64(w.most) {
+		w.relax *= recovery
+	}
+	w.drops = drops
+
 	switch {
-	case drops > w.drops:
-		w.drops = drops
-		w.limit = max(int(float64(w.limit)*windowShrink), minWindow)
-		w.most = max(w.limit*3/2, minWindow)
-		w.shrinks++
-		w.tried, w.rest = false, restEpochs
 	case w.tried:
 		w.tried = false
 		if rate < w.rate*worthwhile {
@@ -148,14 +186,15 @@ func (w *window) judge(now proto.Time, drops uint64) {
 		}
 	case w.rest > 0:
 		w.rest--
-	case w.limited && w.idle && w.limit < w.most:
+	case w.limited && w.idle && w.limit < w.cap():
 		w.before, w.rate = w.limit, rate
-		w.limit = min(int(float64(w.limit)*growth)+1, w.most)
+		w.limit = int(float64(w.limit)*growth) + 1
 		w.tried = true
 	case w.limited && !w.idle:
-		w.limit = max(int(float64(w.limit)*relief), min(startWindow, w.most))
+		w.limit = max(int(float64(w.limit)*relief), startWindow)
 	}
+	w.limit = min(w.limit, w.cap())
 	w.epochFrom = now
 	w.epochEnd = now.Add(max(2*w.rtt, leastEpoch))
-	w.answers, w.limited, w.idle = 0, false, false
+	w.answers, w.datagrams, w.payload, w.limited, w.idle = 0, 0, 0, false, false
 }
