@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -69,4 +70,17 @@ func (fs *flagSet) applyConfig(file string, r io.Reader) error {
 		err = withHint(err, "%s", hint)
 	}
 	return &usageError{err}
+}
+
+// readConfig applies the config file of that name; none for an empty name.
+func (fs *flagSet) readConfig(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("cannot read the config file: %w", err)
+	}
+	defer f.Close()
+	return fs.applyConfig(name, f)
 }

@@ -14,10 +14,10 @@ func TestApplyConfig(t *testing.T) {
 	newFlags := func() *flagSet {
 		fs := newFlagSet("test")
 		fs.group("All", func() {
-			fs.number(&rate, "rate", "r", "`N`")
-			fs.duration(&wait, "timeout", "", "`D`")
+			fs.number(&rate, "rate", "r", "N", "")
+			fs.duration(&wait, "timeout", "", "D", "")
 			fs.toggle(&shuffle, "shuffle", "", "")
-			fs.text(new(string), "config", "", "`FILE`")
+			fs.text(new(string), "config", "", "FILE", "")
 		})
 		return fs
 	}

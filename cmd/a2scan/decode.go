@@ -2,9 +2,7 @@ package main
 
 import (
 	"bufio"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,85 +85,71 @@ func readPayload(name string) ([]byte, error) {
 // header of 8. (IPv4 takes another 20, IPv6 does not.)
 const maxPayload = 65535 - 8
 
-// maxRecord bounds a line of records. The largest honest one, three answers of
-// 64 KiB in base64 with their decoded fields and escapes, is far below it.
-const maxRecord = 64 << 20
-
+// decodeRecords decodes the raw datagrams of records, compressed or not.
 func (a *app) decodeRecords(out io.Writer) error {
-	lines := bufio.NewScanner(a.stdin)
-	lines.Buffer(make([]byte, 64<<10), maxRecord)
-	var bare, wrong int
-	n := 0
-	for lines.Scan() {
-		n++
-		if len(lines.Bytes()) == 0 {
-			continue
+	records, err := output.NewReader(a.stdin)
+	if err != nil {
+		return err
+	}
+	var bare, wrong uint64
+	for {
+		line, err := records.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
 		}
 		var rec struct {
-			Seq  json.Number     `json:"seq"`
-			IP   json.RawMessage `json:"ip"`
-			Port json.Number     `json:"port"`
-			Raw  []struct {
-				Dir string `json:"dir"`
-				B64 string `json:"b64"`
-			} `json:"raw"`
+			server
+			Raw []output.ParsedRawItem `json:"raw"`
 		}
-		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
+		if err := json.Unmarshal(line, &rec); err != nil {
 			wrong++
-			a.ui.sayf("line %d is not a record: %s", n, clean(err.Error()))
+			a.ui.sayf("line %d is not a record: %s", records.Lines(), clean(err.Error()))
 			continue
 		}
 		if rec.Raw == nil {
 			bare++
 			continue
 		}
-		from, err := json.Marshal(struct {
-			Seq  json.Number     `json:"seq,omitempty"`
-			IP   json.RawMessage `json:"ip,omitempty"`
-			Port json.Number     `json:"port,omitempty"`
-		}{rec.Seq, rec.IP, rec.Port})
-		if err != nil {
+		if err := decodeRaw(out, &rec.server, rec.Raw); err != nil {
 			return err
 		}
-		var names []string
-		var payloads [][]byte
-		for i, r := range rec.Raw {
-			if r.Dir != "rx" {
-				continue
-			}
-			b, err := base64.StdEncoding.DecodeString(r.B64)
-			if err != nil {
-				wrong++
-				a.ui.sayf("line %d: raw[%d] is not base64", n, i)
-				continue
-			}
-			names = append(names, fmt.Sprintf("raw[%d]", i))
-			payloads = append(payloads, b)
-		}
-		d := newDecoder(names, string(from))
-		for _, b := range payloads {
-			if err := d.receive(out, b); err != nil {
-				return err
-			}
-		}
-		if err := d.finish(out); err != nil {
-			return err
-		}
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("line %d is longer than any record", n+1)
-	}
-	if lines.Err() != nil {
-		return lines.Err()
 	}
 	if bare > 0 {
-		a.ui.sayf("%d of %d records carry no datagrams", bare, n)
+		a.ui.sayf("%s no datagrams", plural(bare, "record carries", "records carry"))
 		a.ui.hintf("scan with --raw to keep them")
 	}
 	if wrong > 0 {
-		return fmt.Errorf("%d lines could not be read", wrong)
+		return fmt.Errorf("%s not read", plural(wrong, "line was", "lines were"))
 	}
 	return nil
+}
+
+// A server says whose datagrams a record's are.
+type server struct {
+	Seq  *uint64 `json:"seq"`
+	IP   *string `json:"ip"`
+	Port *uint16 `json:"port"`
+}
+
+func decodeRaw(out io.Writer, s *server, raw []output.ParsedRawItem) error {
+	from, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	d := newDecoder(nil, string(from))
+	for i, r := range raw {
+		if r.Dir != "rx" {
+			continue
+		}
+		d.names = append(d.names, fmt.Sprintf("raw[%d]", i))
+		if err := d.receive(out, r.Data); err != nil {
+			return err
+		}
+	}
+	return d.finish(out)
 }
 
 // A decoder prints the replies of one server.
@@ -207,114 +191,88 @@ func (d *decoder) finish(out io.Writer) error {
 }
 
 func (d *decoder) print(out io.Writer, m *proto.Message) error {
-	kind, err := d.decode(m)
-	b := append(d.line[:0], `{"kind":`...)
-	if kind == "" {
-		b = append(b, "null"...)
-	} else {
-		b = appendJSON(b, kind)
-	}
-	transport := "single"
-	if d.split[m.Datagrams[0]] {
-		transport = "split"
-	}
-	b = append(b, `,"transport":"`+transport+`","files":[`...)
-	for i, n := range m.Datagrams {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendJSON(b, d.names[n])
-	}
-	b = append(b, `],"error":`...)
-	if err == nil {
-		b = append(b, "null"...)
-	} else {
-		b = appendJSON(b, err.Error())
-	}
+	r := d.reply(m)
+	d.line = r.AppendJSON(d.line[:0])
 	if d.from != "" {
-		b = append(b, `,"from":`+d.from...)
+		d.line = append(d.line[:len(d.line)-len("}\n")], `,"from":`+d.from+"}\n"...)
 	}
-	b = d.appendSection(b, m, kind, err)
-	b = append(b, "}\n"...)
-	d.line = b
-	_, werr := out.Write(b)
-	return werr
+	_, err := out.Write(d.line)
+	return err
 }
 
-// decode decodes what m holds and returns the name of its kind, empty where
-// that is not known.
-func (d *decoder) decode(m *proto.Message) (kind string, err error) {
-	k, ok := m.Kind()
+// reply decodes what m holds. A reply that does not decode has no fields, only
+// its status.
+func (d *decoder) reply(m *proto.Message) *output.DecodedReply {
+	r := &output.DecodedReply{Split: d.split[m.Datagrams[0]]}
+	for _, n := range m.Datagrams {
+		r.Files = append(r.Files, d.names[n])
+	}
+	kind, known := m.Kind()
+	err := m.Err
 	switch {
 	case m.Type == proto.TypeChallenge:
-		return "challenge", m.Err
-	case ok:
-		kind = k.String()
-	case m.Err == nil:
-		return "", fmt.Errorf("a message of type %02x answers no query", m.Type)
+		r.Kind, r.Challenge = output.ReplyChallenge, m.Challenge
+	case known && kind == proto.KindPing:
+		r.Kind = output.ReplyPing
+		if err == nil {
+			r.Ping, _, _ = bytes.Cut(m.Body[1:], []byte{0})
+		}
+	case known:
+		err = d.section(r, kind, m)
+	case err == nil:
+		err = fmt.Errorf("a message of type %02x answers no query", m.Type)
 	}
-	if m.Err != nil {
-		return kind, m.Err
+	if err != nil {
+		r.Error = err.Error()
 	}
-	switch k {
+	return r
+}
+
+// section fills the section of kind in r and returns what is wrong with it.
+func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Message) error {
+	err := m.Err
+	if err == nil {
+		err = d.decode(kind, m.Body)
+	}
+	sec := output.Section{RTT: output.NoRTT}
+	var missing *proto.FragmentsError
+	switch {
+	case errors.As(err, &missing):
+		sec.Status, sec.Error = output.Incomplete, err.Error()
+	case err != nil:
+		sec.Status, sec.Error = output.ProtocolError, err.Error()
+	}
+	switch kind {
 	case proto.KindInfo:
-		if err = d.info.Decode(m.Body); err == nil {
+		r.Kind, r.Info = output.ReplyInfo, &output.InfoSection{Section: sec}
+		if err == nil {
+			r.Info.Data = &d.info
 			d.game = a3sb.GameOf(&d.info)
 		}
 	case proto.KindPlayers:
-		err = d.players.Decode(m.Body)
+		r.Kind, r.Players = output.ReplyPlayers, &output.PlayersSection{Section: sec}
+		if err == nil {
+			r.Players.Data = &d.players
+		}
 	case proto.KindRules:
-		err = d.rules.Decode(m.Body)
-	}
-	return kind, err
-}
-
-// appendSection appends the member that is named like the kind. A reply that
-// did not decode has no fields, only its status.
-func (d *decoder) appendSection(b []byte, m *proto.Message, kind string, err error) []byte {
-	sec := output.Section{RTT: output.NoRTT}
-	if err != nil {
-		sec.Status, sec.Error = output.ProtocolError, err.Error()
-		var missing *proto.FragmentsError
-		if errors.As(err, &missing) {
-			sec.Status = output.Incomplete
-		}
-	}
-	switch kind {
-	case "info":
-		s := output.InfoSection{Section: sec}
+		r.Kind, r.Rules = output.ReplyRules, &output.RulesSection{Section: sec}
 		if err == nil {
-			s.Data = &d.info
-		}
-		return output.AppendInfoJSON(append(b, `,"info":`...), &s)
-	case "players":
-		s := output.PlayersSection{Section: sec}
-		if err == nil {
-			s.Data = &d.players
-		}
-		return output.AppendPlayersJSON(append(b, `,"players":`...), &s)
-	case "rules":
-		s := output.RulesSection{Section: sec}
-		if err == nil {
+			r.Rules.Data = &d.rules
 			if block, rest, err := a3sb.Decode(d.rules.List, d.game); err == nil && block != nil {
-				s.A3SB, d.rules.List = block, rest
+				r.Rules.A3SB, d.rules.List = block, rest
 			}
-			s.Data = &d.rules
 		}
-		return output.AppendRulesJSON(append(b, `,"rules":`...), &s)
-	case "challenge":
-		if err != nil {
-			return append(b, `,"challenge":null`...)
-		}
-		// The token as it stands on the wire: its four bytes have no other meaning.
-		wire := binary.LittleEndian.AppendUint32(nil, uint32(m.Challenge))
-		return append(b, `,"challenge":{"token":"`+hex.EncodeToString(wire)+`"}`...)
 	}
-	return b
+	return err
 }
 
-// appendJSON appends s as a JSON string.
-func appendJSON(b []byte, s string) []byte {
-	q, _ := json.Marshal(s) // a string cannot fail
-	return append(b, q...)
+func (d *decoder) decode(kind proto.Kind, body []byte) error {
+	switch kind {
+	case proto.KindInfo:
+		return d.info.Decode(body)
+	case proto.KindPlayers:
+		return d.players.Decode(body)
+	default:
+		return d.rules.Decode(body)
+	}
 }

@@ -131,6 +131,10 @@ func compare(t *testing.T, m capturedMessage, got map[string]json.RawMessage) {
 		kind = "info"
 	}
 	require.Equal(t, kind, string(member(t, got, "kind")))
+	if kind == "challenge" {
+		require.Equal(t, string(m.Decoded["challenge_le"]), string(got["challenge"]))
+		return
+	}
 	section := object(t, got[kind])
 	switch kind {
 	case "info":
@@ -200,17 +204,17 @@ func compare(t *testing.T, m capturedMessage, got map[string]json.RawMessage) {
 // TestDecodeRecordsAgain: what decode says of files it says of the same
 // datagrams in a record.
 func TestDecodeRecordsAgain(t *testing.T) {
-	fragment := func(i byte, payload string) []byte {
-		return append([]byte{0xFE, 0xFF, 0xFF, 0xFF, 7, 0, 0, 0, 2, i, 0xE0, 0x04}, payload...)
+	fragment := func(id, i byte, payload string) []byte {
+		return append([]byte{0xFE, 0xFF, 0xFF, 0xFF, id, 0, 0, 0, 2, i, 0xE0, 0x04}, payload...)
 	}
 	whole := "\xFF\xFF\xFF\xFFE\x02\x00mp_timelimit\x0030\x00\x00\x00"
 	datagrams := [][]byte{
 		[]byte("\xFF\xFF\xFF\xFFA\x01\x02\x03\x04"),
-		fragment(1, whole[10:]),
-		fragment(0, whole[:10]),
+		fragment(7, 1, whole[10:]),
+		fragment(7, 0, whole[:10]),
 		[]byte("\xFF\xFF\xFF\xFFI\x11"),
 		{},
-		fragment(0, whole[:10]),
+		fragment(8, 0, whole[:10]),
 	}
 
 	dir := t.TempDir()
@@ -230,8 +234,8 @@ func TestDecodeRecordsAgain(t *testing.T) {
 	require.Empty(t, stderr.String())
 
 	a, b := bytes.SplitAfter(files.Bytes(), []byte("\n")), bytes.SplitAfter(records.Bytes(), []byte("\n"))
-	require.Len(t, a, 5+1)
-	require.Len(t, b, 5+1)
+	require.Equal(t, 5+1, len(a), files.String())
+	require.Equal(t, 5+1, len(b), records.String())
 	for i := range 5 {
 		x, y := object(t, a[i]), object(t, b[i])
 		require.JSONEq(t, `{"seq":3,"ip":"192.0.2.1","port":27015}`, string(y["from"]))
@@ -246,7 +250,7 @@ func TestDecodeRecordsAgain(t *testing.T) {
 		Transport string
 		Files     []string
 		Error     *string
-		Challenge struct{ Token string }
+		Challenge uint32
 		Info      struct{ Status, Error string }
 		Rules     struct {
 			Status string
@@ -259,7 +263,7 @@ func TestDecodeRecordsAgain(t *testing.T) {
 	}
 	read(b[0])
 	require.Equal(t, "challenge", *got.Kind)
-	require.Equal(t, "01020304", got.Challenge.Token)
+	require.Equal(t, uint32(0x04030201), got.Challenge, "as a little-endian number")
 	read(b[1])
 	require.Equal(t, "rules", *got.Kind)
 	require.Equal(t, "split", got.Transport)

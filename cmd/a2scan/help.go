@@ -107,7 +107,7 @@ func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
 	}
 	head += usageLine(f)
 	_, text := pflag.UnquoteUsage(f)
-	if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "0s" && d != "[]" {
+	if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "0s" {
 		text += " (default " + d + ")"
 	}
 	b.WriteString(head)

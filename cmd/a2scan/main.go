@@ -105,7 +105,10 @@ func (a *app) dispatch(args []string) error {
 
 // commands returns all of them, in the order in which help lists them.
 func commands() []*command {
-	return []*command{decodeCommand(), versionCommand(), helpCommand()}
+	return []*command{
+		demoCommand(), scanCommand(), queryCommand(), decodeCommand(), farmCommand(),
+		versionCommand(), helpCommand(),
+	}
 }
 
 func lookup(name string) *command {

@@ -1,14 +1,26 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
 )
 
 func TestMain(m *testing.M) {
@@ -20,14 +32,31 @@ func TestMain(m *testing.M) {
 //
 //	status N PROGRAM [ARG…]   runs the program and requires that exit status
 //	payload FILE WORD…        writes bytes: hex digits, =TEXT, or *N for N zeros
+//	signal N SIGNALS FILE PROGRAM [ARG…]
+//	                          runs the program until FILE holds something, sends the
+//	                          signals (INT or TERM, joined by commas) and requires exit
+//	                          status N; what it printed is then in stdout.txt and
+//	                          stderr.txt
+//	farm PORT [FLAG…]         starts a2scan farm, which runs to the end of the script,
+//	                          and waits until it serves
+//	metadata META RECORDS [LEFT OUT]
+//	                          requires that the two files tell of the same run
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PORT", strconv.Itoa(freePort(t)))
+			env.Setenv("PORT2", strconv.Itoa(freePort(t)))
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  cmdStatus,
-			"payload": cmdPayload,
+			"status":   cmdStatus,
+			"payload":  cmdPayload,
+			"farm":     cmdFarm,
+			"signal":   cmdSignal,
+			"metadata": cmdMetadata,
 		},
 	})
 }
@@ -72,4 +101,130 @@ func cmdPayload(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}
+
+// freePort returns a UDP port that nobody listens on now.
+func freePort(t *testing.T) int {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).Port
+}
+
+func cmdFarm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: farm PORT [FLAG…]")
+	}
+	cmd := exec.Command("a2scan", append([]string{"farm", "--ports", args[0]}, args[1:]...)...)
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	if err != nil || !strings.Contains(line, "serving") {
+		ts.Fatalf("the farm does not serve: %s%v", line, err)
+	}
+}
+
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: signal N SIGNALS FILE PROGRAM [ARG…]")
+	}
+	if runtime.GOOS == "windows" {
+		ts.Fatalf("there are no signals to send on Windows: guard the line with [unix]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(args[3], args[4:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	ts.Check(cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+
+	patience := time.NewTimer(20 * time.Second)
+	defer patience.Stop()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	signals := strings.Split(args[1], ",")
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		case <-patience.C:
+			_ = cmd.Process.Kill()
+			<-done
+			ts.Fatalf("still running after 20 s\n%s%s", stdout.Bytes(), stderr.Bytes())
+		case <-poll.C:
+			if info, err := os.Stat(ts.MkAbs(args[2])); len(signals) == 0 || err != nil || info.Size() == 0 {
+				continue
+			}
+			sig := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[signals[0]]
+			signals = signals[1:]
+			ts.Check(cmd.Process.Signal(sig))
+			time.Sleep(100 * time.Millisecond) // two in one moment would be one
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("stdout.txt"), stdout.Bytes(), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr.txt"), stderr.Bytes(), 0o666))
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit status %d, want %d\n%s", got, want, stderr.Bytes())
+	}
+}
+
+func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: metadata META RECORDS [LEFT OUT]")
+	}
+	filtered := uint64(0)
+	if len(args) == 3 {
+		n, err := strconv.ParseUint(args[2], 10, 64)
+		ts.Check(err)
+		filtered = n
+	}
+	m, err := output.ReadMetadata(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(m.Check(filtered))
+
+	r, err := output.OpenReader(ts.MkAbs(args[1]))
+	ts.Check(err)
+	defer r.Close()
+	var counts output.StatusCounts
+	seen := map[uint64]bool{}
+	for {
+		line, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		ts.Check(err)
+		var rec output.ParsedRecord
+		ts.Check(json.Unmarshal(line, &rec))
+		if seen[rec.Seq] {
+			ts.Fatalf("seq %d has two records", rec.Seq)
+		}
+		if (rec.Error == nil) != (rec.Status == output.Success) {
+			ts.Fatalf("status %v with error %v", rec.Status, rec.Error)
+		}
+		seen[rec.Seq] = true
+		counts[rec.Status]++
+	}
+	if int64(len(seen)) != m.Output.Records || r.Bytes() != m.Output.Bytes {
+		ts.Fatalf("%d records of %d bytes; the metadata says %d of %d", len(seen), r.Bytes(), m.Output.Records, m.Output.Bytes)
+	}
+	if filtered == 0 && counts != m.Statuses {
+		ts.Fatalf("statuses %v; the metadata says %v", counts, m.Statuses)
+	}
+	for s, n := range counts {
+		if n > m.Statuses[s] {
+			ts.Fatalf("%d records of status %v; the metadata says %d", n, output.Status(s), m.Statuses[s])
+		}
+	}
+	if info, err := os.Stat(ts.MkAbs(args[1])); r.Compression() != output.CompressNone &&
+		(err != nil || m.Output.CompressedBytes == nil || *m.Output.CompressedBytes != info.Size()) {
+		ts.Fatalf("the metadata does not know the size of the compressed file")
+	}
 }

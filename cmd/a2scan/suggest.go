@@ -11,7 +11,7 @@ func nearest(word string, names []string) string {
 	for _, n := range names {
 		cost := distance(word, n)
 		if len(word) >= 2 && strings.HasPrefix(n, word) {
-			cost = min(cost, 1)
+			cost = 0
 		}
 		if cost < bestCost {
 			best, bestCost = n, cost

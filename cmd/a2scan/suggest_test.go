@@ -7,7 +7,7 @@ import (
 )
 
 func TestNearest(t *testing.T) {
-	names := []string{"rate", "retries", "raw", "max-in-flight", "max-results", "max-runtime", "timeout", "target-timeout", "per-ip-rate"}
+	names := []string{"raw", "rate", "retries", "max-in-flight", "max-results", "max-runtime", "timeout", "target-timeout", "per-ip-rate"}
 	for word, want := range map[string]string{
 		"rat":          "rate",
 		"rtae":         "rate",

@@ -56,6 +56,13 @@ func (u *ui) notef(format string, args ...any) {
 	}
 }
 
+// noteHintf writes the next step that belongs to a remark.
+func (u *ui) noteHintf(format string, args ...any) {
+	if !u.quiet {
+		u.hintf(format, args...)
+	}
+}
+
 // detailf writes what only --verbose asks for.
 func (u *ui) detailf(format string, args ...any) {
 	if u.verbose {

@@ -13,6 +13,7 @@ import (
 // pflag's own types it says in words what is wrong with a value.
 type flagValue[T any] struct {
 	p      *T
+	name   string // of the value, in help
 	parse  func(string) (T, error)
 	format func(T) string
 }
@@ -32,37 +33,38 @@ func (v *flagValue[T]) Set(s string) error {
 	return err
 }
 
-func (v *flagValue[T]) Type() string { return "" }
+// Type returns what help calls the value.
+func (v *flagValue[T]) Type() string { return v.name }
 
-// add registers a flag that sets *p, whose present value is the default.
-// The usage names the flag's value in backquotes.
-func add[T any](fs *flagSet, p *T, name, short, usage string, parse func(string) (T, error), format func(T) string) {
-	fs.VarP(&flagValue[T]{p, parse, format}, name, short, usage)
+// add registers a flag that sets *p, whose present value is the default. value
+// is what help calls its value, such as FILE.
+func add[T any](fs *flagSet, p *T, name, short, value, usage string, parse func(string) (T, error), format func(T) string) {
+	fs.VarP(&flagValue[T]{p, value, parse, format}, name, short, usage)
 }
 
-func (fs *flagSet) duration(p *time.Duration, name, short, usage string) {
-	add(fs, p, name, short, usage, parseDuration, formatDuration)
+func (fs *flagSet) duration(p *time.Duration, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, parseDuration, formatDuration)
 }
 
-func (fs *flagSet) count(p *int, name, short, usage string) {
-	add(fs, p, name, short, usage, parseCount[int](math.MaxInt32), strconv.Itoa)
+func (fs *flagSet) count(p *int, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, parseCount[int](math.MaxInt32), strconv.Itoa)
 }
 
-func (fs *flagSet) count64(p *uint64, name, short, usage string) {
-	add(fs, p, name, short, usage, parseCount[uint64](math.MaxInt64), func(n uint64) string { return strconv.FormatUint(n, 10) })
+func (fs *flagSet) count64(p *uint64, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, parseCount[uint64](math.MaxInt64), func(n uint64) string { return strconv.FormatUint(n, 10) })
 }
 
-func (fs *flagSet) number(p *float64, name, short, usage string) {
-	add(fs, p, name, short, usage, parseNumber, formatNumber)
+func (fs *flagSet) number(p *float64, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, parseNumber, formatNumber)
 }
 
 // bits is a number of bits a second; the suffixes are powers of 1000.
-func (fs *flagSet) bits(p *float64, name, short, usage string) {
-	add(fs, p, name, short, usage, func(s string) (float64, error) { return parseSuffixed(s, 1000) }, formatNumber)
+func (fs *flagSet) bits(p *float64, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, func(s string) (float64, error) { return parseSuffixed(s, 1000) }, formatNumber)
 }
 
 // size is a number of bytes; the suffixes are powers of 1024.
-func (fs *flagSet) size(p *int, name, short, usage string) {
+func (fs *flagSet) size(p *int, name, short, value, usage string) {
 	parse := func(s string) (int, error) {
 		n, err := parseSuffixed(s, 1024)
 		if err == nil && n > math.MaxInt32 {
@@ -70,11 +72,12 @@ func (fs *flagSet) size(p *int, name, short, usage string) {
 		}
 		return int(n), err
 	}
-	add(fs, p, name, short, usage, parse, formatSize)
+	add(fs, p, name, short, value, usage, parse, formatSize)
 }
 
-func (fs *flagSet) text(p *string, name, short, usage string) {
-	fs.StringVarP(p, name, short, *p, usage)
+func (fs *flagSet) text(p *string, name, short, value, usage string) {
+	same := func(s string) (string, error) { return s, nil }
+	add(fs, p, name, short, value, usage, same, func(s string) string { return s })
 }
 
 func (fs *flagSet) toggle(p *bool, name, short, usage string) {
@@ -82,7 +85,7 @@ func (fs *flagSet) toggle(p *bool, name, short, usage string) {
 }
 
 // choice is one of a few words.
-func (fs *flagSet) choice(p *string, name, short, usage string, choices ...string) {
+func (fs *flagSet) choice(p *string, name, short, value, usage string, choices ...string) {
 	parse := func(s string) (string, error) {
 		for _, c := range choices {
 			if s == c {
@@ -91,7 +94,7 @@ func (fs *flagSet) choice(p *string, name, short, usage string, choices ...strin
 		}
 		return "", fmt.Errorf("not one of %s", strings.Join(choices, ", "))
 	}
-	add(fs, p, name, short, usage, parse, func(s string) string { return s })
+	add(fs, p, name, short, value, usage, parse, func(s string) string { return s })
 }
 
 func parseDuration(s string) (time.Duration, error) {

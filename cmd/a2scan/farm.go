@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"os"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+func farmCommand() *command {
+	return &command{
+		name:     "farm",
+		synopsis: "[TARGET…]",
+		short:    "simulate game servers on loopback, until interrupted",
+		long: `There is a server behind every address and port that is served. What it is and does follows from its
+		address, the seed and the shares alone, so that any process can know the truth.
+
+		With --verify the farm is not started; the records of a scan of it are compared with the truth, and the exit
+		status is 1 where they differ. The flags must be those that the farm ran with. TARGETs, if there are any, are
+		those that must have a record each.`,
+		examples: []string{
+			"a2scan farm --challenge 60 --split 20 --loss 2 &",
+			"a2scan scan --query info,players,rules 127.1.0.0/20 -o out.ndjson",
+			"a2scan farm --challenge 60 --split 20 --loss 2 --verify out.ndjson 127.1.0.0/20",
+		},
+		new: func(fs *flagSet) func(*app, []string) error {
+			o := newFarmOptions()
+			o.register(fs)
+			var verify, replay string
+			var lossy bool
+			fs.group("Truth", func() {
+				fs.text(&verify, "verify", "", "FILE", "compare the records in this file (- is standard input) with the truth, and stop")
+				fs.toggle(&lossy, "lossy", "", "with --verify: silence is no difference, for scans that outran the farm")
+				fs.text(&replay, "replay", "", "FOLDER", "serve captured replies instead, each subfolder at an address of its own from 127.0.1.1 on")
+			})
+			fs.group("This program", func() { registerVerbosity(fs) })
+			return func(a *app, args []string) error {
+				a.ui.setVerbosity(fs)
+				if err := o.validate(); err != nil {
+					return &usageError{err}
+				}
+				switch {
+				case verify != "":
+					return a.verify(o, verify, replay, lossy, args)
+				case len(args) > 0:
+					return withHint(usagef("a farm takes no targets"), "say where it listens with --listen and --ports; with --verify targets are those that must have a record")
+				}
+				return a.farm(o, replay)
+			}
+		},
+	}
+}
+
+func (a *app) farm(o *farmOptions, replay string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := watchSignals(cancel, cancel)
+	var f *farm.Farm
+	var err error
+	if replay != "" {
+		var r *prototest.Replay
+		f, r, err = farm.StartReplay(ctx, o.config(), os.DirFS(replay))
+		if err == nil {
+			for _, folder := range r.Folders() {
+				a.ui.detailf("%s is %s", folder.At, clean(folder.Name))
+			}
+		}
+	} else {
+		f, err = farm.Start(ctx, o.config())
+	}
+	if err != nil {
+		return errors.Join(err, w.stop())
+	}
+	a.ui.notef("serving %s, %s; interrupt to end", formatListen(f.Listen()), portsInWords(o.ports))
+	err = f.Wait()
+	a.ui.notef("%s", f.Summary())
+	stopped := w.stop()
+	if err != nil {
+		return err
+	}
+	return stopped
+}
+
+func portsInWords(p targets.Ports) string {
+	switch list := p.String(); {
+	case p.Len() == 1:
+		return "port " + list
+	case len(list) > 40:
+		return fmt.Sprintf("%d ports", p.Len())
+	default:
+		return "ports " + list
+	}
+}
+
+// verify compares records with the truth.
+func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []string) error {
+	opts := farm.VerifyOptions{Lossy: lossy, Ports: o.config().Ports}
+	var truth prototest.TruthTeller = &o.world
+	if replay != "" {
+		r, err := prototest.NewReplay(os.DirFS(replay), replayFirst, o.ports.At(0))
+		if err != nil {
+			return err
+		}
+		truth = r
+	}
+	if len(args) > 0 {
+		must, err := expand(args, o.ports)
+		if err != nil {
+			return err
+		}
+		opts.Targets = must
+	}
+	report, err := farm.Verify(truth, farm.Lines(file), opts)
+	if report != nil {
+		if _, werr := fmt.Fprint(a.stdout, report); werr != nil {
+			return werr
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read records: %w", err)
+	case !report.OK():
+		return fmt.Errorf("the records are not the truth: %s", plural(report.Total, "difference", "differences"))
+	}
+	return nil
+}
+
+// replayFirst is where a farm puts the first captured server.
+var replayFirst = netip.MustParseAddr("127.0.1.1")
+
+// expand returns the places that targets stand for.
+func expand(args []string, ports targets.Ports) (iter.Seq[netip.AddrPort], error) {
+	var wrong []error
+	list, err := targets.NewList(targets.Config{
+		Args:  args,
+		Ports: ports,
+		Dedup: true,
+		Log:   func(_ string, _ int, msg string) { wrong = append(wrong, errors.New(clean(msg))) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(wrong) > 0 {
+		return nil, &usageError{errors.Join(wrong...)}
+	}
+	return func(yield func(netip.AddrPort) bool) {
+		defer list.Close()
+		batch := make([]targets.Target, 256)
+		for {
+			n, err := list.Next(context.Background(), batch)
+			for _, t := range batch[:n] {
+				if t.Refusal == targets.Accepted && !yield(t.Key.AddrPort()) {
+					return
+				}
+			}
+			if err != nil { // io.EOF: arguments cannot fail to be read
+				return
+			}
+		}
+	}, nil
+}

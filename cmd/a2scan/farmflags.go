@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// farmOptions are the flags that say what a farm serves, and where.
+type farmOptions struct {
+	listen netip.Prefix
+	ports  targets.Ports
+	world  prototest.World
+	delay  span
+}
+
+func newFarmOptions() *farmOptions {
+	return &farmOptions{listen: farm.DefaultListen(), ports: targets.OnePort(farm.DefaultPort)}
+}
+
+func (o *farmOptions) register(fs *flagSet) {
+	fs.group("Farm", func() {
+		add(fs, &o.listen, "listen", "", "ADDRESS", "a loopback address or a prefix of them", farm.ParseListen, formatListen)
+		add(fs, &o.ports, "ports", "", "LIST", "ports that are served on each of them; all others refuse", targets.ParsePorts, targets.Ports.String)
+		fs.count64(&o.world.Seed, "seed", "", "N", "what each server is follows from its address and this")
+	})
+	fs.group("Shares, in percent of the servers", func() {
+		s := &o.world.Shares
+		for _, f := range []struct {
+			share       *float64
+			name, usage string
+		}{
+			{&s.Challenge, "challenge", "ask for a challenge before info too"},
+			{&s.Silent, "silent", "never answer"},
+			{&s.GoldSource, "goldsource", "speak as the HLDS engine does"},
+			{&s.Split, "split", "split long replies"},
+			{&s.BZip2, "bzip2", "split them compressed"},
+			{&s.Ship, "ship", "are The Ship"},
+			{&s.Duplicate, "duplicate", "send every datagram twice"},
+			{&s.Reorder, "reorder", "send datagrams out of order"},
+			{&s.Garbage, "garbage", "send noise, half of them an answer after it"},
+			{&s.ChallengeLoop, "challenge-loop", "answer every request with a new challenge"},
+			{&s.Endless, "endless", "send fragments that never make a reply"},
+			{&s.WrongType, "wrong-type", "answer with a reply to another question"},
+			{&s.Truncate, "truncate", "stop short of what they announced"},
+			{&s.Loss, "loss", "(of the datagrams, each way) are lost"},
+		} {
+			fs.number(f.share, f.name, "", "P", f.usage)
+		}
+		add(fs, &o.delay, "delay", "", "MIN:MAX", "time from a request to its answer", parseSpan, formatSpan)
+	})
+}
+
+// validate completes the options and returns all that is wrong with them, joined.
+func (o *farmOptions) validate() error {
+	o.world.Shares.DelayMin, o.world.Shares.DelayMax = o.delay.min, o.delay.max
+	return o.world.Shares.Validate()
+}
+
+// config returns what to start the farm with.
+func (o *farmOptions) config() farm.Config {
+	c := farm.Config{Listen: o.listen, Service: &o.world, Seed: o.world.Seed}
+	for i := range o.ports.Len() {
+		c.Ports = append(c.Ports, o.ports.At(i))
+	}
+	return c
+}
+
+func formatListen(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// A span is two durations.
+type span struct{ min, max time.Duration }
+
+func parseSpan(s string) (span, error) {
+	first, second, both := strings.Cut(s, ":")
+	lo, err := time.ParseDuration(first)
+	hi := lo
+	if both && err == nil {
+		hi, err = time.ParseDuration(second)
+	}
+	if err != nil {
+		return span{}, withHint(errors.New("not MIN:MAX"), "write two durations, such as 20ms:80ms")
+	}
+	return span{lo, hi}, nil
+}
+
+func formatSpan(s span) string {
+	if s.max == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%s", formatDuration(s.min), formatDuration(s.max))
+}

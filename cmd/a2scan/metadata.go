@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// newMetadata returns what is known of a run before it begins.
+func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
+	o := r.options
+	return &output.Metadata{
+		Schema:      output.SchemaVersion,
+		Tool:        "a2scan",
+		Version:     version(),
+		CommandLine: commandLine(r.args),
+		Config:      r.flags.values(),
+		StartTime:   output.Timestamp{Time: start},
+		Seed:        o.ask.cfg.Seed,
+		Shard:       o.shard,
+		Shards:      o.shards,
+		Socket:      socketCounts(r.port.shared()),
+		Rate:        output.RateCounts{RequestedPPS: output.Decimal(o.ask.cfg.Rate)},
+	}
+}
+
+// fillMetadata adds how the run went.
+func (r *scanRun) fillMetadata(m *output.Metadata, result *scanner.Result) {
+	s := &result.Stats
+	m.StartTime = output.Timestamp{Time: result.Start}
+	m.EndTime = output.Timestamp{Time: result.End}
+	m.DurationS = output.Seconds(result.End.Sub(result.Start))
+	m.EndReason = output.EndReason(result.Reason)
+	m.Input = inputCounts(r.list.Counts(), s)
+	m.Targets = output.TargetCounts{Done: s.Done, Aborted: s.Aborted}
+	m.Statuses = s.Statuses
+	m.Sections = output.SectionCounts{
+		Info:    s.Sections[proto.KindInfo],
+		Players: s.Sections[proto.KindPlayers],
+		Rules:   s.Sections[proto.KindRules],
+	}
+	m.Packets = packetCounts(s)
+	m.Socket = socketCounts(result.Port)
+	m.Rate.AchievedPPS = output.Decimal(perSecond(0, s.Sent, result.End.Sub(result.Start)))
+	m.Rate.PeakInFlight = s.PeakInFlight
+	m.RTT = output.Percentiles{
+		P50: milliseconds(s.RTT[0]), P90: milliseconds(s.RTT[1]), P99: milliseconds(s.RTT[2]), Max: milliseconds(s.RTTMax),
+	}
+	m.Output = output.OutputCounts{Records: result.Output.Records, Bytes: result.Output.Bytes}
+	if r.options.compress.For(r.options.outputFile) != output.CompressNone {
+		m.Output.CompressedBytes = &result.Output.Committed
+	}
+}
+
+// writeMetadata writes m where it was asked for.
+func (r *scanRun) writeMetadata(m *output.Metadata) error {
+	switch path := r.options.metadataPath(); path {
+	case "":
+		return nil
+	case "-":
+		b, err := m.AppendJSON(nil)
+		if err == nil {
+			_, err = r.ui.w.Write(b)
+		}
+		return err
+	default:
+		if err := m.WriteFile(path); err != nil {
+			return fmt.Errorf("cannot write metadata: %w", err)
+		}
+		return nil
+	}
+}
+
+// sum says in a few lines what came of the run, and what its reader should know.
+func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
+	note := func(hint, format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		m.Notes = append(m.Notes, text)
+		r.ui.notef("%s", text)
+		if hint != "" {
+			r.ui.noteHintf("%s", hint)
+		}
+	}
+	settled := m.Targets.Done + m.Targets.Aborted
+	if err == nil || settled > 0 {
+		took := result.End.Sub(result.Start)
+		r.ui.notef("%s in %s, seed %d: %s", plural(settled, "target", "targets"), formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
+	}
+	if n := m.Socket.RxDropped; n > 0 {
+		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s asked for) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
+			"%s dropped by this machine's own socket", plural(n, "reply was", "replies were"))
+	}
+	if n := m.Packets.SendErrors; n > 0 {
+		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))
+	}
+	if n := m.Input.Invalid; n > 0 {
+		note("", "%s not a target", plural(n, "line is", "lines are"))
+	}
+	if n := m.Packets.Truncated; n > 0 {
+		note("", "%s longer than can be received", plural(n, "reply was", "replies were"))
+	}
+	asked := settled - m.Statuses[output.Blocked] - m.Statuses[output.ResolveError] - m.Statuses[output.InvalidInput] - m.Statuses[output.Aborted]
+	if asked > 0 && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
+		note("a firewall between may drop them; try one server that is known: a2scan query HOST", "nothing at all was heard")
+	}
+	if err := m.Check(result.Stats.Filtered); err != nil && result.Reason != scanner.EndError {
+		note("this is a bug; please report it with the metadata file", "the counts do not add up: %v", err)
+	}
+}
+
+// statusSummary lists the statuses that occurred, most first by their own order.
+func statusSummary(c *output.StatusCounts) string {
+	var parts []string
+	for i, n := range c {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", thousands(n), output.Status(i)))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to ask"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// inputCounts returns what the list counted. Targets are those that the scan has
+// taken in: what the list had ready when a scan ended early is not among them.
+func inputCounts(c targets.Counts, s *scanner.Stats) output.InputCounts {
+	return output.InputCounts{
+		Lines:      c.Lines,
+		Targets:    s.Done + s.Aborted,
+		Duplicates: c.Duplicates + s.Twins,
+		Invalid:    c.Invalid,
+		Blocked:    c.Blocked,
+	}
+}
+
+func packetCounts(s *scanner.Stats) output.PacketCounts {
+	return output.PacketCounts{
+		Sent:          s.Sent,
+		SendErrors:    s.SendErrors,
+		Retransmits:   s.Retransmits,
+		Challenges:    s.Challenges,
+		Received:      s.Received,
+		BytesSent:     s.BytesSent,
+		BytesReceived: s.BytesReceived,
+		Unmatched:     s.Unmatched,
+		Late:          s.Late,
+		Duplicate:     s.Duplicate,
+		Malformed:     s.Malformed,
+		Truncated:     s.Truncated,
+		ICMP:          s.ICMP,
+	}
+}
+
+func socketCounts(p mux.PortStats) output.SocketCounts {
+	return output.SocketCounts{RcvbufRequested: p.RcvbufRequested, RcvbufActual: p.RcvbufActual, RxDropped: p.Drops}
+}
+
+// milliseconds returns nil for a time that was not measured.
+func milliseconds(d time.Duration) *output.Decimal {
+	if d < 0 {
+		return nil
+	}
+	ms := output.Milliseconds(d)
+	return &ms
+}
+
+// values returns every flag's value, as one would write it.
+func (fs *flagSet) values() map[string]string {
+	m := map[string]string{}
+	fs.VisitAll(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
+	return m
+}
+
+// commandLine returns args as one would type them into a shell.
+func commandLine(args []string) string {
+	quoted := []string{"a2scan"}
+	for _, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n\"'`$\\*?[]{}()<>|&;#~!") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+		quoted = append(quoted, a)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
+)
+
+const (
+	// progressEvery is how often status updates are written and a terminal's
+	// progress line is drawn.
+	progressEvery = time.Second
+	// plainEvery is how many of them go by for a plain line where there is no
+	// terminal: a log is not to fill up with a scan that takes a day.
+	plainEvery = 10
+)
+
+// A sample is where a scan stood at some time.
+type sample struct {
+	at     time.Duration // since the scan began
+	stats  scanner.Stats
+	input  output.InputCounts
+	socket output.SocketCounts
+	total  uint64 // targets there will be; 0: not known
+}
+
+// A progress shows once a second how a scan goes on, until it is stopped.
+type progress struct {
+	ui     *ui
+	show   bool      // the progress line
+	file   io.Writer // for status updates; nil: none
+	sample func() sample
+	start  time.Time
+
+	last sample
+	err  error // the first of file
+	done chan struct{}
+	wg   sync.WaitGroup
+}
+
+func (p *progress) run() {
+	p.done = make(chan struct{})
+	p.wg.Go(func() {
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case now := <-tick.C:
+				p.update(now, p.ui.terminal || n%plainEvery == 0)
+			case <-p.done:
+				p.update(time.Now(), false)
+				return
+			}
+		}
+	})
+}
+
+// stop writes the last update and returns the first error that there was with
+// the updates.
+func (p *progress) stop() error {
+	close(p.done)
+	p.wg.Wait()
+	p.ui.endProgress()
+	return p.err
+}
+
+func (p *progress) update(now time.Time, line bool) {
+	cur := p.sample()
+	cur.at = now.Sub(p.start)
+	if p.show && line {
+		p.ui.progress(progressLine(&p.last, &cur))
+	}
+	if p.file != nil && p.err == nil {
+		u := statusUpdate(now, &p.last, &cur)
+		b, err := u.AppendJSON(nil)
+		if err == nil {
+			_, err = p.file.Write(b)
+		}
+		if err != nil {
+			p.err = fmt.Errorf("cannot write status updates: %w", err)
+			p.ui.error(p.err)
+		}
+	}
+	p.last = cur
+}
+
+// perSecond returns the rate at which a counter grew from a to b.
+func perSecond(a, b uint64, d time.Duration) float64 {
+	if d <= 0 || b < a {
+		return 0
+	}
+	return float64(b-a) / d.Seconds()
+}
+
+// progressLine says where the scan stands at cur, with rates since prev.
+func progressLine(prev, cur *sample) string {
+	s, d := &cur.stats, cur.at-prev.at
+	settled := s.Done + s.Aborted
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", formatDuration(cur.at.Round(time.Second)), thousands(settled))
+	if cur.total > 0 {
+		fmt.Fprintf(&b, " of %s (%d%%)", thousands(cur.total), settled*100/cur.total)
+	}
+	answered := s.Statuses[output.Success] + s.Statuses[output.Partial]
+	fmt.Fprintf(&b, " done, %s answered", thousands(answered))
+	if s.Done > 0 {
+		fmt.Fprintf(&b, " (%d%%)", answered*100/s.Done)
+	}
+	fmt.Fprintf(&b, ", %s in flight, %s p/s out, %s in", thousands(uint64(s.InFlight)),
+		thousands(uint64(perSecond(prev.stats.Sent, s.Sent, d))), thousands(uint64(perSecond(prev.stats.Received, s.Received, d))))
+	if n := cur.socket.RxDropped; n > 0 {
+		fmt.Fprintf(&b, ", %s dropped", thousands(n))
+	}
+	if left, ok := timeLeft(cur); ok {
+		fmt.Fprintf(&b, ", %s left", formatDuration(left.Round(time.Second)))
+	}
+	return b.String()
+}
+
+// timeLeft guesses from the mean rate so far.
+func timeLeft(cur *sample) (time.Duration, bool) {
+	settled := cur.stats.Done + cur.stats.Aborted
+	if cur.total <= settled || settled == 0 || cur.at < 2*time.Second {
+		return 0, false
+	}
+	return time.Duration(float64(cur.at) * float64(cur.total-settled) / float64(settled)), true
+}
+
+// thousands writes n with commas.
+func thousands(n uint64) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}
+
+// plural returns a count with the word for it.
+func plural(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
+// statusUpdate returns one line of the status updates.
+func statusUpdate(now time.Time, prev, cur *sample) *output.Update {
+	s, d := &cur.stats, cur.at-prev.at
+	u := &output.Update{
+		Schema:    output.SchemaVersion,
+		Time:      output.Timestamp{Time: now},
+		DurationS: output.Seconds(cur.at),
+		Input:     cur.input,
+		Targets:   output.UpdateTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
+		Statuses:  s.Statuses,
+		Packets:   packetCounts(s),
+		Socket:    cur.socket,
+		Rate: output.UpdateRate{
+			SentPPS:          output.Decimal(perSecond(prev.stats.Sent, s.Sent, d)),
+			ReceivedPPS:      output.Decimal(perSecond(prev.stats.Received, s.Received, d)),
+			TargetsPerSecond: output.Decimal(perSecond(prev.stats.Done, s.Done, d)),
+		},
+		Output: output.OutputCounts{Records: int64(s.Records)},
+	}
+	if cur.total > 0 {
+		u.Targets.Total = &cur.total
+	}
+	if left, ok := timeLeft(cur); ok {
+		seconds := output.Seconds(left)
+		u.RemainingS = &seconds
+	}
+	return u
+}

@@ -1,0 +1,377 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+func scanCommand() *command {
+	return &command{
+		name:     "scan",
+		synopsis: "[TARGET…]",
+		short:    "ask many servers; one record a target comes out",
+		long: `A TARGET is host, host:port, ip:port, [v6]:port, ip/prefix, ip/prefix:port or ip-ip, with one port, a list or
+		a range (27015,27020-27030) after the last colon. Lines of a file are the same, or JSON objects with ip and
+		port, or addr; a second word on a line is a tag that is carried into the record. Records are NDJSON, in order
+		of completion.
+
+		The first interrupt (Ctrl-C) ends a scan in good order: no new targets, those in flight are waited for. The
+		second ends it at once. Exit status: 0 the scan finished, whatever the targets said; 1 it could not go on; 2
+		wrong usage; 130 or 143 interrupted.`,
+		examples: []string{
+			"a2scan scan 192.0.2.7 192.0.2.8:27015-27020",
+			"a2scan scan --query info,players,rules -f servers.txt -o today.ndjson.zst",
+			"a2scan scan -r 20000 --shuffle -b blocklist.txt 198.51.100.0/24 > out.ndjson",
+			"jq -r 'select(.status==\"success\") | .info.name' out.ndjson",
+		},
+		new: func(fs *flagSet) func(*app, []string) error {
+			o := newScanOptions()
+			o.register(fs)
+			return func(a *app, args []string) error { return a.scan(fs, o, args) }
+		},
+	}
+}
+
+func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
+	if err := fs.readConfig(o.configFile); err != nil {
+		return err
+	}
+	a.ui.setVerbosity(fs)
+	if err := o.validate(); err != nil {
+		return &usageError{err}
+	}
+	if !fs.Changed("seed") {
+		o.ask.cfg.Seed = randomSeed()
+	}
+	stopProfiles, err := startProfiles(o.cpuProfile, o.memProfile)
+	if err != nil {
+		return err
+	}
+	err = a.scanTargets(fs, o, args)
+	return errors.Join(err, stopProfiles())
+}
+
+func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error) {
+	list, closeList, err := a.openTargets(o, args)
+	if err != nil {
+		return err
+	}
+	defer closeList()
+	if o.dryRun {
+		return a.dryRun(list)
+	}
+
+	port, err := a.openSocket(&o.ask)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	status, err := a.openStatus(o.statusFile)
+	if err != nil {
+		return err
+	}
+	defer status.Close()
+	sink, err := a.openRecords(o)
+	if err != nil {
+		return err
+	}
+	s, err := scanner.New(o.ask.cfg, port, list, sink)
+	if err != nil {
+		return errors.Join(err, sink.Close())
+	}
+	r := &scanRun{app: a, flags: fs, options: o, list: list, port: port, scanner: s, status: status.w}
+	return r.do()
+}
+
+// A scanRun is one scan that is under way.
+type scanRun struct {
+	*app
+	flags   *flagSet
+	options *scanOptions
+	list    *targets.List
+	port    *watchedPort
+	scanner *scanner.Scanner
+	status  io.Writer
+}
+
+// openTargets opens all that says whom to ask.
+func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(), error) {
+	cfg := targets.Config{
+		Args:       args,
+		Ports:      o.ports,
+		Dedup:      true,
+		Shuffle:    o.shuffle,
+		Seed:       o.ask.cfg.Seed,
+		Shards:     uint64(o.shards),
+		Shard:      uint64(o.shard),
+		MaxTargets: o.ask.cfg.MaxTargets,
+		AllowHuge:  o.ask.cfg.MaxTargets > 0,
+		Log: func(file string, line int, msg string) {
+			if file == "" {
+				a.ui.sayf("argument %d: %s", line, clean(msg))
+				return
+			}
+			a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
+		},
+	}
+	var errs []error
+	for _, l := range []struct {
+		set   **targets.AddrSet
+		files []string
+	}{{&cfg.Blocklist, o.blocklists}, {&cfg.Allowlist, o.allowlists}} {
+		set, err := readAddrSet(l.files)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		*l.set = set
+	}
+	if o.exclude != "" {
+		cfg.Exclude = new(targets.AddrSet)
+		errs = append(errs, cfg.Exclude.AddList(o.exclude)) // validate has found no error
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, err
+	}
+
+	closeInput := func() {}
+	name := o.inputFile
+	if name == "" && len(args) == 0 {
+		name = "-"
+	}
+	switch name {
+	case "":
+	case "-":
+		if f, ok := a.stdin.(*os.File); ok {
+			if _, terminal := terminalWidth(f); terminal {
+				a.ui.notef("reading targets from the terminal, one a line; end with Ctrl-D")
+			}
+		}
+		cfg.Files = []targets.File{{Name: "stdin", R: a.stdin}}
+	default:
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot read targets: %w", err)
+		}
+		closeInput = func() { f.Close() }
+		cfg.Files = []targets.File{{Name: name, R: f}}
+	}
+	list, err := targets.NewList(cfg)
+	if err != nil {
+		closeInput()
+		if errors.Is(err, targets.ErrHuge) {
+			err = withHint(&usageError{err}, "with --max-targets N the first N of them are asked")
+		}
+		return nil, nil, err
+	}
+	return list, func() { list.Close(); closeInput() }, nil
+}
+
+// readAddrSet reads files of prefixes and ranges into one set; nil for no files.
+func readAddrSet(files []string) (*targets.AddrSet, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	set := new(targets.AddrSet)
+	var errs []error
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := set.AddFile(name, f); err != nil {
+			errs = append(errs, &usageError{err})
+		}
+		f.Close()
+	}
+	return set, errors.Join(errs...)
+}
+
+// dryRun prints the places that would be asked.
+func (a *app) dryRun(list *targets.List) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := watchSignals(cancel, cancel)
+	err := printTargets(ctx, a.stdout, list)
+	if stopped := w.stop(); stopped != nil {
+		return stopped
+	}
+	return err
+}
+
+func printTargets(ctx context.Context, out io.Writer, list *targets.List) error {
+	batch := make([]targets.Target, 256)
+	var lines []byte
+	for {
+		n, err := list.Next(ctx, batch)
+		lines = lines[:0]
+		for _, t := range batch[:n] {
+			if t.Refusal == targets.Accepted {
+				lines = t.Key.AddrPort().AppendTo(lines)
+				lines = append(lines, '\n')
+			}
+		}
+		if _, werr := out.Write(lines); werr != nil {
+			return werr
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read targets: %w", err)
+		}
+	}
+}
+
+// openSocket opens the one socket of a scan.
+func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
+	port, err := mux.Listen(mux.Options{Local: o.local(), Rcvbuf: o.rcvbuf, Sndbuf: o.sndbuf})
+	if err != nil {
+		return nil, err
+	}
+	p := watch(port)
+	st := p.shared()
+	a.ui.detailf("sending from %s; receive buffer %s, %s asked for", port.LocalAddr(), formatSize(st.RcvbufActual), formatSize(st.RcvbufRequested))
+	return p, nil
+}
+
+// openRecords opens the file of records.
+func (a *app) openRecords(o *scanOptions) (output.Sink, error) {
+	if o.outputFile == "-" && o.compress != output.CompressNone && o.compress != output.CompressAuto {
+		if f, ok := a.stdout.(*os.File); ok {
+			if _, terminal := terminalWidth(f); terminal {
+				return nil, withHint(usagef("compressed records would go to a terminal"), "use -o FILE, or redirect standard output")
+			}
+		}
+	}
+	sink, err := output.OpenSink(o.outputFile, output.SinkOptions{Compression: o.compress})
+	if err != nil {
+		return nil, fmt.Errorf("cannot write records: %w", err)
+	}
+	if o.copyTo != nil {
+		sink = teeSink{sink, o.copyTo}
+	}
+	return sink, nil
+}
+
+// A statusFile is where status updates go, or nowhere.
+type statusFile struct {
+	w io.Writer // nil: nowhere
+	c io.Closer
+}
+
+func (s statusFile) Close() error {
+	if s.c == nil {
+		return nil
+	}
+	return s.c.Close()
+}
+
+func (a *app) openStatus(name string) (statusFile, error) {
+	switch name {
+	case "":
+		return statusFile{}, nil
+	case "-":
+		return statusFile{w: a.ui.w}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return statusFile{}, fmt.Errorf("cannot write status updates: %w", err)
+	}
+	return statusFile{f, f}, nil
+}
+
+// do runs the scan and writes what is to be said about it, however it ends.
+func (r *scanRun) do() error {
+	total := uint64(0)
+	if n, all := r.list.Size(); all {
+		total = n
+	}
+	m := r.newMetadata(time.Now())
+	if path := r.options.metadataPath(); path != "" && path != "-" {
+		// Written now, so that a bad path is found now, and so that a scan that
+		// is killed has said what it was.
+		if err := m.WriteFile(path); err != nil {
+			return fmt.Errorf("cannot write metadata: %w", err)
+		}
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := watchSignals(func() {
+		cancel()
+		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
+		r.ui.noteHintf("interrupt again to stop at once")
+	}, r.scanner.Abort)
+
+	p := &progress{
+		ui:     r.ui,
+		show:   !r.toTerminal(),
+		file:   r.status,
+		start:  time.Now(),
+		sample: func() sample { return r.sample(total) },
+	}
+	p.run()
+	result, err := r.scanner.Run(ctx)
+	statusErr := p.stop()
+	stopped := w.stop()
+
+	r.fillMetadata(m, &result)
+	r.sum(m, &result, err)
+	if metaErr := r.writeMetadata(m); metaErr != nil && err == nil {
+		err = metaErr
+	}
+	if err == nil {
+		err = statusErr
+	}
+	if err != nil {
+		return r.explain(err)
+	}
+	if result.Reason == scanner.EndInterrupted {
+		return stopped
+	}
+	return nil
+}
+
+// toTerminal reports whether the records themselves run over the screen.
+func (r *scanRun) toTerminal() bool {
+	f, ok := r.stdout.(*os.File)
+	if !ok || r.options.outputFile != "-" {
+		return false
+	}
+	_, terminal := terminalWidth(f)
+	return terminal
+}
+
+func (r *scanRun) sample(total uint64) sample {
+	s := sample{stats: r.scanner.Stats(), total: total}
+	s.input = inputCounts(r.list.Counts(), &s.stats)
+	s.socket = socketCounts(r.port.shared())
+	return s
+}
+
+// explain adds the next step to an error that ended a scan.
+func (r *scanRun) explain(err error) error {
+	if output.IsNoSpace(err) {
+		return withHint(err, "the records up to here are whole; make room and go on with --resume")
+	}
+	return err
+}
+
+// randomSeed returns a seed that can be typed again: 48 bits.
+func randomSeed() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:6]) // it never fails: crypto/rand
+	return binary.LittleEndian.Uint64(b[:])
+}

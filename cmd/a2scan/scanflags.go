@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// askOptions are the flags that say how servers are asked. All commands that
+// ask have them.
+type askOptions struct {
+	cfg      scanner.Config
+	sourceIP netip.Addr
+	port     int
+	rcvbuf   int
+	sndbuf   int
+}
+
+// scanOptions are the flags of scan.
+type scanOptions struct {
+	ask askOptions
+
+	configFile string
+	inputFile  string
+	ports      targets.Ports
+	blocklists []string
+	allowlists []string
+	exclude    string
+	shuffle    bool
+	shards     int
+	shard      int
+
+	outputFile   string
+	copyTo       *memorySink // of the records, for who looks at them afterwards; nil: none
+	compress     output.Compression
+	metadataFile string
+	statusFile   string
+	dryRun       bool
+
+	cpuProfile, memProfile string
+}
+
+func newAskOptions() askOptions {
+	return askOptions{cfg: scanner.DefaultConfig(), rcvbuf: 8 << 20, sndbuf: 4 << 20}
+}
+
+func newScanOptions() *scanOptions {
+	return &scanOptions{
+		ask:        newAskOptions(),
+		ports:      targets.OnePort(targets.DefaultPort),
+		outputFile: "-",
+		shards:     1,
+	}
+}
+
+func (o *scanOptions) register(fs *flagSet) {
+	fs.group("Targets", func() {
+		fs.text(&o.inputFile, "input-file", "f", "FILE", "read targets from this file, one a line (default -, standard input, where no TARGET is given)")
+		add(fs, &o.ports, "target-ports", "p", "LIST", "ports and ranges for targets that name none", targets.ParsePorts, targets.Ports.String)
+		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "never ask the addresses in this file: prefixes and ranges, one a line")
+		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "ask only the addresses in this file")
+		fs.text(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
+		fs.toggle(&o.shuffle, "shuffle", "", "ask in random order")
+		fs.count64(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")
+		fs.count(&o.shards, "shards", "", "N", "cut the targets into as many disjoint parts")
+		fs.count(&o.shard, "shard", "", "I", "and scan this one of them, from 0")
+		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in the order in which they would be asked, and stop")
+	})
+	fs.group("Questions", func() { o.ask.registerQuestions(fs) })
+	fs.group("Output", func() {
+		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
+		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, output.Compression.String)
+		add(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial", parseFilter, formatFilter)
+		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep each datagram in the record, base64")
+		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the summary of the run to this file (default .meta.json behind the output file's name)")
+		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a line of JSON a second to this file")
+	})
+	fs.group("Speed", func() { o.ask.registerSpeed(fs) })
+	fs.group("Patience", func() { o.ask.registerPatience(fs) })
+	fs.group("Ending early, cleanly", func() {
+		fs.count64(&o.ask.cfg.MaxTargets, "max-targets", "n", "N", "after so many targets")
+		fs.count64(&o.ask.cfg.MaxResults, "max-results", "N", "N", "after so many records of status success")
+		fs.duration(&o.ask.cfg.MaxRuntime, "max-runtime", "", "D", "after this time")
+	})
+	fs.group("Socket", func() { o.ask.registerSocket(fs) })
+	fs.group("This program", func() {
+		fs.text(&o.configFile, "config", "", "FILE", "read flags from this file, one NAME = VALUE a line; those given here win")
+		registerVerbosity(fs)
+		fs.text(&o.cpuProfile, "cpuprofile", "", "FILE", "write a CPU profile")
+		fs.text(&o.memProfile, "memprofile", "", "FILE", "write a heap profile at the end")
+	})
+}
+
+func (o *askOptions) registerQuestions(fs *flagSet) {
+	add(fs, &o.cfg.Kinds, "query", "", "LIST", "what to ask for, of info, players and rules", parseKinds, formatKinds)
+	fs.toggle(&o.cfg.Sequential, "sequential", "", "one question of a server at a time")
+}
+
+func (o *askOptions) registerSpeed(fs *flagSet) {
+	fs.number(&o.cfg.Rate, "rate", "r", "N", "packets a second in all, retries included; 0: as fast as replies come")
+	fs.bits(&o.cfg.Bandwidth, "bandwidth", "B", "N", "bits a second out: 500K, 10M, 1G")
+	fs.number(&o.cfg.PerIPRate, "per-ip-rate", "", "N", "packets a second to one IP address; 0: no limit")
+	fs.count(&o.cfg.MaxInFlight, "max-in-flight", "c", "N", "targets open at once")
+}
+
+func (o *askOptions) registerPatience(fs *flagSet) {
+	fs.duration(&o.cfg.Timeout, "timeout", "", "D", "wait so long for the answer to the first try")
+	fs.count(&o.cfg.Retries, "retries", "", "N", "further tries on silence, for each question")
+	fs.duration(&o.cfg.TargetTimeout, "target-timeout", "t", "D", "a target's whole time")
+	add(fs, &o.cfg.ICMP, "icmp", "", "MODE", "an unreachable port ends a target (on), is ignored (off) or costs one try (retry)", parseICMP, formatICMP)
+}
+
+func (o *askOptions) registerSocket(fs *flagSet) {
+	add(fs, &o.sourceIP, "source-ip", "S", "ADDRESS", "send from this address", parseAddr, formatAddr)
+	fs.count(&o.port, "source-port", "", "PORT", "send from this port")
+	fs.size(&o.rcvbuf, "rcvbuf", "", "BYTES", "receive buffer to ask for: 512K, 16M")
+	fs.size(&o.sndbuf, "sndbuf", "", "BYTES", "send buffer to ask for")
+	fs.count(&o.cfg.Batch, "batch", "", "N", "packets a system call")
+}
+
+// local returns what the socket is bound to.
+func (o *askOptions) local() netip.AddrPort { return netip.AddrPortFrom(o.sourceIP, uint16(o.port)) }
+
+func (o *askOptions) validate() error {
+	errs := []error{o.cfg.Validate()}
+	if o.port > 65535 {
+		errs = append(errs, fmt.Errorf("--source-port %d is not a port; use 1 to 65535", o.port))
+	}
+	return errors.Join(errs...)
+}
+
+// validate returns all that is wrong with the flags, joined, before any file is opened.
+func (o *scanOptions) validate() error {
+	errs := []error{o.ask.validate()}
+	bad := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(o.shards < 1, "--shards %d is out of range; use 1 or more", o.shards)
+	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
+	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %v", new(targets.AddrSet).AddList(o.exclude))
+
+	// Two of our own outputs in one file would spoil both.
+	files := map[string]string{}
+	for _, f := range []struct{ flag, name string }{
+		{"--output-file", o.outputFile}, {"--metadata-file", o.metadataPath()}, {"--status-updates-file", o.statusFile},
+	} {
+		if f.name == "" || f.name == "-" {
+			continue
+		}
+		bad(files[f.name] != "", "%s and %s both name %s", files[f.name], f.flag, quote(f.name))
+		files[f.name] = f.flag
+	}
+	return errors.Join(errs...)
+}
+
+// metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
+func (o *scanOptions) metadataPath() string {
+	if o.metadataFile == "" && o.outputFile != "-" {
+		return o.outputFile + ".meta.json"
+	}
+	return o.metadataFile
+}
+
+// registerVerbosity registers the flags that the ui is set from.
+func registerVerbosity(fs *flagSet) {
+	fs.BoolP("quiet", "q", false, "no progress line and no remarks")
+	fs.BoolP("verbose", "v", false, "more remarks")
+}
+
+// setVerbosity takes over what registerVerbosity registered.
+func (u *ui) setVerbosity(fs *flagSet) {
+	u.quiet, _ = fs.GetBool("quiet")
+	u.verbose, _ = fs.GetBool("verbose")
+}
+
+// list registers a flag that may be given more than once.
+func (fs *flagSet) list(p *[]string, name, short, value, usage string) {
+	parse := func(s string) ([]string, error) { return append(*p, s), nil }
+	add(fs, p, name, short, value, usage+"; may be repeated", parse, func(l []string) string { return strings.Join(l, ",") })
+}
+
+var kindNames = []string{"info", "players", "rules"}
+
+func parseKinds(s string) (proto.Kinds, error) {
+	var k proto.Kinds
+	err := parseList(s, kindNames, func(i int) { k |= proto.Kind(i).Bit() })
+	return k, err
+}
+
+func formatKinds(k proto.Kinds) string {
+	var names []string
+	for i, n := range kindNames {
+		if k.Has(proto.Kind(i)) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func statusNames() []string {
+	var names []string
+	for s := range output.Status(output.NumStatuses) {
+		names = append(names, s.String())
+	}
+	return names
+}
+
+func parseFilter(s string) (scanner.StatusSet, error) {
+	var set scanner.StatusSet
+	err := parseList(s, statusNames(), func(i int) { set = set.Add(output.Status(i)) })
+	return set, err
+}
+
+func formatFilter(set scanner.StatusSet) string {
+	if set == 0 {
+		return ""
+	}
+	var names []string
+	for i, n := range statusNames() {
+		if set.Has(output.Status(i)) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+var icmpNames = []string{"on", "off", "retry"}
+
+func parseICMP(s string) (scanner.ICMPMode, error) {
+	for i, n := range icmpNames {
+		if s == n {
+			return scanner.ICMPMode(i), nil
+		}
+	}
+	return 0, fmt.Errorf("not one of %s", strings.Join(icmpNames, ", "))
+}
+
+func formatICMP(m scanner.ICMPMode) string { return icmpNames[m] }
+
+func parseCompression(s string) (output.Compression, error) {
+	c, err := output.ParseCompression(s)
+	if err != nil {
+		err = errors.New("not one of auto, none, zstd, gzip")
+	}
+	return c, err
+}
+
+func parseAddr(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return a, errors.New("not an IP address")
+	}
+	return a, nil
+}
+
+func formatAddr(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

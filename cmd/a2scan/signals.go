@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// A signalWatch turns interrupts into calls: the first asks for an orderly end,
+// the second for an immediate one, the third is left to the system, which ends
+// the process.
+type signalWatch struct {
+	ch   chan os.Signal
+	done chan struct{}
+	wg   sync.WaitGroup
+
+	mu    sync.Mutex
+	first syscall.Signal // 0: none came
+}
+
+// watchSignals begins to watch for SIGINT and SIGTERM. gently and atOnce are
+// called from another goroutine, once each at most.
+func watchSignals(gently, atOnce func()) *signalWatch {
+	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
+	signal.Notify(w.ch, syscall.SIGINT, syscall.SIGTERM)
+	w.wg.Go(func() {
+		for _, act := range []func(){gently, atOnce} {
+			select {
+			case s := <-w.ch:
+				w.note(s)
+				act()
+			case <-w.done:
+				return
+			}
+		}
+		signal.Stop(w.ch)
+	})
+	return w
+}
+
+func (w *signalWatch) note(s os.Signal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if sig, ok := s.(syscall.Signal); ok && w.first == 0 {
+		w.first = sig
+	}
+}
+
+// stop ends the watch and returns an *interrupted where a signal came, else nil.
+func (w *signalWatch) stop() error {
+	signal.Stop(w.ch)
+	close(w.done)
+	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.first == 0 {
+		return nil
+	}
+	return &interrupted{w.first}
+}
