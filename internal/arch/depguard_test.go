@@ -77,6 +77,7 @@ func readRules(file string) ([]rule, error) {
 	var list *[]string
 	for line := range strings.Lines(body) {
 		line = strings.TrimRight(line, "\n")
+		line, _, _ = strings.Cut(line, " # ")
 		word := strings.TrimSpace(line)
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		if word == "" || word[0] == '#' {
