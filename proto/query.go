@@ -81,11 +81,12 @@ type Query struct {
 	token  Challenge
 	tracks [NumKinds]track
 	why    [NumKinds]Reason // of failed tracks; NoReason: the evidence tells
+	former uint16           // the low half of the token before, 0: none
 	flags  queryFlags
-	icmp   Reason // where flags has queryRefused
+	icmp   Reason // what ICMP said, where it is only a try's end
 }
 
-type queryFlags uint16
+type queryFlags uint8
 
 const (
 	queryStarted    queryFlags = 1 << iota // start is set
@@ -94,7 +95,6 @@ const (
 	queryNoise                             // something came that does not
 	queryUnexpected                        // a well-formed reply came that was not asked for
 	queryInflate                           // a complete compressed reply waits for budget
-	queryRefused                           // ICMP spoke, and is only a try's end
 	queryChallenged                        // a challenge was taken
 	queryFragment                          // a part of a split reply came, and not the whole since
 )
@@ -368,6 +368,12 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 	if q.flags&queryToken != 0 && token == q.token {
 		return c.said(q, Duplicate)
 	}
+	if half := uint16(token); half != 0 && half == q.former {
+		return c.said(q, Duplicate) // of the challenge before, late: its answer is out
+	}
+	if q.flags&queryToken != 0 {
+		q.former = uint16(q.token)
+	}
 	q.token = token
 	q.flags |= queryToken | queryChallenged
 	for k := range q.tracks {
@@ -613,7 +619,6 @@ func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
 	if final {
 		return c.end(q, reason)
 	}
-	q.flags |= queryRefused
 	q.icmp = reason
 	return c.output(q)
 }
@@ -710,7 +715,7 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		return ReasonFragments, int(t.sent >> 16), int(t.sent & 0xFFFF)
 	case q.flags&queryFragment != 0 && (k == KindPlayers || k == KindRules) && t.attempts > 0:
 		return ReasonFragments, 0, 0 // there was no memory for them
-	case q.flags&queryRefused != 0:
+	case q.icmp != NoReason:
 		return q.icmp, 0, 0
 	case t.rounds > 0:
 		return ReasonChallenge, 0, 0

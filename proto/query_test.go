@@ -125,3 +125,20 @@ func TestNoRTTWhereAChallengeMayBeAnothers(t *testing.T) {
 	require.Equal(t, Answer, c.HandleDatagram(&q, 20*ms, infoReply).Verdict)
 	require.Negative(t, q.Result(KindInfo).RTT)
 }
+
+// A server that asks twice and sends everything twice repeats its first
+// challenge after its second: that is no third.
+func TestLateDuplicateOfTheChallengeBefore(t *testing.T) {
+	c := newClient(t, Config{})
+	var q Query
+	c.Begin(&q, WantInfo)
+	c.AppendTransmit(nil, &q, 0)
+	c.HandleDatagram(&q, 10*ms, challenge(1))
+	c.AppendTransmit(nil, &q, 10*ms)
+	c.HandleDatagram(&q, 20*ms, challenge(2))
+	c.AppendTransmit(nil, &q, 20*ms)
+	require.Equal(t, Duplicate, c.HandleDatagram(&q, 22*ms, challenge(1)).Verdict)
+	require.False(t, q.WantsSend())
+	require.Equal(t, Answer, c.HandleDatagram(&q, 30*ms, infoReply).Verdict)
+	require.Equal(t, 10*time.Millisecond, q.Result(KindInfo).RTT)
+}

@@ -97,7 +97,7 @@ type TruthTeller interface {
 func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	s := w.ServerAt(e)
 	t := Truth{Server: s, Want: want, ChallengedKnown: true, LeastRTT: s.Delay}
-	if s.Does.Has(WrongType) || s.Does.Has(Duplicate) && s.asksTwice() {
+	if s.Does.Has(WrongType) {
 		t.LeastRTT = 0
 	}
 	for k := range proto.Kind(3) {
