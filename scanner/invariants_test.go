@@ -163,7 +163,7 @@ func (e *Engine) checkInvariants(t testing.TB) {
 		for _, n := range w.ring {
 			open += int(n)
 		}
-		if open != w.open || w.limit < minWindow || w.limit > w.most {
+		if open != w.open || w.limit < min(minWindow, w.most) || w.limit > w.most {
 			t.Fatalf("window: %d open in the ring, %d counted; limit %d of %d", open, w.open, w.limit, w.most)
 		}
 	}
