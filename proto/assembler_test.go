@@ -131,6 +131,41 @@ func TestSetsRunOut(t *testing.T) {
 	require.Zero(t, c.ReassemblyUsed())
 }
 
+// TestEvictingItself: the oldest set of all may be the same server's. That leaves
+// it with the places that it had.
+func TestEvictingItself(t *testing.T) {
+	c := newClient(t, proto.Config{ReassemblyBytes: 64 << 10}) // 16 places
+	half := func(id uint32) []byte {
+		return cutter{dialect: proto.DialectSource, id: id, size: 20}.cut(rulesPayload(3))[0]
+	}
+	q := ask(c)
+	require.Equal(t, proto.Fragment, c.HandleDatagram(q, 10*millisecond, half(1)).Verdict)
+	for range 15 {
+		require.Equal(t, proto.Fragment, c.HandleDatagram(ask(c), 10*millisecond, half(1)).Verdict)
+	}
+	require.Zero(t, c.Evicted())
+	for id := range uint32(3) {
+		require.Equal(t, proto.Fragment, c.HandleDatagram(q, 10*millisecond, half(2+id)).Verdict)
+		require.EqualValues(t, 1+id, c.Evicted())
+	}
+	for id := range uint32(3) {
+		require.Equal(t, proto.Duplicate, c.HandleDatagram(q, 10*millisecond, half(2+id)).Verdict)
+	}
+}
+
+// TestEvictedIsNotSilent: a server whose only fragment had to make way was heard.
+func TestEvictedIsNotSilent(t *testing.T) {
+	c := newClient(t, proto.Config{ReassemblyBytes: 1 << 10})
+	large := cutter{dialect: proto.DialectSource, id: 1, size: 700}.cut(rulesPayload(100))[0]
+	q := ask(c)
+	require.Equal(t, proto.Fragment, c.HandleDatagram(q, 10*millisecond, large).Verdict)
+	require.Equal(t, proto.Fragment, c.HandleDatagram(ask(c), 10*millisecond, large).Verdict)
+	require.EqualValues(t, 1, c.Evicted())
+	require.True(t, c.HandleTimeout(q, 1000*millisecond).Done)
+	require.Equal(t, proto.Result{Reason: proto.ReasonFragments, Attempts: 1, RTT: -1}, q.Result(proto.KindRules))
+	require.True(t, q.Heard())
+}
+
 // TestThirdIDPushesOutTheOldest, also when the places of its server are not in
 // the order of age any more.
 func TestThirdIDPushesOutTheOldest(t *testing.T) {
@@ -229,6 +264,8 @@ func TestBombsCostATurnOnce(t *testing.T) {
 	for range 50 { // refused unopened: no budget needed
 		require.Equal(t, proto.Malformed, c.HandleDatagram(ask(c), 10*millisecond, bomb(0xFFFFFFFE)[0]).Verdict)
 	}
+	good := cutter{dialect: proto.DialectSource, id: 1, size: 4000, packed: true}.cut(rulesPayload(100))
+	require.Equal(t, proto.Answer, c.HandleDatagram(ask(c), 10*millisecond, good[0]).Verdict, "and none used")
 }
 
 // TestSplitCapturesInAnyOrder assembles every captured split reply in twenty

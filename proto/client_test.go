@@ -11,7 +11,16 @@ import (
 
 func TestClientDefaults(t *testing.T) {
 	c := newClient(t, proto.Config{})
-	q := ask(c)
+	q := new(proto.Query)
+	c.Begin(q, proto.WantRules)
+	_, started := q.Started()
+	require.False(t, started)
+	_, open := c.Deadline(q)
+	require.False(t, open)
+	q = ask(c)
+	start, started := q.Started()
+	require.True(t, started)
+	require.Zero(t, start)
 	at, open := c.Deadline(q)
 	require.True(t, open)
 	require.Equal(t, proto.Time(time.Second), at)

@@ -108,6 +108,10 @@ func TestConversationNoise(t *testing.T) {
 		require.Error(t, m.Err)
 		require.Empty(t, m.Body)
 	}
+	m, _ := c.Receive([]byte{1})
+	require.ErrorIs(t, m.Err, proto.ErrShort)
+	m, _ = c.Receive(make([]byte, 64))
+	require.ErrorIs(t, m.Err, proto.ErrType)
 	m, ok := c.Receive(canned["info"])
 	require.True(t, ok)
 	require.NoError(t, m.Err)
@@ -142,8 +146,10 @@ func TestConversationUnfinished(t *testing.T) {
 	sets, held := c.Held()
 	require.Zero(t, sets+held)
 
-	// Given up, the same id may begin anew.
+	// Given up, the same id may begin anew. What is complete can't be given up.
 	requireNumbers(t, c, first, 3)
+	require.False(t, c.Invalidate(1, false))
+	require.False(t, c.Invalidate(0, true))
 }
 
 // TestConversationForgets: ids that made way for newer ones leave no numbers behind.

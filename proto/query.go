@@ -544,7 +544,6 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	if at >= c.ceiling() {
 		return c.end(q, NoReason)
 	}
-	silent := true
 	for k := range q.tracks {
 		t := &q.tracks[k]
 		switch {
@@ -558,12 +557,9 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 			t.state = ready
 			t.flags |= trackRepeat
 		}
-		if t.state == answered {
-			silent = false
-		}
 	}
 	// A server that has said nothing at all to one kind is not asked the others.
-	if silent && q.flags&(queryHeard|queryNoise) == 0 && c.noneOpen(q) {
+	if q.flags&(queryHeard|queryNoise) == 0 && c.noneOpen(q) {
 		return c.end(q, NoReason)
 	}
 	c.release(q)
@@ -713,7 +709,7 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		return ReasonMalformed, 0, 0
 	case t.sent != 0:
 		return ReasonFragments, int(t.sent >> 16), int(t.sent & 0xFFFF)
-	case q.flags&queryFragment != 0 && (k == KindPlayers || k == KindRules) && t.attempts > 0:
+	case q.flags&queryFragment != 0 && (k == KindPlayers || k == KindRules):
 		return ReasonFragments, 0, 0 // there was no memory for them
 	case q.icmp != NoReason:
 		return q.icmp, 0, 0

@@ -281,6 +281,7 @@ func TestCompressedReplies(t *testing.T) {
 		{"a bomb that declares the limit", bomb(1 << 20), "size", nil},
 		{"a bomb that declares 4 GiB", bomb(0xFFFFFFFF), "limit", nil},
 		{"a stream cut short", [][]byte{cutter{dialect: proto.DialectSource, id: 7, size: 1 << 15, packed: true}.cut(payload)[0][:500]}, "size", nil},
+		{"the stream's own checksum wrong, at its very end", [][]byte{spoilt(good.cut(payload)[0])}, "checksum", nil},
 		{"a signature and nothing behind it", [][]byte{[]byte("\xFE\xFF\xFF\xFF\x07\x00\x00\x80\x01\x00\xE0\x04\x10\x00\x00\x00\x00\x00\x00\x00BZh9")}, "size", nil},
 		{"nothing but the inner header inside", cutter{dialect: proto.DialectSource, id: 7, size: 1248, packed: true}.cut(payload[:4]), "fragments", nil},
 	} {
@@ -297,6 +298,13 @@ func TestCompressedReplies(t *testing.T) {
 			require.Zero(t, held)
 		})
 	}
+}
+
+// spoilt returns d with its last whole byte turned over.
+func spoilt(d []byte) []byte {
+	d = bytes.Clone(d)
+	d[len(d)-2] ^= 0xFF // the last may be padding
+	return d
 }
 
 // bomb returns a reply of one fragment that decompresses to 4 MiB of zeros and
