@@ -177,6 +177,7 @@ func (e *Engine) Finished() bool {
 }
 
 // ReachedMaxResults reports whether Config.MaxResults records of success are written.
+// The Engine then settles no more, and is to be aborted.
 func (e *Engine) ReachedMaxResults() bool { return e.reached }
 
 // Output returns the records written since TakeOutput was last called.
@@ -230,6 +231,9 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		}
 		return
 	}
+	if e.reached {
+		return // the scan has what it wanted, and is about to be aborted
+	}
 	s := &e.slab.slots[i]
 	e.expectLess(now, s)
 	if s.heard++; s.heard == 0 {
@@ -261,6 +265,10 @@ func (e *Engine) expectLess(now proto.Time, s *slot) {
 func (e *Engine) HandleTimeout(now proto.Time) {
 	e.due = e.wheel.expire(now, e.due[:0])
 	for _, i := range e.due {
+		if e.reached {
+			e.rearm(i)
+			continue
+		}
 		s := &e.slab.slots[i]
 		if s.flags&slotPaced != 0 && s.paced <= now {
 			s.flags &^= slotPaced
@@ -294,6 +302,7 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 		}
 		if !e.keep(s, out.Body, uint32(out.Kind)) {
 			e.stats.NoMemory++
+			s.flags |= slotNoRoom
 			*out = e.client.Reject(&s.q, out.Kind, now)
 		}
 	case proto.Challenged:
@@ -519,10 +528,24 @@ func (e *Engine) Abort(now proto.Time) {
 	e.Stop()
 	for i := range e.slab.slots[:e.slab.fresh] {
 		if s := &e.slab.slots[i]; s.flags&slotLive != 0 {
+			if e.reached && e.answered(&s.q) {
+				// All it waits for is a better INFO; but there are results enough.
+				e.client.Reject(&s.q, proto.KindInfo, now)
+			}
 			e.client.Abort(&s.q, proto.ReasonAborted)
 			e.settle(now, uint32(i), "")
 		}
 	}
+}
+
+// answered reports whether all that was asked for is answered.
+func (e *Engine) answered(q *proto.Query) bool {
+	for k := proto.KindInfo; k <= proto.KindRules; k++ {
+		if e.cfg.Kinds.Has(k) && !q.Result(k).Answered {
+			return false
+		}
+	}
+	return true
 }
 
 // Deadline returns when the Engine has something to do by itself: a deadline,

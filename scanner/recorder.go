@@ -89,13 +89,16 @@ func (r *recorder) gather(e *Engine, s *slot, key mux.Key, now proto.Time, sendE
 
 	first, worst := -1, -1 // kinds: the first that failed, the one whose failure tells most
 	successes, asked := 0, 0
-	var worstResult proto.Result
+	var firstResult, worstResult proto.Result
 	for k := proto.KindInfo; k <= proto.KindRules; k++ {
 		if !e.cfg.Kinds.Has(k) {
 			continue
 		}
 		asked++
 		res := s.q.Result(k)
+		if res.Reason == proto.ReasonMalformed && s.flags&slotNoRoom != 0 {
+			res.Reason = reasonNoRoom
+		}
 		sec := output.Section{Attempts: res.Attempts, RTT: res.RTT}
 		sec.Status = statusOf(res)
 		rec.Attempts = max(rec.Attempts, res.Attempts)
@@ -108,7 +111,7 @@ func (r *recorder) gather(e *Engine, s *slot, key mux.Key, now proto.Time, sendE
 		} else {
 			sec.Error = r.text(res, proto.NumKinds, sendError)
 			if first < 0 {
-				first = int(k)
+				first, firstResult = int(k), res
 			}
 			if worst < 0 || weight[sec.Status] > weight[statusOf(worstResult)] {
 				worst, worstResult = int(k), res
@@ -131,13 +134,17 @@ func (r *recorder) gather(e *Engine, s *slot, key mux.Key, now proto.Time, sendE
 		rec.Status = output.Success
 	case successes > 0:
 		rec.Status = output.Partial
-		rec.Error = r.text(s.q.Result(proto.Kind(first)), proto.Kind(first), sendError)
+		rec.Error = r.text(firstResult, proto.Kind(first), sendError)
 	default:
 		rec.Status = statusOf(worstResult)
 		rec.Error = r.text(worstResult, proto.NumKinds, sendError)
 	}
 	r.asked = true
 }
+
+// reasonNoRoom is a Reason of the scanner's own: an answer was thrown away, and
+// asked for again in vain, because the memory for answers was used up.
+const reasonNoRoom proto.Reason = 255
 
 // weight ranks failures by how much they tell of a target that answered nothing.
 var weight = [output.NumStatuses]int{
@@ -277,7 +284,7 @@ func statusOf(r proto.Result) output.Status {
 		return output.Unreachable
 	case proto.ReasonSend:
 		return output.SendError
-	case proto.ReasonChallenge, proto.ReasonFragments, proto.ReasonUnexpected:
+	case proto.ReasonChallenge, proto.ReasonFragments, proto.ReasonUnexpected, reasonNoRoom:
 		return output.Incomplete
 	case proto.ReasonMalformed, proto.ReasonLoop:
 		return output.ProtocolError
@@ -329,6 +336,8 @@ func describe(res proto.Result) string {
 		return "only replies to other queries, after " + tries
 	case proto.ReasonMalformed:
 		return "the reply does not parse"
+	case reasonNoRoom:
+		return "answered, but there was no memory left to keep it; use a smaller --max-in-flight"
 	case proto.ReasonLoop:
 		return "challenge loop"
 	case proto.ReasonAborted:

@@ -31,6 +31,7 @@ const (
 	slotAnswer            // is in the list of those whose server waits
 	slotRetry             // is in the list of retries
 	slotRetries           // what it wants to send is a retry
+	slotNoRoom            // an answer found no memory
 )
 
 // A slab is a fixed number of slots, those in flight and the free ones.

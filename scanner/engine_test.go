@@ -1,0 +1,543 @@
+package scanner
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// Answers to challenges go before retries, and those before fresh targets.
+func TestOrderOfService(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.Rate = 2 // and two at once
+	r := newRig(t, cfg, rigTargets(10)...)
+	r.advance(600 * time.Millisecond)
+	require.Len(t, r.take(), 2) // targets 0 and 1
+	// Let both of them want something: 0 a retry (its second is over), 1 to answer.
+	r.e.budget.spend(r.now, 1, 0)
+	r.now += proto.Time(420 * time.Millisecond)
+	r.e.HandleTimeout(r.now)
+	require.NotZero(t, r.e.retries.head)
+	r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(1), Data: challengeReply(1)})
+	require.NotZero(t, r.e.answers.head)
+	r.e.checkInvariants(t)
+	r.advance(1600 * time.Millisecond)
+	sent := r.take()
+	require.GreaterOrEqual(t, len(sent), 3)
+	require.Equal(t, rigKey(1), sent[0].to, "whose server waits")
+	require.Equal(t, rigKey(0), sent[1].to, "the retry")
+	require.Equal(t, rigKey(2), sent[2].to, "the fresh one")
+}
+
+// The whole of a conversation about three queries: what goes out when.
+func TestThreeQueriesTakeTwoRoundTrips(t *testing.T) {
+	r := newRig(t, rigConfig(allKinds), rigTargets(1)...)
+	require.Equal(t, "T", r.takeTypes())
+	r.reply(rigKey(0), challengeReply(1))
+	require.Equal(t, "TUV", r.takeTypes())
+	r.now += proto.Time(40 * time.Millisecond)
+	r.reply(rigKey(0), rulesReply("a", "b"))
+	r.now += proto.Time(time.Millisecond)
+	r.reply(rigKey(0), playersReply("p"))
+	r.now += proto.Time(time.Millisecond)
+	r.reply(rigKey(0), infoReply("n"))
+	rec := r.record(0)
+	require.Equal(t, output.Success, rec.Status)
+	require.Equal(t, 4, rec.PacketsSent)
+	require.Equal(t, 4, rec.PacketsReceived)
+	require.EqualValues(t, 9+len(rulesReply("a", "b"))+len(playersReply("p"))+len(infoReply("n")), rec.BytesReceived)
+	require.Equal(t, 40.0, *rec.Rules.RTTMS)
+	require.Equal(t, 41.0, *rec.Players.RTTMS)
+	require.Equal(t, 42.0, *rec.Info.RTTMS)
+	require.Equal(t, 42.0, *rec.RTTMS, "the first section's")
+	require.Equal(t, 42.0, *rec.DurationMS)
+	require.Equal(t, "2027-01-15T08:00:00.001Z", rec.Timestamp.Format(time.RFC3339Nano))
+	require.Equal(t, "b", rec.Rules.List[0].Value)
+	require.Equal(t, "p", rec.Players.List[0].Name)
+	require.Equal(t, "n", *rec.Info.Name)
+	r.finish()
+	st := r.e.Stats()
+	require.EqualValues(t, 1, st.Challenges)
+	require.Zero(t, st.Retransmits)
+	for k := proto.KindInfo; k <= proto.KindRules; k++ {
+		require.EqualValues(t, 1, st.Sections[k][output.Success])
+	}
+	require.EqualValues(t, 42*time.Millisecond, st.RTTMax)
+	require.InEpsilon(t, 42*time.Millisecond, st.RTT[0], 0.04)
+}
+
+func TestSequentialAsksOneAtATime(t *testing.T) {
+	cfg := rigConfig(allKinds)
+	cfg.Sequential = true
+	r := newRig(t, cfg, rigTargets(1)...)
+	r.reply(rigKey(0), challengeReply(1))
+	require.Equal(t, "TT", r.takeTypes())
+	r.reply(rigKey(0), infoReply("x"))
+	require.Equal(t, "U", r.takeTypes())
+	r.reply(rigKey(0), playersReply())
+	require.Equal(t, "V", r.takeTypes())
+	r.reply(rigKey(0), rulesReply())
+	require.Equal(t, output.Success, r.record(0).Status)
+	r.finish()
+}
+
+// Targets that are not asked have a record at once, with what is known of them.
+func TestRefusedTargets(t *testing.T) {
+	list := []targets.Target{
+		{Key: rigKey(1), Seq: 4, Refusal: targets.Blocked, Reason: "the address is on the blocklist"},
+		{Seq: 5, Refusal: targets.Resolve, Reason: "no such host", Origin: &targets.Origin{Input: "gone.example", Tag: "eu"}},
+		{Key: mux.Key{Port: 27016}, Seq: 6, Refusal: targets.Invalid, Reason: "nowhere", Origin: &targets.Origin{Input: "odd.example:27016"}},
+		{Key: rigKey(2), Seq: 7, Refusal: targets.Blocked},
+	}
+	r := newRig(t, rigConfig(allKinds), list...)
+	require.Empty(t, r.take())
+	for _, c := range []struct {
+		seq    uint64
+		status output.Status
+		words  string
+	}{
+		{4, output.Blocked, "the address is on the blocklist"},
+		{5, output.ResolveError, "no such host"},
+		{6, output.InvalidInput, "nowhere"},
+		{7, output.Blocked, "blocked"},
+	} {
+		rec := r.record(c.seq)
+		require.Equal(t, c.status, rec.Status)
+		require.Equal(t, c.words, *rec.Error)
+		for _, s := range []output.ParsedSection{rec.Info.ParsedSection, rec.Players.ParsedSection, rec.Rules.ParsedSection} {
+			require.Equal(t, c.status, s.Status)
+			require.Equal(t, c.words, *s.Error)
+			require.Zero(t, s.Attempts)
+		}
+		require.Zero(t, *rec.DurationMS)
+		require.Zero(t, rec.PacketsSent)
+		require.Nil(t, rec.RTTMS)
+		require.Nil(t, rec.Raw)
+	}
+	require.Equal(t, "192.0.2.1", *r.record(4).IP)
+	require.Equal(t, "gone.example", *r.record(5).Input)
+	require.Equal(t, "eu", *r.record(5).Tag)
+	require.Nil(t, r.record(5).IP)
+	require.EqualValues(t, 27016, *r.record(6).Port)
+	st := r.e.Stats()
+	require.EqualValues(t, 4, st.Done)
+	require.Zero(t, st.Sections, "nobody was asked")
+	r.finish()
+}
+
+// -N is exact: what answers in the same moment as the last one is aborted.
+func TestMaxResultsIsExact(t *testing.T) {
+	for name, late := range map[string]bool{"answers in one batch": false, "graces that end together": true} {
+		t.Run(name, func(t *testing.T) {
+			cfg := rigConfig(proto.WantInfo)
+			cfg.MaxResults = 3
+			r := newRig(t, cfg, rigTargets(20)...)
+			reply := infoReply("x")
+			if late {
+				reply = goldSourceReply("x") // is waited with, for an 'I' behind it
+			}
+			r.e.BeginTurn()
+			for i := range 10 {
+				r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
+				r.e.checkInvariants(t)
+			}
+			for !r.e.ReachedMaxResults() {
+				r.now += tick
+				r.e.HandleTimeout(r.now)
+			}
+			r.e.Abort(r.now)
+			r.fill()
+			require.True(t, r.e.Finished())
+			require.Len(t, r.records, 20)
+			st := r.e.Stats()
+			require.EqualValues(t, 3, st.Statuses[output.Success])
+			require.EqualValues(t, 17, st.Statuses[output.Aborted])
+			require.EqualValues(t, 17, st.Aborted)
+			require.EqualValues(t, 3, st.Done)
+			r.finish()
+		})
+	}
+}
+
+// --filter keeps records out of the file and in the counts.
+func TestFilter(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.Filter = StatusSet(0).Add(output.Refused).Add(output.Success)
+	cfg.Retries = 0
+	cfg.MaxResults = 2
+	r := newRig(t, cfg, rigTargets(4)...)
+	r.reply(rigKey(0), infoReply("x"))
+	r.icmp(rigKey(1), mux.PortUnreachable)
+	r.finish()
+	require.Len(t, r.records, 2)
+	st := r.e.Stats()
+	require.EqualValues(t, 4, st.Done)
+	require.EqualValues(t, 2, st.Records)
+	require.EqualValues(t, 2, st.Filtered)
+	require.EqualValues(t, 2, st.Statuses[output.Timeout])
+	require.False(t, r.e.ReachedMaxResults())
+}
+
+// Hold keeps fresh targets out and nothing else.
+func TestHold(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.MaxInFlight = 2
+	r := newRig(t, cfg, rigTargets(3)...)
+	r.e.Hold(true)
+	r.reply(rigKey(0), challengeReply(1))
+	r.reply(rigKey(1), infoReply("x"))
+	require.Len(t, r.take(), 3, "two targets and an answer")
+	r.advance(1500 * time.Millisecond)
+	require.Len(t, r.take(), 1, "a retry")
+	r.e.Hold(false)
+	r.turn()
+	require.Equal(t, rigKey(2), r.take()[0].to)
+	r.finish()
+}
+
+// Stop lets what is in flight go on and takes no more; what waits for its address is
+// not counted.
+func TestStop(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.PerIPRate = 1
+	list := rigTargets(20)
+	for i := range list {
+		list[i].Key = rigKey(0)
+		list[i].Key.Port += uint16(i)
+	}
+	r := newRig(t, cfg, list...)
+	require.Equal(t, hostBurst, r.e.InFlight())
+	require.Equal(t, 20-hostBurst, r.e.Stats().Parked)
+	r.e.Stop()
+	require.False(t, r.e.NeedsTargets())
+	require.Zero(t, r.e.Stats().Parked)
+	require.False(t, r.e.Finished())
+	r.finish()
+	require.Len(t, r.records, hostBurst)
+	require.EqualValues(t, hostBurst, r.e.Stats().Done)
+}
+
+func TestNeedsTargets(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.MaxInFlight = 2
+	e, err := NewEngine(cfg, time.Unix(0, 0))
+	require.NoError(t, err)
+	require.True(t, e.NeedsTargets())
+	require.False(t, e.Finished(), "more may come")
+	_, ok := e.Deadline(0)
+	require.False(t, ok, "nothing to do without targets")
+	e.Feed(rigTargets(3))
+	require.False(t, e.NeedsTargets())
+	tx := mux.NewBatch(10, maxRequest)
+	e.Fill(proto.Time(time.Second), tx)
+	require.False(t, e.NeedsTargets(), "one waits for a slot")
+	e.HandlePacket(proto.Time(time.Second), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
+	e.Fill(proto.Time(time.Second), tx)
+	require.True(t, e.NeedsTargets())
+	e.EndFeed()
+	require.False(t, e.NeedsTargets())
+	require.False(t, e.Finished())
+	e.Abort(proto.Time(time.Second))
+	require.True(t, e.Finished())
+}
+
+// Abort settles all that is in flight, whatever it was doing, and what was answered
+// until then stays.
+func TestAbort(t *testing.T) {
+	r := newRig(t, rigConfig(allKinds), rigTargets(10)...)
+	r.reply(rigKey(1), infoReply("x"))
+	r.reply(rigKey(2), challengeReply(1))
+	r.reply(rigKey(3), fragments(1, 8, rulesReply("a", "b"))[0])
+	r.reply(rigKey(4), challengeReply(2))
+	r.reply(rigKey(4), infoReply("x"), playersReply(), rulesReply())
+	r.e.Abort(r.now)
+	r.e.checkInvariants(t)
+	r.fill()
+	require.True(t, r.e.Finished())
+	require.Len(t, r.records, 10)
+	require.Equal(t, output.Aborted, r.record(0).Status)
+	require.Equal(t, "the scan stopped first", *r.record(0).Error)
+	require.Equal(t, output.Partial, r.record(1).Status)
+	require.Equal(t, output.Aborted, r.record(1).Players.Status)
+	require.Equal(t, output.Success, r.record(1).Info.Status)
+	require.Equal(t, output.Aborted, r.record(2).Status)
+	require.Equal(t, output.Aborted, r.record(3).Status)
+	require.Equal(t, output.Success, r.record(4).Status)
+	st := r.e.Stats()
+	require.EqualValues(t, 10, st.Done+st.Aborted)
+	require.EqualValues(t, 8, st.Aborted)
+	r.e.Abort(r.now)
+	r.finish()
+	require.Len(t, r.records, 10)
+}
+
+// What the system refuses to send ends that target, and is not counted as sent.
+func TestSendFailed(t *testing.T) {
+	r := newRig(t, rigConfig(allKinds), rigTargets(3)...)
+	sent := r.take()
+	r.e.SendFailed(r.now, &mux.Packet{Peer: rigKey(1), Data: sent[1].data}, &mux.PeerError{Err: syscall.ENETUNREACH})
+	r.e.checkInvariants(t)
+	r.fill()
+	rec := r.record(1)
+	require.Equal(t, output.SendError, rec.Status)
+	require.Equal(t, "send: "+syscall.ENETUNREACH.Error(), *rec.Error)
+	require.Equal(t, output.SendError, rec.Info.Status)
+	require.Zero(t, rec.PacketsSent)
+	st := r.e.Stats()
+	require.EqualValues(t, 2, st.Sent)
+	require.EqualValues(t, 50, st.BytesSent)
+	require.EqualValues(t, 1, st.SendErrors)
+
+	// Of a target that has ended meanwhile it is only counted.
+	r.reply(rigKey(0), challengeReply(1))
+	r.reply(rigKey(0), infoReply("x"), playersReply(), rulesReply())
+	r.e.SendFailed(r.now, &mux.Packet{Peer: rigKey(0), Data: sent[0].data}, &mux.PeerError{Err: syscall.EPERM})
+	require.Equal(t, output.Success, r.record(0).Status)
+	r.finish()
+}
+
+// With --raw a record holds every datagram both ways, in order and with its time.
+func TestRaw(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo | proto.WantRules)
+	cfg.Raw = true
+	r := newRig(t, cfg, rigTargets(2)...)
+	k := rigKey(0)
+	type item struct {
+		at   float64
+		dir  string
+		data []byte
+	}
+	var want []item
+	note := func(dir string, list ...[]byte) {
+		for _, b := range list {
+			want = append(want, item{time.Duration(r.now-proto.Time(time.Millisecond)).Seconds() * 1000, dir, b})
+		}
+	}
+	step := func(list ...[]byte) {
+		r.now += proto.Time(7250 * time.Microsecond)
+		note("rx", list...)
+		r.reply(k, list...)
+		for _, p := range r.take() {
+			note("tx", p.data)
+		}
+	}
+	note("tx", r.take()[0].data)
+	step(challengeReply(9))
+	step([]byte("noise"), []byte{})
+	step(fragments(1, 10, rulesReply("name", "a value"))...)
+	step(infoReply("x"))
+	rec := r.record(0)
+	require.Equal(t, output.Success, rec.Status)
+	require.Len(t, rec.Raw, len(want))
+	for i, w := range want {
+		require.Equal(t, w.dir, rec.Raw[i].Dir, "%d", i)
+		require.InDelta(t, w.at, rec.Raw[i].TMS, 0.0005, "%d", i)
+		require.Equal(t, string(w.data), string(rec.Raw[i].Data), "%d", i)
+	}
+	r.finish()
+	require.Len(t, r.record(1).Raw, 3, "a silent one has what was sent")
+}
+
+// When the memory for answers is used up no targets are taken in, answers that find no
+// room are asked for again, and where that fails too the record says whose fault it was.
+func TestAnswersWithoutMemory(t *testing.T) {
+	for chunks, enough := range map[int]bool{8: false, 24: true} {
+		cfg := rigConfig(allKinds)
+		cfg.Timeout, cfg.Retries = 100*time.Millisecond, 5
+		e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+		require.NoError(t, err)
+		e.store = proto.NewArena(chunks * 256)
+		r := &rig{t: t, e: e, now: proto.Time(time.Second), tx: mux.NewBatch(10, maxRequest), records: map[uint64]output.ParsedRecord{}}
+		e.Feed(rigTargets(20))
+		e.EndFeed()
+		r.fill()
+		require.Equal(t, 20, e.InFlight(), "nothing is kept yet")
+		for i := range 20 {
+			r.reply(rigKey(i), challengeReply(1))
+			r.reply(rigKey(i), infoReply("x"))
+		}
+		require.False(t, e.accepts())
+		for !e.Finished() {
+			sent := r.take()
+			slices.SortStableFunc(sent, func(a, b sentPacket) int { return int(a.data[4]) - int(b.data[4]) })
+			for _, p := range sent { // all players before all rules
+				switch p.data[4] {
+				case proto.TypeInfoRequest:
+					r.reply(p.to, infoReply("x"))
+				case proto.TypePlayersRequest:
+					r.reply(p.to, playersReply("p"))
+				case proto.TypeRulesRequest:
+					r.reply(p.to, rulesReply("a", "b"))
+				}
+			}
+			r.advance(10 * time.Millisecond)
+		}
+		require.NotZero(t, e.Stats().NoMemory)
+		for i := range 20 {
+			rec := r.record(uint64(i))
+			if enough {
+				require.Equal(t, output.Success, rec.Status, "%v", words(rec.Error))
+			} else if rec.Status != output.Success {
+				require.Contains(t, []output.Status{output.Partial, output.Incomplete}, rec.Status)
+				require.Contains(t, *rec.Error, "no memory")
+			}
+		}
+		r.finish()
+	}
+}
+
+// An answer that does not decode is not the answer: the next try's may be.
+func TestUndecodableAnswerIsAskedForAgain(t *testing.T) {
+	r := newRig(t, rigConfig(proto.WantInfo|proto.WantPlayers), rigTargets(1)...)
+	k := rigKey(0)
+	r.reply(k, infoReply("x")[:10])
+	require.Equal(t, "T", r.takeTypes(), "PLAYERS wait for it as before")
+	r.advance(1100 * time.Millisecond)
+	require.Equal(t, "T", r.takeTypes())
+	r.reply(k, infoReply("good"))
+	require.Equal(t, "U", r.takeTypes())
+	r.reply(k, playersReply())
+	rec := r.record(0)
+	require.Equal(t, output.Success, rec.Status)
+	require.Equal(t, "good", *rec.Info.Name)
+	require.Nil(t, rec.Info.RTTMS)
+	require.EqualValues(t, 1, r.e.Stats().Malformed)
+	r.finish()
+}
+
+// One address gets no more than its rate, retries and challenges included, while
+// others overtake.
+func TestPerIPRate(t *testing.T) {
+	cfg := rigConfig(allKinds)
+	cfg.PerIPRate = 20
+	cfg.Timeout = 300 * time.Millisecond
+	cfg.TargetTimeout = 3 * time.Second
+	list := rigTargets(40)
+	for i := range 30 {
+		list[i].Key = rigKey(0)
+		list[i].Key.Port += uint16(i)
+	}
+	r := newRig(t, cfg, list...)
+	require.Equal(t, hostBurst+10, r.e.InFlight(), "the other addresses are not kept waiting")
+	byAddress := map[uint64][]proto.Time{}
+	token := map[mux.Key]bool{}
+	for steps := 0; !r.e.Finished(); steps++ {
+		require.Less(t, steps, 20_000)
+		for _, p := range r.take() {
+			byAddress[p.to.Lo] = append(byAddress[p.to.Lo], p.at)
+			if p.to.Port%3 != 0 && p.to.Lo == rigKey(0).Lo && !token[p.to] {
+				token[p.to] = true
+				r.reply(p.to, challengeReply(1))
+			}
+		}
+		at, ok := r.e.Deadline(r.now)
+		require.True(t, ok)
+		r.now = max(at, r.now+1000)
+		r.turn()
+	}
+	for lo, at := range byAddress {
+		requireWindows(t, at, 20, hostBurst)
+		if lo == rigKey(0).Lo {
+			require.Greater(t, len(at), 100)
+			took := at[len(at)-1].Sub(at[0]).Seconds()
+			require.Greater(t, float64(len(at)), 0.8*20*took, "the address gets its rate")
+		}
+	}
+	r.finish()
+	require.Len(t, r.records, 40)
+}
+
+// A target that waits for its address ends by its own time all the same.
+func TestPerIPRateDoesNotHoldATarget(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.PerIPRate = 0.01
+	cfg.TargetTimeout = 4 * time.Second
+	r := newRig(t, cfg, rigTargets(1)...)
+	for token := range proto.Challenge(4) {
+		r.reply(rigKey(0), challengeReply(token+1))
+	}
+	require.Len(t, r.take(), hostBurst)
+	r.finish()
+	require.InDelta(t, 4000, *r.record(0).DurationMS, 5)
+	require.Empty(t, r.take(), "the retry would have come a hundred seconds later")
+}
+
+// Compressed replies are inflated a little in each turn, and those that must wait are
+// not forgotten.
+func TestInflationIsSpreadOverTurns(t *testing.T) {
+	var pairs []string
+	for i := range 1500 {
+		pairs = append(pairs, fmt.Sprintf("rule%04d", i), "a value that is repeated very often, and long")
+	}
+	message := rulesReply(pairs...)
+	sp := prototest.Splitter{Dialect: proto.DialectSource, Size: 60_000, ID: 3, Packed: prototest.AppendBZip2(nil, message)}
+	require.Equal(t, 1, sp.Fragments(message))
+	reply := sp.AppendFragment(nil, message, 0)
+	const n = 30
+	r := newRig(t, rigConfig(proto.WantRules), rigTargets(n)...)
+	r.e.BeginTurn()
+	for i := range n {
+		r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
+	}
+	r.e.checkInvariants(t)
+	first := n - r.e.InFlight()
+	require.Positive(t, first)
+	require.Less(t, first, n, "the budget of a turn is used up")
+	before := r.now
+	for !r.e.Finished() {
+		at, ok := r.e.Deadline(r.now)
+		require.True(t, ok)
+		require.LessOrEqual(t, at, r.now+2*tick, "the next turn is soon")
+		r.now = max(at, r.now+1000)
+		r.turn()
+	}
+	require.Less(t, r.now.Sub(before), 500*time.Millisecond)
+	require.Len(t, r.records, n)
+	for i := range n {
+		rec := r.record(uint64(i))
+		require.Equal(t, output.Success, rec.Status, "%v", words(rec.Error))
+		require.Equal(t, 1500, *rec.Rules.Count)
+		require.Len(t, rec.Rules.List, 1500)
+		require.Equal(t, 1, rec.PacketsSent)
+	}
+	r.finish()
+}
+
+// The engine is a value of its inputs and its seed.
+func TestDeterminism(t *testing.T) {
+	run := func(seed uint64) string {
+		var all []byte
+		cfg := simConfig()
+		cfg.Kinds = allKinds
+		cfg.MaxInFlight = 100
+		s := newSim(t, cfg, prototest.Shares{Challenge: 50, Silent: 5, Split: 20, Loss: 10, DelayMin: time.Millisecond, DelayMax: 80 * time.Millisecond}, seed, 200)
+		s.sink = func(b []byte) { all = append(all, b...) }
+		s.run()
+		return string(all)
+	}
+	require.Equal(t, run(1), run(1))
+	require.NotEqual(t, run(1), run(2))
+}
+
+// A closed loop opens its window to servers that answer, and not to those that are silent.
+func TestClosedLoopNeedsNoRate(t *testing.T) {
+	cfg := simConfig()
+	cfg.MaxInFlight = 20_000
+	s := newSim(t, cfg, prototest.Shares{Silent: 50, DelayMin: 20 * time.Millisecond, DelayMax: 30 * time.Millisecond}, simSeed(t, 5), 20_000)
+	s.e.SetReceiveBuffer(4 << 20)
+	require.NotZero(t, s.e.Window())
+	s.run()
+	require.EqualValues(t, 10_000, s.e.Stats().Statuses[output.Success]+s.e.Stats().Statuses[output.Timeout]-10_000)
+	require.LessOrEqual(t, s.e.Window(), cfg.MaxInFlight)
+	s.requireEmpty()
+}
