@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func (o *farmOptions) register(fs *flagSet) {
 		} {
 			fs.number(f.share, f.name, "", "P", f.usage)
 		}
-		add(fs, &o.delay, "delay", "", "MIN:MAX", "time from a request to its answer", parseSpan, formatSpan)
+		add(fs, &o.delay, "delay", "", "MIN:MAX", "time from a request to its answer, in milliseconds or as durations", parseSpan, formatSpan)
 	})
 }
 
@@ -84,15 +85,23 @@ type span struct{ min, max time.Duration }
 
 func parseSpan(s string) (span, error) {
 	first, second, both := strings.Cut(s, ":")
-	lo, err := time.ParseDuration(first)
+	lo, err := parseDelay(first)
 	hi := lo
 	if both && err == nil {
-		hi, err = time.ParseDuration(second)
+		hi, err = parseDelay(second)
 	}
 	if err != nil {
-		return span{}, withHint(errors.New("not MIN:MAX"), "write two durations, such as 20ms:80ms")
+		return span{}, withHint(errors.New("not MIN:MAX"), "write two numbers of milliseconds, such as 20:80, or durations, such as 20ms:1s")
 	}
 	return span{lo, hi}, nil
+}
+
+// parseDelay reads a duration, or a plain number of milliseconds.
+func parseDelay(s string) (time.Duration, error) {
+	if ms, err := strconv.ParseFloat(s, 64); err == nil && ms >= 0 && ms <= 1e9 {
+		return time.Duration(ms * float64(time.Millisecond)), nil
+	}
+	return time.ParseDuration(s)
 }
 
 func formatSpan(s span) string {

@@ -58,6 +58,9 @@ func (r *scanRun) fillMetadata(m *output.Metadata, result *scanner.Result) {
 	if r.options.compress.For(r.options.outputFile) != output.CompressNone {
 		m.Output.CompressedBytes = &result.Output.Committed
 	}
+	if r.options.earlier != nil {
+		r.options.earlier.count(m)
+	}
 }
 
 // writeMetadata writes m where it was asked for.
@@ -136,7 +139,7 @@ func inputCounts(c targets.Counts, s *scanner.Stats) output.InputCounts {
 	return output.InputCounts{
 		Lines:      c.Lines,
 		Targets:    s.Done + s.Aborted,
-		Duplicates: c.Duplicates + s.Twins,
+		Duplicates: c.Duplicates,
 		Invalid:    c.Invalid,
 		Blocked:    c.Blocked,
 	}

@@ -127,7 +127,7 @@ func wordAfter(line, mark []byte) (output.Status, bool) {
 
 // definingFlags are those that decide which target has which number, and what
 // it is asked: a file may only hold the records of one choice of them.
-var definingFlags = []string{"query", "shards", "shard", "target-ports", "exclude", "shuffle"}
+var definingFlags = []string{"query", "shards", "shard", "target-ports", "exclude", "shuffle", "filter"}
 
 // The keys under which the metadata's config says what the input was.
 const (
@@ -135,13 +135,17 @@ const (
 	configInput     = "input_sha256"     // the file of targets
 	configBlocklist = "blocklist_sha256" // the files of --blocklist-file
 	configAllowlist = "allowlist_sha256"
-	stdinDigest     = "stdin" // it can't be read twice
+	stdinDigest     = "unknown" // standard input or a pipe: it can be read once only
 )
 
 // compareRuns refuses to go on with another scan than the one whose records are
 // in the file.
 func (a *app) compareRuns(fs *flagSet, o *scanOptions, args []string) error {
 	path := o.metadataPath()
+	if path == "-" {
+		a.ui.notef("no metadata file is read: that this is the same scan can't be checked")
+		return nil
+	}
 	m, err := output.ReadMetadata(path)
 	if errors.Is(err, os.ErrNotExist) {
 		a.ui.notef("%s is missing: that this is the same scan can't be checked", clean(path))
@@ -202,6 +206,26 @@ func describeValue(s string) string {
 	return clean(s)
 }
 
+// count adds what the earlier run did to the metadata of this one, which then
+// is about all that the file holds.
+func (r *resumption) count(m *output.Metadata) {
+	add := func(sum, more *output.StatusCounts) {
+		for i, n := range more {
+			sum[i] += n
+		}
+	}
+	n := r.done.Len()
+	m.Input.Targets += n
+	m.Targets.Done += n
+	add(&m.Statuses, &r.statuses)
+	add(&m.Sections.Info, &r.sections.Info)
+	add(&m.Sections.Players, &r.sections.Players)
+	add(&m.Sections.Rules, &r.sections.Rules)
+	m.Output.Records += r.kept.Lines
+	m.Output.Bytes += r.kept.Bytes
+	m.Notes = append(m.Notes, fmt.Sprintf("resumed: %d of the targets were done by an earlier run; times, packets and rates are this run's", n))
+}
+
 // inputConfig describes what the targets follow from.
 func inputConfig(o *scanOptions, args []string) (map[string]string, error) {
 	m := map[string]string{configTargets: strings.Join(args, " ")}
@@ -233,18 +257,16 @@ func digest(files []string) (string, error) {
 	}
 	h := sha256.New()
 	for _, name := range files {
+		if info, err := os.Stat(name); err != nil {
+			return "", err
+		} else if !info.Mode().IsRegular() {
+			return stdinDigest, nil
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			return "", err
 		}
-		info, err := f.Stat()
-		if err == nil && !info.Mode().IsRegular() {
-			f.Close()
-			return stdinDigest, nil
-		}
-		if err == nil {
-			_, err = io.Copy(h, f)
-		}
+		_, err = io.Copy(h, f)
 		f.Close()
 		if err != nil {
 			return "", err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"time"
 
@@ -63,6 +64,11 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 }
 
 func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error) {
+	if o.resume {
+		if o.earlier, err = a.openEarlier(fs, o, args); err != nil {
+			return err
+		}
+	}
 	list, closeList, err := a.openTargets(o, args)
 	if err != nil {
 		return err
@@ -90,19 +96,20 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 	if err != nil {
 		return errors.Join(err, sink.Close())
 	}
-	r := &scanRun{app: a, flags: fs, options: o, list: list, port: port, scanner: s, status: status.w}
+	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, list: list, port: port, scanner: s, status: status.w}
 	return r.do()
 }
 
 // A scanRun is one scan that is under way.
 type scanRun struct {
 	*app
-	flags   *flagSet
-	options *scanOptions
-	list    *targets.List
-	port    *watchedPort
-	scanner *scanner.Scanner
-	status  io.Writer
+	flags      *flagSet
+	options    *scanOptions
+	targetArgs []string
+	list       *targets.List
+	port       *watchedPort
+	scanner    *scanner.Scanner
+	status     io.Writer
 }
 
 // openTargets opens all that says whom to ask.
@@ -110,7 +117,7 @@ func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(),
 	cfg := targets.Config{
 		Args:       args,
 		Ports:      o.ports,
-		Dedup:      true,
+		Dedup:      !o.noDedup,
 		Shuffle:    o.shuffle,
 		Seed:       o.ask.cfg.Seed,
 		Shards:     uint64(o.shards),
@@ -124,6 +131,9 @@ func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(),
 			}
 			a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
 		},
+	}
+	if o.earlier != nil {
+		cfg.Done = &o.earlier.done
 	}
 	var errs []error
 	for _, l := range []struct {
@@ -255,7 +265,7 @@ func (a *app) openRecords(o *scanOptions) (output.Sink, error) {
 			}
 		}
 	}
-	sink, err := output.OpenSink(o.outputFile, output.SinkOptions{Compression: o.compress})
+	sink, err := output.OpenSink(o.outputFile, output.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
 	if err != nil {
 		return nil, fmt.Errorf("cannot write records: %w", err)
 	}
@@ -299,6 +309,13 @@ func (r *scanRun) do() error {
 		total = n
 	}
 	m := r.newMetadata(time.Now())
+	if r.options.outputFile != "-" {
+		input, err := inputConfig(r.options, r.targetArgs)
+		if err != nil {
+			return err
+		}
+		maps.Copy(m.Config, input)
+	}
 	if path := r.options.metadataPath(); path != "" && path != "-" {
 		// Written now, so that a bad path is found now, and so that a scan that
 		// is killed has said what it was.

@@ -32,11 +32,14 @@ type scanOptions struct {
 	blocklists []string
 	allowlists []string
 	exclude    string
+	noDedup    bool
 	shuffle    bool
 	shards     int
 	shard      int
 
 	outputFile   string
+	resume       bool
+	earlier      *resumption // what the output file holds already, nil: nothing
 	copyTo       *memorySink // of the records, for who looks at them afterwards; nil: none
 	compress     output.Compression
 	metadataFile string
@@ -66,6 +69,7 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "never ask the addresses in this file: prefixes and ranges, one a line")
 		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "ask only the addresses in this file")
 		fs.text(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
+		fs.toggle(&o.noDedup, "no-dedup", "", "ask a target again where the list names it again; saves 7 bytes a target")
 		fs.toggle(&o.shuffle, "shuffle", "", "ask in random order")
 		fs.count64(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")
 		fs.count(&o.shards, "shards", "", "N", "cut the targets into as many disjoint parts")
@@ -75,6 +79,7 @@ func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Questions", func() { o.ask.registerQuestions(fs) })
 	fs.group("Output", func() {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
+		fs.toggle(&o.resume, "resume", "", "go on with the scan whose records the output file holds")
 		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, output.Compression.String)
 		add(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial", parseFilter, formatFilter)
 		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep each datagram in the record, base64")
@@ -146,6 +151,9 @@ func (o *scanOptions) validate() error {
 	bad(o.shards < 1, "--shards %d is out of range; use 1 or more", o.shards)
 	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
 	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %v", new(targets.AddrSet).AddList(o.exclude))
+
+	bad(o.resume && o.outputFile == "-", "--resume needs --output-file: it goes on from the records in it")
+	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other: one changes the output file, the other must not")
 
 	// Two of our own outputs in one file would spoil both.
 	files := map[string]string{}
