@@ -110,8 +110,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 	if n := m.Packets.Truncated; n > 0 {
 		note("", "%s longer than can be received", plural(n, "reply was", "replies were"))
 	}
-	asked := settled - m.Statuses[output.Blocked] - m.Statuses[output.ResolveError] - m.Statuses[output.InvalidInput] - m.Statuses[output.Aborted]
-	if asked > 0 && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
+	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
 		note("a firewall between may drop them; try one server that is known: a2scan query HOST", "nothing at all was heard")
 	}
 	if err := m.Check(result.Stats.Filtered); err != nil && result.Reason != scanner.EndError {
