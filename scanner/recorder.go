@@ -296,8 +296,11 @@ func statusOf(r proto.Result) output.Status {
 
 // text returns the words for a failure, made once and remembered.
 func (r *recorder) text(res proto.Result, prefix proto.Kind, sendError string) string {
-	if res.Reason == proto.ReasonSend && sendError != "" {
-		return sendError // rare, and different every time
+	if res.Reason == proto.ReasonSend && sendError != "" { // rare, and different every time
+		if prefix < proto.NumKinds {
+			return prefix.String() + ": " + sendError
+		}
+		return sendError
 	}
 	key := reasonKey{res.Reason, res.Attempts, res.Got, res.Total, prefix}
 	if t, ok := r.texts[key]; ok {
@@ -331,6 +334,9 @@ func describe(res proto.Result) string {
 	case proto.ReasonChallenge:
 		return "challenged, never answered, after " + tries
 	case proto.ReasonFragments:
+		if res.Got == 0 {
+			return "parts of a reply came, and none could be kept"
+		}
 		return (&proto.FragmentsError{Got: res.Got, Total: res.Total}).Error()
 	case proto.ReasonUnexpected:
 		return "only replies to other queries, after " + tries
