@@ -94,7 +94,7 @@ func (a *app) decodeRecords(out io.Writer) error {
 	var bare, wrong uint64
 	for {
 		line, err := records.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -197,7 +197,7 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 	seen := map[uint64]bool{}
 	for {
 		line, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		ts.Check(err)

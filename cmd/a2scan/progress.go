@@ -106,18 +106,19 @@ func progressLine(prev, cur *sample) string {
 	if cur.total > 0 {
 		fmt.Fprintf(&b, " of %s (%d%%)", thousands(cur.total), settled*100/cur.total)
 	}
+	b.WriteString(" done")
+	if left, ok := timeLeft(cur); ok {
+		fmt.Fprintf(&b, ", %s left", formatDuration(left.Round(time.Second)))
+	}
 	answered := s.Statuses[output.Success] + s.Statuses[output.Partial]
-	fmt.Fprintf(&b, " done, %s answered", thousands(answered))
+	fmt.Fprintf(&b, "; %s answered", thousands(answered))
 	if s.Done > 0 {
 		fmt.Fprintf(&b, " (%d%%)", answered*100/s.Done)
 	}
-	fmt.Fprintf(&b, ", %s in flight, %s p/s out, %s in", thousands(uint64(s.InFlight)),
-		thousands(uint64(perSecond(prev.stats.Sent, s.Sent, d))), thousands(uint64(perSecond(prev.stats.Received, s.Received, d))))
+	fmt.Fprintf(&b, "; %s p/s out, %s in; %s in flight", thousands(uint64(perSecond(prev.stats.Sent, s.Sent, d))),
+		thousands(uint64(perSecond(prev.stats.Received, s.Received, d))), thousands(uint64(s.InFlight)))
 	if n := cur.socket.RxDropped; n > 0 {
-		fmt.Fprintf(&b, ", %s dropped", thousands(n))
-	}
-	if left, ok := timeLeft(cur); ok {
-		fmt.Fprintf(&b, ", %s left", formatDuration(left.Round(time.Second)))
+		fmt.Fprintf(&b, "; %s dropped", thousands(n))
 	}
 	return b.String()
 }

@@ -19,14 +19,14 @@ func TestProgressLine(t *testing.T) {
 	cur.stats = scanner.Stats{Done: 900, Aborted: 100, InFlight: 1234, Sent: 3000, Received: 1500}
 	cur.stats.Statuses[output.Success] = 400
 	cur.stats.Statuses[output.Partial] = 50
-	require.Equal(t, "2s: 1,000 done, 450 answered (50%), 1,234 in flight, 2,000 p/s out, 1,000 in", progressLine(&prev, &cur))
+	require.Equal(t, "2s: 1,000 done; 450 answered (50%); 2,000 p/s out, 1,000 in; 1,234 in flight", progressLine(&prev, &cur))
 
 	prev, cur.at = cur, 2500*time.Millisecond
 	cur.total = 5000
 	cur.socket.RxDropped = 7
-	require.Equal(t, "3s: 1,000 of 5,000 (20%) done, 450 answered (50%), 1,234 in flight, 0 p/s out, 0 in, 7 dropped, 10s left", progressLine(&prev, &cur))
+	require.Equal(t, "3s: 1,000 of 5,000 (20%) done, 10s left; 450 answered (50%); 0 p/s out, 0 in; 1,234 in flight; 7 dropped", progressLine(&prev, &cur))
 
-	require.Equal(t, "0s: 0 done, 0 answered, 0 in flight, 0 p/s out, 0 in", progressLine(&sample{}, &sample{}), "nothing is divided by nothing")
+	require.Equal(t, "0s: 0 done; 0 answered; 0 p/s out, 0 in; 0 in flight", progressLine(&sample{}, &sample{}), "nothing is divided by nothing")
 }
 
 func TestThousands(t *testing.T) {

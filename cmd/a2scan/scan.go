@@ -235,7 +235,7 @@ func printTargets(ctx context.Context, out io.Writer, list *targets.List) error 
 		if _, werr := out.Write(lines); werr != nil {
 			return werr
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

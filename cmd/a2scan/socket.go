@@ -29,7 +29,7 @@ func (p *watchedPort) Recv(b *mux.Batch, wait time.Duration) error {
 	err := p.Port.Recv(b, wait)
 	if now := time.Now(); now.After(p.next) {
 		p.next = now.Add(time.Second)
-		st := p.Port.Stats()
+		st := p.Stats()
 		p.mu.Lock()
 		p.last = st
 		p.mu.Unlock()
