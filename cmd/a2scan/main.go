@@ -107,7 +107,7 @@ func (a *app) dispatch(args []string) error {
 func commands() []*command {
 	return []*command{
 		demoCommand(), scanCommand(), queryCommand(), decodeCommand(), farmCommand(),
-		versionCommand(), helpCommand(),
+		benchCommand(), versionCommand(), helpCommand(),
 	}
 }
 

@@ -203,8 +203,8 @@ func writeInfo(b *bytes.Buffer, r *output.ParsedRecord) {
 			fmt.Fprintf(t, "  %s\t%s\n", name, value)
 		}
 	}
-	fmt.Fprintf(t, "  name\t%s\n", clean(deref(i.Name))) // empty ones are common
-	row("map", clean(deref(i.Map)))
+	// These two are always shown: empty ones are common.
+	fmt.Fprintf(t, "  name\t%s\n  map\t%s\n", clean(deref(i.Name)), clean(deref(i.Map)))
 	game := clean(deref(i.Game))
 	if folder := clean(deref(i.Folder)); folder != "" {
 		game += " (" + folder
