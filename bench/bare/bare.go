@@ -26,6 +26,8 @@ type Config struct {
 	// GiveUp is how long the window may stay full without a datagram coming
 	// before it is taken to be lost: 10 ms.
 	GiveUp time.Duration
+	// Linger is how long the last answers are waited for: GiveUp, where that is longer.
+	Linger time.Duration
 
 	// Next returns the next server, false after the last.
 	Next func() (mux.Key, bool)
@@ -41,7 +43,8 @@ type Result struct {
 	Duration   time.Duration // from the first send to the last datagram
 }
 
-// Run asks all servers and returns when nothing has come for GiveUp.
+// Run asks all servers and returns when all have answered, or when nothing has
+// come for Linger.
 func Run(cfg Config) (Result, error) {
 	if cfg.GiveUp == 0 {
 		cfg.GiveUp = 10 * time.Millisecond
@@ -61,6 +64,12 @@ type runner struct {
 	rx, tx *mux.Batch
 	open   int // servers in the window
 	last   proto.Kind
+
+	// The challenge taken before. Servers that send one twice, or one for each
+	// of three requests, send them in a row: this is enough to answer it once, as
+	// the scanner does.
+	peer  mux.Key
+	token proto.Challenge
 }
 
 func (r *runner) run() error {
@@ -77,6 +86,9 @@ func (r *runner) run() error {
 		if r.open >= r.cfg.Window || !more {
 			wait = r.cfg.GiveUp
 		}
+		if !more {
+			wait = max(r.cfg.GiveUp, r.cfg.Linger)
+		}
 		if err := r.cfg.Port.Recv(r.rx, wait); err != nil {
 			return err
 		}
@@ -85,7 +97,7 @@ func (r *runner) run() error {
 		}
 		if r.rx.Len() > 0 {
 			lastHeard = time.Now()
-		} else if wait > 0 && time.Since(lastHeard) >= r.cfg.GiveUp {
+		} else if wait > 0 && time.Since(lastHeard) >= wait {
 			r.open = 0 // whoever has not answered by now will not
 		}
 		for more && r.open < r.cfg.Window && r.tx.Len() < r.cfg.Batch {
@@ -114,15 +126,18 @@ func (r *runner) take(p *mux.Packet) {
 	if len(p.Data) < 5 {
 		return
 	}
-	token := proto.NoChallenge
 	switch p.Data[4] {
 	case proto.TypeChallenge:
 		r.Challenges++
 		if len(p.Data) < 9 {
 			return
 		}
-		token = proto.Challenge(binary.LittleEndian.Uint32(p.Data[5:]))
-		r.ask(p.Peer, token, true)
+		token := proto.Challenge(binary.LittleEndian.Uint32(p.Data[5:]))
+		if token == r.token && p.Peer == r.peer {
+			return
+		}
+		r.peer, r.token = p.Peer, token
+		r.ask(p.Peer, token)
 	case proto.TypeInfo:
 		if r.last == proto.KindInfo {
 			r.done()
@@ -144,13 +159,11 @@ func (r *runner) done() {
 }
 
 // ask sends what the scanner sends once it knows the challenge.
-func (r *runner) ask(to mux.Key, token proto.Challenge, info bool) {
+func (r *runner) ask(to mux.Key, token proto.Challenge) {
 	if r.tx.Len()+3 > r.tx.Cap() {
 		return // no room was left by Send: a lost packet, as far as this is concerned
 	}
-	if info {
-		r.tx.Commit(to, proto.AppendInfoRequest(r.tx.Next(), token))
-	}
+	r.tx.Commit(to, proto.AppendInfoRequest(r.tx.Next(), token))
 	if r.cfg.Kinds.Has(proto.KindPlayers) {
 		r.tx.Commit(to, proto.AppendPlayersRequest(r.tx.Next(), token))
 	}
