@@ -409,7 +409,7 @@ func (a *assembler) kindOf(n uint16) (Kind, bool) {
 // the next call of take. An error means that the set was no reply.
 func (a *assembler) take(n uint16) ([]byte, error) {
 	s := &a.sets[n]
-	var place [maxFragments + 1]Ref
+	var place [maxFragments]Ref
 	for r := s.frags; r != 0; r = a.arena.Link(r) {
 		index, _, _ := s.dialect.position(a.arena.Head(r))
 		place[index] = r
