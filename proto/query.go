@@ -70,6 +70,7 @@ const (
 	trackMalformed                        // an answer of this kind did not parse
 	trackDoubt                            // ready: the send before may yet be answered
 	trackUpgraded                         // 'I' came after 'm', which was good
+	trackExtra                            // a challenge came only after silence: one try more
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
@@ -235,6 +236,14 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 	return dst
 }
 
+// tries returns how many further tries t has on silence.
+func (c *Client) tries(t *track) int {
+	if t.flags&trackExtra != 0 {
+		return c.cfg.Retries + 1
+	}
+	return c.cfg.Retries
+}
+
 // wait returns the length of t's current try in microseconds: the first is
 // Timeout to the letter, each further one twice the one before, up to
 // maxBackoff, and up to an eighth more, so that many servers that fell
@@ -386,6 +395,11 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 		case t.state == waiting && spent:
 			c.fail(q, Kind(k), ReasonLoop)
 		case t.state == waiting, t.state == ready && t.flags&trackRepeat != 0 && !spent:
+			if t.attempts > 1 {
+				// The server is there, and tries were spent on finding that out:
+				// where 5 % are lost each way, one more halves what is missed.
+				t.flags |= trackExtra
+			}
 			t.rounds++
 			t.state = ready
 			t.flags &^= trackRepeat
@@ -550,7 +564,7 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 		case t.state == grace && t.deadline <= at:
 			t.state = answered
 		case t.state == waiting && t.deadline <= at:
-			if int(t.attempts) > c.cfg.Retries {
+			if int(t.attempts) > c.tries(t) {
 				c.fail(q, Kind(k), NoReason)
 				continue
 			}

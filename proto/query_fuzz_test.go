@@ -15,7 +15,7 @@ import (
 // ever break:
 //
 //   - the query ends, and what it says of itself agrees at every step;
-//   - no kind is sent more often than (Retries+1) + MaxChallenges times;
+//   - no kind is sent more often than (Retries+2) + MaxChallenges times;
 //   - after HandleTimeout(now) the deadline is after now, unless inflation is pending;
 //   - an answer is delivered once, and stands;
 //   - once done it holds no memory, and nothing changes it but Reject.
@@ -234,8 +234,8 @@ func (p *play) check() {
 	open := false
 	for k := range proto.Kind(proto.NumKinds) {
 		r := p.q.Result(k)
-		require.LessOrEqual(t, p.sends[k], p.cfg.Retries+1+p.cfg.MaxChallenges, "%v", k)
-		require.LessOrEqual(t, r.Attempts, p.cfg.Retries+1)
+		require.LessOrEqual(t, p.sends[k], p.cfg.Retries+2+p.cfg.MaxChallenges, "%v", k)
+		require.LessOrEqual(t, r.Attempts, p.cfg.Retries+2)
 		require.LessOrEqual(t, r.Rounds, p.cfg.MaxChallenges)
 		require.LessOrEqual(t, r.Attempts, p.sends[k])
 		require.Equal(t, p.stands[k], r.Answered, "%v: an answer stands", k)

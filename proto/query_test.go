@@ -142,3 +142,24 @@ func TestLateDuplicateOfTheChallengeBefore(t *testing.T) {
 	require.Equal(t, Answer, c.HandleDatagram(&q, 30*ms, infoReply).Verdict)
 	require.Equal(t, 10*time.Millisecond, q.Result(KindInfo).RTT)
 }
+
+// What is lost before the challenge comes is not taken from the tries behind it.
+func TestChallengeAfterSilenceGrantsATry(t *testing.T) {
+	c := newClient(t, Config{Retries: 1})
+	var q Query
+	c.Begin(&q, WantInfo)
+	now := Time(0)
+	lose := func() {
+		c.AppendTransmit(nil, &q, now)
+		now, _ = c.Deadline(&q)
+		c.HandleTimeout(&q, now)
+	}
+	lose()
+	c.AppendTransmit(nil, &q, now)
+	c.HandleDatagram(&q, now.Add(time.Millisecond), challenge(7))
+	lose()
+	require.True(t, q.WantsSend(), "the second phase has a retry too")
+	lose()
+	require.False(t, q.WantsSend())
+	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 3, Rounds: 1, RTT: -1}, q.Result(KindInfo))
+}
