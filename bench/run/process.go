@@ -1,0 +1,155 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Program is how this program is started again.
+type Program struct {
+	Path string   // of the executable
+	Name string   // what it is to find as its own name (argv[0]); empty: Path
+	Env  []string // nil: this process's
+}
+
+// command returns a process that has not been started. It is killed when ctx
+// ends, by its own id.
+func (p *Program) command(ctx context.Context, args ...string) *process {
+	cmd := exec.CommandContext(ctx, p.Path, args...)
+	if p.Name != "" {
+		cmd.Args[0] = p.Name
+	}
+	cmd.Env = p.Env
+	cmd.WaitDelay = 5 * time.Second
+	detach(cmd)
+	pr := &process{Cmd: cmd, ctx: ctx}
+	cmd.Stderr = &pr.complaints
+	return pr
+}
+
+// A process is one that is measured, or works for one that is.
+type process struct {
+	*exec.Cmd
+	ctx        context.Context
+	complaints tail
+	began      time.Time
+	floor      int64 // memory of this process when it started the other
+	seen       atomic.Int64
+	watching   chan struct{}
+	watched    chan struct{}
+}
+
+// start starts it and begins to watch its memory.
+func (p *process) start() error {
+	_, p.floor = selfUsage()
+	p.began = time.Now()
+	if err := p.Start(); err != nil {
+		return err
+	}
+	p.watching, p.watched = make(chan struct{}), make(chan struct{})
+	go p.watch()
+	return nil
+}
+
+// wait waits for the end. Its error holds what the process complained about.
+func (p *process) wait() error {
+	err := p.Wait()
+	close(p.watching)
+	<-p.watched
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	if err != nil {
+		if text := p.complaints.String(); text != "" {
+			return fmt.Errorf("%w: %s", err, text)
+		}
+	}
+	return err
+}
+
+// rss returns the most memory that the process held.
+//
+// The system's own figure is exact, but begins with what this process held when it
+// started the other: until the new program is loaded, both share one memory.
+// Below that, what was seen while it ran has to do.
+func (p *process) rss() int64 {
+	if peak := peakRSS(p.ProcessState); peak > p.floor {
+		return peak
+	}
+	return p.seen.Load()
+}
+
+// watchEvery is seldom enough that looking costs a thousandth of a processor.
+const watchEvery = 50 * time.Millisecond
+
+func (p *process) watch() {
+	defer close(p.watched)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	pid := strconv.Itoa(p.Process.Pid)
+	for {
+		select {
+		case <-p.watching:
+			return
+		case <-tick.C:
+			p.seen.Store(max(p.seen.Load(), highWater(pid)))
+		}
+	}
+}
+
+// highWater returns the most memory that a process has held since its program
+// was loaded, 0 where the system does not tell.
+func highWater(pid string) int64 {
+	kib, ok := strings.CutSuffix(colonPairs("/proc/" + pid + "/status")["VmHWM"], " kB")
+	n, err := strconv.ParseInt(kib, 10, 64)
+	if !ok || err != nil {
+		return 0
+	}
+	return n << 10
+}
+
+// cost fills in what the process took.
+func (p *process) cost(r *Run) {
+	r.UserS = p.ProcessState.UserTime().Seconds()
+	r.SystemS = p.ProcessState.SystemTime().Seconds()
+	r.PeakRSS = p.rss()
+}
+
+// A tail keeps the end of what is written to it.
+type tail struct{ b []byte }
+
+const tailSize = 2 << 10
+
+// Write never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	if n := len(t.b) - tailSize; n > 0 {
+		t.b = append(t.b[:0], t.b[n:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return string(bytes.TrimSpace(t.b)) }
+
+var _ io.Writer = (*tail)(nil)
+
+// errTimeLimit means that a process took many times longer than it should have.
+var errTimeLimit = errors.New("it took far too long and was ended")
+
+// limited returns a context for a process that handles so many targets. A
+// millisecond each is twenty times what a slow machine needs.
+func limited(ctx context.Context, w *Workload) (context.Context, context.CancelFunc) {
+	limit := 2*time.Minute + w.Duration + time.Duration(w.count())*time.Millisecond
+	return context.WithTimeoutCause(ctx, limit, errTimeLimit)
+}
+
+// count returns the larger of targets and lines.
+func (w *Workload) count() int { return max(w.Targets, w.Lines) }

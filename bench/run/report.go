@@ -1,0 +1,217 @@
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/a2scan/a2scan/bench/farm"
+)
+
+// ReportSchema stands in every report. Members are only ever added under it.
+const ReportSchema = 1
+
+// A Report is all that a benchmark has found. It is written as one JSON object.
+type Report struct {
+	Schema      int       `json:"schema"` // ReportSchema
+	Tool        string    `json:"tool"`
+	Version     string    `json:"version"`
+	CommandLine string    `json:"command_line"`
+	Start       time.Time `json:"start_time"`
+	DurationS   float64   `json:"duration_s"`
+	Size        Size      `json:"size"`
+	Seed        uint64    `json:"seed"`
+	Complete    bool      `json:"complete"` // false: it was interrupted
+	Machine     Machine   `json:"machine"`
+	Rows        []Row     `json:"rows"`
+	Rates       []RateRow `json:"rates"`
+	Problems    []Problem `json:"problems"` // what was found to be wrong; empty as it should be
+}
+
+// A Row is one Variant of a Workload and all its runs.
+type Row struct {
+	Group    Group  `json:"group"`
+	Workload string `json:"workload"`
+	Title    string `json:"title"`
+	Variant  string `json:"variant"`
+	Query    string `json:"query"`
+	Shares   string `json:"shares"`  // of the farm, as its flags; empty: all answer at once
+	Command  string `json:"command"` // what was run
+	Targets  uint64 `json:"targets"`
+	Live     uint64 `json:"live"`  // of these, servers that answer all that they are asked
+	Lines    uint64 `json:"lines"` // of the list that they were read from; 0: a range
+
+	// Over the rounds. A server's share of time is that of a target, live or not.
+	ServersPerS   Summary `json:"servers_per_s"` // live servers found, over live_s
+	PacketsPerS   Summary `json:"packets_per_s"` // sent and received
+	CPUPerServer  Summary `json:"cpu_us_per_server"`
+	KernelPart    Summary `json:"cpu_system_share"`
+	FarmPerServer Summary `json:"farm_cpu_us_per_server"`
+	LiveS         Summary `json:"live_s"` // until the last live server was found
+	TailS         Summary `json:"tail_s"` // from there to the end: waiting for the silent
+	PeakRSS       Summary `json:"peak_rss_bytes"`
+	FoundShare    Summary `json:"found_share"`  // of the live
+	OthersShare   Summary `json:"others_share"` // of the processors, taken by other processes and other machines
+
+	// Against the bare socket of the same round; without runs where there is
+	// none, or where it does another job: it does not ask again what was lost.
+	CPUVsBare   Summary `json:"cpu_vs_bare"`
+	SpeedVsBare Summary `json:"speed_vs_bare"`
+
+	Check *Check `json:"check"` // of the first round's records; null where they were not kept
+	Runs  []Run  `json:"runs"`
+}
+
+// A Run is one measured process. Times are in seconds.
+type Run struct {
+	Round     int     `json:"round"`      // from 0
+	WallS     float64 `json:"wall_s"`     // from the start of the process to its end
+	DurationS float64 `json:"duration_s"` // of the exchange, as the process says
+	LiveS     float64 `json:"live_s"`
+	UserS     float64 `json:"user_s"`
+	SystemS   float64 `json:"system_s"`
+	PeakRSS   int64   `json:"peak_rss_bytes"` // 0: not known on this system
+	FarmCPUS  float64 `json:"farm_cpu_s"`
+	OthersS   float64 `json:"others_cpu_s"` // of other processes, and what the hypervisor gave to others
+	CPUs      int     `json:"cpus"`
+
+	Asked        uint64 `json:"asked"`
+	Found        uint64 `json:"found"` // live servers that answered all
+	Sent         uint64 `json:"sent"`
+	Received     uint64 `json:"received"`
+	Retransmits  uint64 `json:"retransmits"`
+	Drops        uint64 `json:"drops"`      // by the process's own socket
+	FarmDrops    uint64 `json:"farm_drops"` // by the farm's, and replies it could not send
+	Duplicates   uint64 `json:"duplicates"` // targets that came before in the list
+	PeakInFlight uint64 `json:"peak_in_flight"`
+	RcvbufActual int    `json:"rcvbuf_actual"`
+	RecordBytes  int64  `json:"record_bytes"` // as written
+}
+
+// A Check is what the records of one run were found to be.
+type Check struct {
+	Records  uint64 `json:"records"`  // in the file
+	Verified uint64 `json:"verified"` // of these, compared value by value
+	Wrong    uint64 `json:"wrong"`    // values that differ from what the server sent
+	// Live servers among the verified, and those found.
+	Expected uint64            `json:"expected"`
+	Found    uint64            `json:"found"`
+	First    []farm.Difference `json:"first"` // of the wrong
+}
+
+// A RateRow is a scan at a rate, as the farm saw it.
+type RateRow struct {
+	AskedPPS float64 `json:"asked_pps"`
+	// Seconds is what came in each whole second.
+	Seconds []uint32 `json:"seconds"`
+	// MeanPPS is over these. WorstError is the largest distance of one of them
+	// from what was asked, as a share of that, with its sign.
+	MeanPPS    float64 `json:"mean_pps"`
+	WorstError float64 `json:"worst_error"`
+	// Busiest10ms is the largest number in 10 ms, Even10ms what an even stream
+	// would put there, Allowed10ms that and a burst of 5 ms.
+	Busiest10ms uint32  `json:"busiest_10ms"`
+	Even10ms    float64 `json:"even_10ms"`
+	Allowed10ms float64 `json:"allowed_10ms"`
+	Run         Run     `json:"run"`
+}
+
+// A Problem is something that should not have been.
+type Problem struct {
+	Workload string `json:"workload"`
+	Variant  string `json:"variant"`
+	Text     string `json:"text"`
+}
+
+// WriteJSON writes r, indented.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r)
+}
+
+// WriteJSONFile writes r to a file.
+func (r *Report) WriteJSONFile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.WriteJSON(f), f.Close())
+}
+
+// ReadReport reads what WriteJSON wrote.
+func ReadReport(path string) (*Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r Report
+	if err := json.NewDecoder(f).Decode(&r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.Schema != ReportSchema {
+		return nil, fmt.Errorf("%s: schema %d, where this version knows %d", path, r.Schema, ReportSchema)
+	}
+	return &r, nil
+}
+
+// find returns the row of that workload and variant, or nil.
+func (r *Report) find(workload, variant string) *Row {
+	for i := range r.Rows {
+		if r.Rows[i].Workload == workload && r.Rows[i].Variant == variant {
+			return &r.Rows[i]
+		}
+	}
+	return nil
+}
+
+// in returns the rows of a group.
+func (r *Report) in(g Group) []*Row {
+	var rows []*Row
+	for i := range r.Rows {
+		if r.Rows[i].Group == g {
+			rows = append(rows, &r.Rows[i])
+		}
+	}
+	return rows
+}
+
+// summarize fills in what follows from the runs, and from those of the bare socket.
+func (row *Row) summarize(w *Workload, bare *Row) {
+	of := func(quantity func(*Run) float64) []float64 { return each(row.Runs, quantity) }
+	row.PacketsPerS, row.CPUVsBare, row.SpeedVsBare = Summary{}, Summary{}, Summary{}
+	row.ServersPerS = Summarize(of(serversPerS))
+	if !w.Tail { // most of the time nothing is sent then
+		row.PacketsPerS = Summarize(of(func(r *Run) float64 { return quotient(float64(r.Sent+r.Received), r.DurationS) }))
+	}
+	row.CPUPerServer = Summarize(of(cpuPerServer))
+	row.KernelPart = Summarize(of(func(r *Run) float64 { return quotient(r.SystemS, r.UserS+r.SystemS) }))
+	row.FarmPerServer = Summarize(of(func(r *Run) float64 { return quotient(r.FarmCPUS*1e6, float64(r.Asked)) }))
+	row.LiveS = Summarize(of(func(r *Run) float64 { return r.LiveS }))
+	row.TailS = Summarize(of(func(r *Run) float64 { return r.DurationS - r.LiveS }))
+	row.PeakRSS = Summarize(of(func(r *Run) float64 { return float64(r.PeakRSS) }))
+	row.FoundShare = Summarize(of(func(r *Run) float64 { return quotient(float64(r.Found), float64(row.Live)) }))
+	row.OthersShare = Summarize(of(func(r *Run) float64 { return quotient(r.OthersS, r.WallS*float64(r.CPUs)) }))
+	if bare != nil && bare != row {
+		row.CPUVsBare = Summarize(Ratios(of(cpuPerServer), each(bare.Runs, cpuPerServer)))
+		if w.Shares.Loss == 0 { // the bare socket does not wait for what was lost
+			row.SpeedVsBare = Summarize(Ratios(of(serversPerS), each(bare.Runs, serversPerS)))
+		}
+	}
+}
+
+func each(runs []Run, quantity func(*Run) float64) []float64 {
+	out := make([]float64, len(runs))
+	for i := range runs {
+		out[i] = quantity(&runs[i])
+	}
+	return out
+}
+
+func serversPerS(r *Run) float64  { return quotient(float64(r.Found), r.LiveS) }
+func cpuPerServer(r *Run) float64 { return quotient((r.UserS+r.SystemS)*1e6, float64(r.Asked)) }
