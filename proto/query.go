@@ -70,7 +70,7 @@ const (
 	trackMalformed                        // an answer of this kind did not parse
 	trackDoubt                            // ready: the send before may yet be answered
 	trackUpgraded                         // 'I' came after 'm', which was good
-	trackExtra                            // a challenge came only after silence: one try more
+	trackExtra                            // a challenge came only after silence, or fragments did: one try more
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
@@ -238,7 +238,7 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 
 // tries returns how many further tries t has on silence.
 func (c *Client) tries(t *track) int {
-	if t.flags&trackExtra != 0 {
+	if t.flags&trackExtra != 0 && c.cfg.Retries > 0 {
 		return c.cfg.Retries + 1
 	}
 	return c.cfg.Retries
@@ -564,6 +564,11 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 		case t.state == grace && t.deadline <= at:
 			t.state = answered
 		case t.state == waiting && t.deadline <= at:
+			if got, _ := c.asm.progress(&q.owner, Kind(k)); got > 0 {
+				// Not silence: a part was lost. Of five datagrams and a request,
+				// where 5 % are lost each way, one is missing in every fourth try.
+				t.flags |= trackExtra
+			}
 			if int(t.attempts) > c.tries(t) {
 				c.fail(q, Kind(k), NoReason)
 				continue

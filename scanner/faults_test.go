@@ -39,9 +39,11 @@ func TestL1_RandomLoss(t *testing.T) {
 		switch r.Status {
 		case output.Success:
 			found++
-			require.LessOrEqual(t, r.Attempts, 3)
-		case output.Timeout, output.Incomplete:
+			require.LessOrEqual(t, r.Attempts, 4)
+		case output.Timeout:
 			require.Equal(t, 3, r.Attempts, "it is given up after the last try only")
+		case output.Incomplete: // a challenge came, perhaps after silence
+			require.Contains(t, []int{3, 4}, r.Attempts, "it is given up after the last try only")
 		default:
 			require.Fail(t, "loss makes no other status", "%v", r.Status)
 		}

@@ -379,17 +379,23 @@ func TestInvariantsAtEveryStep(t *testing.T) {
 
 // foundShare returns the chance that a server answers within that many tries when
 // it takes steps exchanges, each of which is lost with the chance lost. A try goes on
-// from the challenge that the ones before have brought.
+// from the challenge that the ones before have brought; the first that brings one
+// after a try was lost brings a try with it.
 func foundShare(steps, tries int, lost float64) float64 {
-	if steps == 0 {
-		return 1
-	}
+	return shareFrom(steps, tries, lost, true, false)
+}
+
+func shareFrom(steps, tries int, lost float64, first, granted bool) float64 {
 	if tries == 0 {
 		return 0
 	}
 	share, reached := 0.0, 1.0 // the chance that this try comes so far
 	for left := steps; left > 0; left-- {
-		share += reached * lost * foundShare(left, tries-1, lost)
+		more, has := tries-1, granted
+		if !first && !granted && left < steps {
+			more, has = more+1, true
+		}
+		share += reached * lost * shareFrom(left, more, lost, false, has)
 		reached *= 1 - lost
 	}
 	return share + reached
