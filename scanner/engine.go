@@ -512,15 +512,24 @@ func (e *Engine) open(t *targets.Target) (uint32, bool) {
 // for that target's own sake.
 func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
 	e.stats.SendErrors++
-	e.stats.Sent-- // Fill had counted it
-	e.stats.BytesSent -= uint64(len(p.Data))
-	i, ok := e.table.Find(p.Peer)
+	i, ok := e.unsend(p)
 	if !ok {
 		return
 	}
-	e.slab.slots[i].sent--
 	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
 	e.settle(now, i, err.Error())
+}
+
+// unsend takes back that p was sent, as Fill had counted it, and returns the slot that
+// it is of.
+func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
+	e.stats.Sent--
+	e.stats.BytesSent -= uint64(len(p.Data))
+	i, ok := e.table.Find(p.Peer)
+	if ok {
+		e.slab.slots[i].sent--
+	}
+	return i, ok
 }
 
 // Abort settles all that is in flight as aborted.

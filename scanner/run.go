@@ -83,7 +83,9 @@ type Scanner struct {
 	abort  atomic.Bool
 	stop   atomic.Bool // the context is done
 
-	feedErr error // of the feeder, read after fresh is closed
+	// Of the feeder, read after fresh is closed.
+	feedErr error
+	feedCut bool // it was stopped before the last target
 
 	mu        sync.Mutex
 	published Stats
@@ -94,6 +96,7 @@ type Scanner struct {
 	taken     []targets.Target
 	flushAt   proto.Time // 0: nothing to flush
 	publishAt proto.Time
+	stale     bool // something may have happened since
 	reason    EndReason
 	giveUpAt  proto.Time // with reason set: when what is left is aborted
 	runUntil  proto.Time // 0: no limit
@@ -196,17 +199,21 @@ func (s *Scanner) now() proto.Time { return proto.Time(time.Since(s.start)) }
 func (s *Scanner) feedFrom(ctx context.Context) {
 	defer s.port.Wake()
 	defer close(s.fresh)
-	for {
-		var batch []targets.Target
-		select {
-		case batch = <-s.empty:
-		case <-ctx.Done():
-			return
+	s.feedCut = true
+	var batch []targets.Target
+	for ctx.Err() == nil {
+		if batch == nil {
+			select {
+			case batch = <-s.empty:
+			case <-ctx.Done():
+				return
+			}
 		}
 		n, err := s.source.Next(ctx, batch)
 		if n > 0 {
 			select {
 			case s.fresh <- batch[:n]:
+				batch = nil
 			case <-ctx.Done():
 				return
 			}
@@ -214,9 +221,14 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 				s.port.Wake()
 			}
 		}
-		if err != nil {
-			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
-				s.feedErr = fmt.Errorf("cannot read targets: %w", err)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			s.feedCut = false
+			return
+		default:
+			if ctx.Err() == nil {
+				s.feedErr, s.feedCut = fmt.Errorf("cannot read targets: %w", err), false
 			}
 			return
 		}
@@ -231,6 +243,7 @@ func (s *Scanner) loop() error {
 	s.buf = s.writer.Take()
 	s.engine.TakeOutput(s.buf.B)
 	defer func() {
+		s.abortAll(s.now()) // after an error: what is in flight has a record too
 		s.buf.B = s.engine.TakeOutput(nil)
 		s.writer.Put(s.buf)
 	}()
@@ -268,9 +281,15 @@ func (s *Scanner) loop() error {
 		s.handOver(now)
 		if now >= s.publishAt {
 			s.publish(now)
+		} else {
+			s.stale = true
 		}
 		if s.engine.Finished() && (s.reason != "" || s.feedDone()) {
-			if s.reason == "" {
+			switch {
+			case s.reason != "":
+			case s.feedCut: // the word of the context came by another way first
+				s.reason = EndInterrupted
+			default:
 				s.reason = EndComplete
 			}
 			return s.feedError()
@@ -307,8 +326,8 @@ func (s *Scanner) control(now proto.Time) error {
 		switch {
 		case s.engine.ReachedMaxResults():
 			s.finish(now, EndMaxResults)
-			s.engine.Abort(now)
-		case s.stop.Load():
+			s.abortAll(now)
+		case s.stop.Load() || s.engine.ended && s.feedCut:
 			s.finish(now, EndInterrupted)
 		case s.runUntil != 0 && now >= s.runUntil:
 			s.finish(now, EndMaxRuntime)
@@ -318,9 +337,18 @@ func (s *Scanner) control(now proto.Time) error {
 		if s.reason == "" {
 			s.finish(now, EndInterrupted)
 		}
-		s.engine.Abort(now)
+		s.abortAll(now)
 	}
 	return nil
+}
+
+// abortAll settles all that is in flight, and drops what the socket had no room for.
+func (s *Scanner) abortAll(now proto.Time) {
+	for i := range s.tx.Len() {
+		s.engine.unsend(s.tx.Packet(i))
+	}
+	s.tx.Reset()
+	s.engine.Abort(now)
 }
 
 // finish stops admission for a reason.
@@ -432,6 +460,7 @@ func (s *Scanner) publish(now proto.Time) {
 	s.mu.Lock()
 	s.published = stats
 	s.mu.Unlock()
+	s.stale = false
 	s.publishAt = now.Add(publishEvery)
 }
 
@@ -439,12 +468,21 @@ func (s *Scanner) publish(now proto.Time) {
 // flush, unless a packet, targets or output room wake it before.
 func (s *Scanner) waitTime(now proto.Time) time.Duration {
 	at, ok := s.engine.Deadline(now)
+	if s.tx.Len() == s.tx.Cap() { // Recv returns when the socket has room; till then nothing can be sent
+		at, ok = s.engine.wheel.next()
+	}
 	sooner := func(t proto.Time) {
 		if t != 0 && (!ok || t < at) {
 			at, ok = t, true
 		}
 	}
-	sooner(s.flushAt)
+	late := s.flushAt != 0 && s.flushAt <= now // waits for the writer, not for the time
+	if !late {
+		sooner(s.flushAt)
+	}
+	if s.stale {
+		sooner(s.publishAt)
+	}
 	if s.reason == "" {
 		sooner(s.runUntil)
 	} else {
@@ -456,13 +494,10 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 			return 0
 		}
 	}
-	if s.engine.held || s.flushAt != 0 && s.flushAt <= now {
+	if s.engine.held || late {
 		s.held.Store(true)
 		if s.writer.Room() >= lowRoom {
 			return 0
-		}
-		if s.flushAt != 0 && s.flushAt <= now { // waits for the writer, not for the time
-			at, ok = s.engine.Deadline(now)
 		}
 	}
 	if s.stop.Load() && s.reason == "" || s.abort.Load() {

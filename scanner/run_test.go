@@ -1,0 +1,720 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/mux/muxtest"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+func TestRunToTheEnd(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{Challenge: 50, Silent: 10, Split: 20, DelayMin: time.Millisecond, DelayMax: 80 * time.Millisecond})
+		cfg := scanConfig()
+		cfg.Kinds = allKinds
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 2500})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndComplete, result.Reason)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 2500, result.Stats.Done)
+		require.InDelta(s.t, 2250, result.Stats.Statuses[output.Success], 60)
+		require.Equal(s.t, result.End.Sub(result.Start), s.elapsed())
+		require.Equal(s.t, s.scanner.Stats(), result.Stats)
+		// The first 1,000 silent ones take three tries; others need no longer.
+		require.Less(s.t, s.elapsed(), 20*time.Second)
+	})
+}
+
+func TestO3_Interrupt(t *testing.T) {
+	virtual(t, func(s *scan) {
+		ctx, cancel := context.WithCancel(s.t.Context())
+		time.AfterFunc(500*time.Millisecond, cancel)
+		cfg := scanConfig()
+		cfg.Rate = 1000
+		result, err := s.run(ctx, cfg, &countSource{n: 1e9})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		s.requireWhole(result)
+		require.InDelta(s.t, 500, result.Stats.Done, 10)
+		require.Zero(s.t, result.Stats.Aborted, "those in flight were waited for")
+		require.Less(s.t, s.elapsed(), 600*time.Millisecond, "and no longer than they took")
+		for _, p := range s.sends {
+			require.LessOrEqual(s.t, p.at.Sub(s.start), 501*time.Millisecond)
+		}
+	})
+}
+
+// A context that is done before the scan begins lets nothing out.
+func TestO3_InterruptBeforeTheStart(t *testing.T) {
+	for range 20 {
+		virtual(t, interruptedBefore)
+	}
+}
+
+func interruptedBefore(s *scan) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	cancel()
+	result, err := s.run(ctx, scanConfig(), &countSource{n: 100})
+	require.NoError(s.t, err)
+	require.Equal(s.t, EndInterrupted, result.Reason)
+	require.LessOrEqual(s.t, len(s.sends), 64, "one batch, if the context's word came a moment late")
+	s.requireWhole(result)
+}
+
+// Drain bounds the wait for those in flight.
+func TestO3_DrainIsBounded(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.silence()
+		ctx, cancel := context.WithCancel(s.t.Context())
+		time.AfterFunc(500*time.Millisecond, cancel)
+		cfg := scanConfig()
+		cfg.Rate, cfg.Drain = 1000, 2*time.Second
+		result, err := s.run(ctx, cfg, &countSource{n: 1e9})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		s.requireWhole(result)
+		require.InDelta(s.t, 2500*time.Millisecond, s.elapsed(), float64(10*time.Millisecond))
+		require.NotZero(s.t, result.Stats.Aborted)
+	})
+}
+
+func TestO3_Abort(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.silence()
+		cfg := scanConfig()
+		cfg.Rate = 1000
+		s.make(cfg, &countSource{n: 1e9})
+		time.AfterFunc(500*time.Millisecond, s.scanner.Abort)
+		result, err := s.scanner.Run(s.t.Context())
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, 500*time.Millisecond, s.elapsed(), "at once")
+		s.requireWhole(result)
+		require.InDelta(s.t, 500, result.Stats.Aborted, 10)
+		require.Zero(s.t, result.Stats.Done)
+		s.scanner.Abort()
+		s.scanner.Abort()
+	})
+}
+
+// The second signal, while the first one's targets are waited for.
+func TestO3_SecondSignal(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.silence()
+		ctx, cancel := context.WithCancel(s.t.Context())
+		s.make(scanConfig(), &countSource{n: 100})
+		time.AfterFunc(500*time.Millisecond, cancel)
+		time.AfterFunc(900*time.Millisecond, s.scanner.Abort)
+		result, err := s.scanner.Run(ctx)
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, 900*time.Millisecond, s.elapsed())
+		require.EqualValues(s.t, 100, result.Stats.Aborted)
+		s.requireWhole(result)
+	})
+}
+
+func TestRunMaxRuntime(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Rate, cfg.MaxRuntime = 1000, 300*time.Millisecond
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.InDelta(s.t, 300, result.Stats.Done, 10)
+		require.Zero(s.t, result.Stats.Aborted)
+		require.Less(s.t, s.elapsed(), 400*time.Millisecond)
+		s.requireWhole(result)
+	})
+}
+
+// Where nothing happens at all the runtime ends the scan too.
+func TestRunMaxRuntimeWhileIdle(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.MaxRuntime = time.Minute
+		result, err := s.run(s.t.Context(), cfg, make(chanSource))
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.Equal(s.t, time.Minute, s.elapsed())
+		require.Less(s.t, s.spy.recvs.Load(), int64(20))
+	})
+}
+
+func TestRunMaxResults(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.MaxResults = 77
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndMaxResults, result.Reason)
+		require.EqualValues(s.t, 77, result.Stats.Statuses[output.Success])
+		require.Equal(s.t, result.Stats.Done, result.Stats.Statuses[output.Success])
+		s.requireWhole(result)
+	})
+}
+
+// While the sink is stuck no targets are taken in, but what is in flight goes on: no
+// answer is lost, and none is taken for silence.
+func TestO2_SlowSink(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Kinds = allKinds
+		cfg.Rate = 20_000
+		stuck := true
+		s.sink.hold = func([]byte) error {
+			if stuck {
+				stuck = false
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		}
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 5000})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndComplete, result.Reason)
+		s.requireWhole(result)
+		require.Greater(s.t, s.elapsed(), 30*time.Second)
+		require.EqualValues(s.t, 5000, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+		require.Zero(s.t, result.Stats.Retransmits, "the answers were read all the same")
+		meanwhile := 0
+		for _, p := range s.sends {
+			if d := p.at.Sub(s.start); d > 5*time.Second && d < 30*time.Second {
+				meanwhile++
+			}
+		}
+		require.Zero(s.t, meanwhile, "nothing was taken in")
+	})
+}
+
+// A sink that fails ends the scan at once.
+func TestO2_FailingSink(t *testing.T) {
+	for _, errno := range []error{syscall.EPIPE, syscall.ENOSPC} {
+		virtual(t, func(s *scan) {
+			cfg := scanConfig()
+			cfg.Rate = 1000
+			time.AfterFunc(500*time.Millisecond, func() {
+				s.sink.mu.Lock()
+				s.sink.fail = errno
+				s.sink.mu.Unlock()
+			})
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+			require.ErrorIs(s.t, err, errno)
+			require.Equal(s.t, EndError, result.Reason)
+			require.Less(s.t, s.elapsed(), 600*time.Millisecond)
+			require.Equal(s.t, 1, s.sink.closed)
+			require.LessOrEqual(s.t, result.Output.Records, int64(len(s.sink.records())))
+		})
+	}
+}
+
+// While the input has nothing the loop sleeps, and what has been recorded is written soon.
+func TestB3_InputSlowerThanTheScan(t *testing.T) {
+	virtual(t, func(s *scan) {
+		source := make(chanSource)
+		go func() {
+			for i := range uint64(5) {
+				source <- []targets.Target{{Key: mux.KeyFrom(simAddr(i)), Seq: i}}
+				time.Sleep(time.Hour)
+			}
+			close(source)
+		}()
+		var late []time.Duration
+		s.sink.hold = func(lines []byte) error {
+			for _, r := range parseRecords(s.t, lines) {
+				done := r.Timestamp.Add(time.Duration(*r.DurationMS * 1e6))
+				late = append(late, time.Since(done))
+			}
+			return nil
+		}
+		result, err := s.run(s.t.Context(), scanConfig(), source)
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndComplete, result.Reason)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 5, result.Stats.Statuses[output.Success])
+		require.Equal(s.t, 5*time.Hour, s.elapsed())
+		require.Less(s.t, s.spy.recvs.Load(), int64(5*40), "%d turns for five targets in five hours", s.spy.recvs.Load())
+		require.Len(s.t, late, 5)
+		for _, d := range late {
+			require.LessOrEqual(s.t, d, flushEvery+time.Millisecond)
+		}
+	})
+}
+
+// Stats tells how things stand now also when nothing moves.
+func TestStatsWhileIdle(t *testing.T) {
+	virtual(t, func(s *scan) {
+		source := make(chanSource, 1)
+		source <- []targets.Target{{Key: mux.KeyFrom(simAddr(1))}}
+		s.make(scanConfig(), source)
+		require.Zero(s.t, s.scanner.Stats().Done)
+		var idle Stats
+		time.AfterFunc(time.Second, func() {
+			idle = s.scanner.Stats()
+			close(source)
+		})
+		_, err := s.scanner.Run(s.t.Context())
+		require.NoError(s.t, err)
+		require.EqualValues(s.t, 1, idle.Sent)
+		require.EqualValues(s.t, 1, idle.Done)
+		require.Zero(s.t, idle.InFlight)
+	})
+}
+
+// Targets that were read before the input failed are asked all the same.
+func TestRunSourceError(t *testing.T) {
+	virtual(t, func(s *scan) {
+		lost := errors.New("the disk is gone")
+		n := 0
+		result, err := s.run(s.t.Context(), scanConfig(), sourceFunc(func(_ context.Context, dst []targets.Target) (int, error) {
+			if n++; n > 3 {
+				return 0, lost
+			}
+			dst[0] = targets.Target{Key: mux.KeyFrom(simAddr(uint64(n))), Seq: uint64(n)}
+			return 1, nil
+		}))
+		require.ErrorIs(s.t, err, lost)
+		require.ErrorContains(s.t, err, "cannot read targets")
+		require.Equal(s.t, EndError, result.Reason)
+		require.EqualValues(s.t, 3, result.Stats.Statuses[output.Success])
+		s.requireWhole(result)
+	})
+}
+
+// What comes together with the end or an error of the input counts too.
+func TestRunLastTargetsWithTheEnd(t *testing.T) {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		virtual(t, func(s *scan) {
+			result, err := s.run(s.t.Context(), scanConfig(), sourceFunc(func(_ context.Context, dst []targets.Target) (int, error) {
+				dst[0] = targets.Target{Key: mux.KeyFrom(simAddr(1))}
+				return 1, end
+			}))
+			require.Equal(s.t, end == io.EOF, err == nil)
+			require.EqualValues(s.t, 1, result.Stats.Statuses[output.Success])
+		})
+	}
+}
+
+// A source that returns nothing now and then is read on.
+func TestRunSourceWithEmptyReads(t *testing.T) {
+	virtual(t, func(s *scan) {
+		n := 0
+		result, err := s.run(s.t.Context(), scanConfig(), sourceFunc(func(_ context.Context, dst []targets.Target) (int, error) {
+			n++
+			switch {
+			case n == 100:
+				dst[0] = targets.Target{Key: mux.KeyFrom(simAddr(1))}
+				return 1, io.EOF
+			default:
+				return 0, nil
+			}
+		}))
+		require.NoError(s.t, err)
+		require.EqualValues(s.t, 1, result.Stats.Done)
+	})
+}
+
+// A source may be asleep when the scan ends for another reason: its context ends too.
+func TestRunEndsTheSource(t *testing.T) {
+	virtual(t, func(s *scan) {
+		ended := false
+		time.AfterFunc(time.Second, func() { s.port.Lose(errors.New("gone")) })
+		_, err := s.run(s.t.Context(), scanConfig(), sourceFunc(func(ctx context.Context, _ []targets.Target) (int, error) {
+			<-ctx.Done()
+			ended = true
+			return 0, ctx.Err()
+		}))
+		require.Error(s.t, err)
+		require.True(s.t, ended)
+	})
+}
+
+func TestRunRefusedTargets(t *testing.T) {
+	virtual(t, func(s *scan) {
+		source := make(chanSource, 1)
+		source <- []targets.Target{
+			{Seq: 0, Key: mux.KeyFrom(simAddr(1)), Refusal: targets.Blocked, Reason: "on the blocklist"},
+			{Seq: 1, Key: mux.KeyFrom(simAddr(2))},
+			{Seq: 2, Refusal: targets.Resolve, Reason: "no such host", Origin: &targets.Origin{Input: "x.example"}},
+			{Seq: 3, Refusal: targets.Invalid, Reason: "0.0.0.0 is nobody", Origin: &targets.Origin{Input: "zero.example"}},
+		}
+		close(source)
+		result, err := s.run(s.t.Context(), scanConfig(), source)
+		require.NoError(s.t, err)
+		require.Len(s.t, s.sends, 1)
+		require.Equal(s.t, map[output.Status]int{output.Blocked: 1, output.Success: 1, output.ResolveError: 1, output.InvalidInput: 1}, s.sink.statuses())
+		s.requireWhole(result)
+	})
+}
+
+// A socket that is lost ends the scan with an error; those in flight have a record.
+func TestRunLostSocket(t *testing.T) {
+	for name, lose := range map[string]func(s *scan){
+		"failed": func(s *scan) { s.port.Lose(syscall.ENETDOWN) },
+		"closed": func(s *scan) { s.port.Close() },
+		"failed in Send": func(s *scan) {
+			s.spy.send = func(*mux.Batch) (int, error) { return 0, syscall.EBADF }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(s *scan) {
+				time.AfterFunc(500*time.Millisecond, func() { lose(s) })
+				cfg := scanConfig()
+				cfg.Rate = 1000
+				result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+				require.Error(s.t, err)
+				require.Equal(s.t, EndError, result.Reason)
+				require.Less(s.t, s.elapsed(), 600*time.Millisecond)
+				switch name {
+				case "closed":
+					require.ErrorIs(s.t, err, net.ErrClosed)
+				case "failed":
+					require.ErrorIs(s.t, err, syscall.ENETDOWN)
+				default:
+					require.ErrorIs(s.t, err, syscall.EBADF)
+				}
+				require.NotZero(s.t, result.Stats.Aborted, "those in flight")
+				require.Zero(s.t, result.Stats.InFlight)
+				require.EqualValues(s.t, result.Stats.Done+result.Stats.Aborted, len(s.sink.records()))
+			})
+		})
+	}
+}
+
+// A socket that takes little at a time makes a scan slow, and nothing else: packets are
+// sent again, none is lost, and the loop sleeps until there is room.
+func TestN1_SocketWithoutRoom(t *testing.T) {
+	for _, rate := range []float64{0, 1e6, 300} {
+		virtual(t, func(s *scan) {
+			s.listen(muxtest.Options{Room: 3, RoomEvery: 5 * time.Millisecond}) // 600 a second
+			cfg := scanConfig()
+			cfg.Rate = rate
+			cfg.Kinds = allKinds
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 300})
+			require.NoError(s.t, err)
+			s.requireWhole(result)
+			require.EqualValues(s.t, 300, result.Stats.Statuses[output.Success], "%v", result.Stats.Statuses)
+			require.Equal(s.t, rate != 300, result.Port.SendBlocked > 0)
+			turns := s.spy.recvs.Load()
+			require.Less(s.t, turns, int64(40*s.elapsed()/(5*time.Millisecond)), "%d turns in %v", turns, s.elapsed())
+		})
+	}
+}
+
+// A process that is stopped for seconds while answers wait in the socket takes
+// none of them for silence.
+func TestT2_Stall(t *testing.T) {
+	for name, n := range map[string]uint64{"one batch": 60, "a batch to the brim": 64, "many batches": 900} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(s *scan) {
+				cfg := scanConfig()
+				stalls := 0
+				s.spy.beforeRecv = func(_ *mux.Batch, wait time.Duration) {
+					if uint64(len(s.sends)) == n && wait != 0 && stalls < 1 {
+						stalls++
+						time.Sleep(5 * time.Second)
+					}
+				}
+				result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+				require.NoError(s.t, err)
+				require.Equal(s.t, 1, stalls)
+				s.requireWhole(result)
+				require.EqualValues(s.t, n, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+				require.Zero(s.t, result.Stats.Retransmits)
+				require.Less(s.t, s.elapsed(), 5500*time.Millisecond)
+			})
+		})
+	}
+}
+
+// Where the process is slow rather than stopped, a step of each turn takes time.
+func TestT2_SlowTurns(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Timeout = 100 * time.Millisecond
+		cfg.Batch = 8
+		turns := 0
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+			if turns++; turns%10 == 0 {
+				time.Sleep(150 * time.Millisecond) // longer than a timeout
+			}
+		}
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1000})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 1000, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+		require.Zero(s.t, result.Stats.Retransmits, "every answer was there within 60 ms")
+	})
+}
+
+// A flood that never lets the socket be empty delays deadlines by as much as the receive
+// buffer may hold, no more.
+func TestT2_FloodDelaysDeadlinesLittle(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.silence()
+		noise := infoReply("a stranger")
+		from := hostKey(1, 1)
+		flood := &floodPort{Port: s.port, fill: func(b *mux.Batch) {
+			time.Sleep(100 * time.Microsecond) // what a batch takes to handle
+			b.Reset()
+			for b.Len() < b.Cap() {
+				b.Commit(from, noise)
+			}
+		}}
+		s.spy.Port = flood
+		cfg := scanConfig()
+		cfg.Retries = 1
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 50})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 50, result.Stats.Statuses[output.Timeout])
+		// 1,024 datagrams are 16 batches, and may have to be counted twice.
+		const slack = 3 * 16 * 100 * time.Microsecond
+		require.Less(s.t, s.elapsed(), time.Second+2250*time.Millisecond+2*slack+20*time.Millisecond)
+		require.GreaterOrEqual(s.t, s.elapsed(), 3*time.Second)
+		require.NotZero(s.t, result.Stats.Unmatched)
+	})
+}
+
+type floodPort struct {
+	mux.Port
+	fill func(b *mux.Batch)
+}
+
+func (p *floodPort) Recv(b *mux.Batch, _ time.Duration) error { p.fill(b); return nil }
+
+// New reports what is wrong with the Config, and starts nothing.
+func TestNewRefusesABadConfig(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Batch = 0
+		_, err := New(cfg, s.spy, &countSource{}, s.sink)
+		require.ErrorContains(s.t, err, "--batch")
+		require.Zero(s.t, s.sink.closed)
+	})
+}
+
+// The goroutines of a scan are three, whatever the number of targets in flight.
+func TestRunHasFewGoroutines(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.silence()
+		before := runtime.NumGoroutine()
+		most := 0
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) { most = max(most, runtime.NumGoroutine()-before) }
+		_, err := s.run(s.t.Context(), scanConfig(), &countSource{n: 1000})
+		require.NoError(s.t, err)
+		require.LessOrEqual(s.t, most, 3)
+	})
+}
+
+// Limits of the rate hold at the socket too, retries and challenges included.
+func TestT3_RateAtTheSocket(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{Challenge: 50, Silent: 30, DelayMin: time.Millisecond, DelayMax: 30 * time.Millisecond})
+		cfg := scanConfig()
+		cfg.Rate = 2000
+		cfg.Timeout = 100 * time.Millisecond
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 3000})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		var at []proto.Time
+		for _, p := range s.sends {
+			at = append(at, proto.Time(p.at.Sub(s.start)))
+		}
+		requireWindows(s.t, at, 2000, 2000*burstTime.Seconds())
+		require.InEpsilon(s.t, 2000, float64(len(at))/at[len(at)-1].Sub(0).Seconds(), 0.1)
+	})
+}
+
+// A target that the system refuses to send to is its own affair.
+func TestN2_RefusedByTheSystem(t *testing.T) {
+	for _, errno := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EINVAL, syscall.EACCES, syscall.EPERM, mux.ErrNoFamily} {
+		virtual(t, func(s *scan) {
+			const n = 200
+			for _, i := range []uint64{0, 7, 63, 64, 65, 120, n - 1} {
+				s.net.SetHost(mux.KeyFrom(simAddr(i)), muxtest.Host{SendErr: errno})
+			}
+			result, err := s.run(s.t.Context(), scanConfig(), &countSource{n: n})
+			require.NoError(s.t, err)
+			require.Equal(s.t, EndComplete, result.Reason)
+			s.requireWhole(result)
+			require.Equal(s.t, map[output.Status]int{output.Success: n - 7, output.SendError: 7}, s.sink.statuses())
+			require.EqualValues(s.t, 7, result.Stats.SendErrors)
+			for _, r := range s.sink.records() {
+				if r.Status == output.SendError {
+					require.Equal(s.t, "send: "+errno.Error(), *r.Error)
+					require.Zero(s.t, r.PacketsSent)
+				}
+			}
+			require.Less(s.t, s.elapsed(), 200*time.Millisecond)
+		})
+	}
+}
+
+// When nothing at all can be sent the scan gives up after seconds, not after
+// the whole list.
+func TestN4_AllSendsFail(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.net.SetEverywhere(func(mux.Key) muxtest.Host { return muxtest.Host{SendErr: syscall.ENETUNREACH} })
+		cfg := scanConfig()
+		cfg.Rate = 2000
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+		require.ErrorIs(s.t, err, syscall.ENETUNREACH)
+		require.Equal(s.t, EndError, result.Reason)
+		s.requireWhole(result)
+		require.InDelta(s.t, sendFailTime, s.elapsed(), float64(50*time.Millisecond))
+		require.InDelta(s.t, 2000*sendFailTime.Seconds(), result.Stats.Statuses[output.SendError], 50)
+		require.Less(s.t, s.spy.recvs.Load(), int64(2*2000*sendFailTime.Seconds()), "no busy loop")
+	})
+}
+
+// The network that goes down in the middle of a scan, and one that comes back in time.
+func TestN4_NetworkGoesDown(t *testing.T) {
+	for name, back := range map[string]bool{"for good": false, "for three seconds": true} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(s *scan) {
+				down := func() bool {
+					d := s.elapsed()
+					return d > time.Second && (!back || d < 4*time.Second)
+				}
+				s.spy.send = func(b *mux.Batch) (int, error) {
+					if down() {
+						return 0, &mux.PeerError{Err: syscall.ENETDOWN}
+					}
+					return s.port.Send(b)
+				}
+				cfg := scanConfig()
+				cfg.Rate = 1000
+				result, err := s.run(s.t.Context(), cfg, &countSource{n: 20_000})
+				s.requireWhole(result)
+				if back {
+					require.NoError(s.t, err)
+					require.InDelta(s.t, 3000, result.Stats.Statuses[output.SendError], 50)
+					require.EqualValues(s.t, 20_000, result.Stats.Done)
+					return
+				}
+				require.ErrorIs(s.t, err, syscall.ENETDOWN)
+				require.Equal(s.t, EndError, result.Reason)
+				require.InDelta(s.t, time.Second+sendFailTime, s.elapsed(), float64(50*time.Millisecond))
+			})
+		})
+	}
+}
+
+// A machine that was suspended sends one burst when it wakes, and goes on at its rate;
+// targets that were in flight are asked again, not given up.
+func TestT1_Suspend(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Rate = 1000
+		cfg.TargetTimeout = time.Hour
+		slept := false
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+			if !slept && s.elapsed() > time.Second {
+				slept = true
+				time.Sleep(30 * time.Minute)
+				s.port.Recv(mux.NewBatch(1000, 2000), 0) // nothing arrives at a machine that is off
+			}
+		}
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 4000})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 4000, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+		require.NotZero(s.t, result.Stats.Retransmits)
+		var at []proto.Time
+		for _, p := range s.sends {
+			at = append(at, proto.Time(p.at.Sub(s.start)))
+		}
+		requireWindows(s.t, at, 1000, 1000*burstTime.Seconds())
+		require.Less(s.t, s.elapsed(), 30*time.Minute+6*time.Second)
+	})
+}
+
+// Nothing to do is done in no time, and counted without division by nothing.
+func TestB4_NoTargets(t *testing.T) {
+	for _, rate := range []float64{0, 1, 1e6} {
+		virtual(t, func(s *scan) {
+			cfg := scanConfig()
+			cfg.Rate = rate
+			result, err := s.run(s.t.Context(), cfg, &countSource{})
+			require.NoError(s.t, err)
+			require.Equal(s.t, EndComplete, result.Reason)
+			require.Zero(s.t, s.elapsed())
+			s.requireWhole(result)
+			require.Empty(s.t, s.sink.records())
+			require.Equal(s.t, [3]time.Duration{-1, -1, -1}, result.Stats.RTT)
+			require.EqualValues(s.t, -1, result.Stats.RTTMax)
+			result.Stats.RTT, result.Stats.RTTMax, result.Stats.Window = [3]time.Duration{}, 0, 0
+			require.Zero(s.t, result.Stats)
+		})
+	}
+}
+
+// Whenever a scan is interrupted, each target that was taken in has one record, and
+// no goroutine is left: the bubble would not end.
+func TestG1_CancelAtAnyTime(t *testing.T) {
+	for i := range 60 {
+		virtual(t, func(s *scan) {
+			s.serve(prototest.Shares{Challenge: 50, Silent: 20, Split: 20, Loss: 10, DelayMin: time.Millisecond, DelayMax: 80 * time.Millisecond})
+			cfg := scanConfig()
+			cfg.Kinds = allKinds
+			cfg.MaxInFlight = 50
+			cfg.Timeout = 100 * time.Millisecond
+			cfg.PerIPRate = float64(i % 3 * 100)
+			if i%2 == 0 {
+				cfg.Rate = 0
+			}
+			if i%5 == 0 {
+				cfg.Drain = 50 * time.Millisecond
+			}
+			ctx, cancel := context.WithCancel(s.t.Context())
+			defer cancel()
+			s.make(cfg, &countSource{n: 400})
+			at := time.Duration(i) * 17 * time.Millisecond
+			time.AfterFunc(at, cancel)
+			if i%4 == 0 {
+				time.AfterFunc(at+time.Duration(i)*5*time.Millisecond, s.scanner.Abort)
+			}
+			result, err := s.scanner.Run(ctx)
+			require.NoError(s.t, err)
+			s.requireWhole(result)
+			if result.Reason == EndComplete {
+				require.Less(s.t, s.elapsed(), at+time.Millisecond)
+				require.EqualValues(s.t, 400, result.Stats.Done)
+			} else {
+				require.Equal(s.t, EndInterrupted, result.Reason)
+			}
+			require.LessOrEqual(s.t, s.elapsed(), at+cfg.TargetTimeout+100*time.Millisecond)
+		})
+	}
+}
+
+// What the socket had no room for when the scan was aborted was not sent.
+func TestO3_AbortWithAFullSocket(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.listen(muxtest.Options{Room: 10, RoomEvery: time.Hour})
+		s.make(scanConfig(), &countSource{n: 100})
+		time.AfterFunc(500*time.Millisecond, s.scanner.Abort)
+		result, err := s.scanner.Run(s.t.Context())
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 10, result.Stats.Sent)
+		sent := 0
+		for _, r := range s.sink.records() {
+			sent += r.PacketsSent
+		}
+		require.Equal(s.t, 10, sent)
+	})
+}
