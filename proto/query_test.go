@@ -163,3 +163,12 @@ func TestChallengeAfterSilenceGrantsATry(t *testing.T) {
 	require.False(t, q.WantsSend())
 	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 3, Rounds: 1, RTT: -1}, q.Result(KindInfo))
 }
+
+// TestSerialsSkipZero: 0 is the serial of free sets, which belong to nobody.
+func TestSerialsSkipZero(t *testing.T) {
+	c := newClient(t, Config{ReassemblyBytes: 1 << 20})
+	c.serial = 1<<32 - 1
+	var q Query
+	c.Begin(&q, WantInfo)
+	require.Equal(t, uint32(1), q.owner.serial)
+}
