@@ -43,6 +43,9 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err := a.compareRuns(fs, o, args); err != nil {
 		return nil, err
 	}
+	if err := comparePacking(o); err != nil {
+		return nil, err
+	}
 	r := &resumption{}
 	aborted := false
 	r.kept, err = output.Recover(path, func(line []byte) error {
@@ -53,8 +56,8 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return r.add(line)
 	})
 	if err == nil && aborted {
-		// Targets that an earlier run gave up are asked again, and may have one
-		// record only.
+		// Targets that an earlier run gave up, as a whole or after the answer to
+		// one query, are asked again, and may have one record only.
 		_, err = output.Rewrite(path, func(line []byte) bool { return !bytes.Contains(line, abortedMark) })
 		if err == nil {
 			r.kept, err = output.Recover(path, func([]byte) error { return nil })
@@ -63,17 +66,26 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err != nil {
 		return nil, withHint(fmt.Errorf("cannot resume %s: %w", clean(path), err), "the file is as it was; without --resume it is overwritten")
 	}
-	if r.kept.Size > 0 {
-		if want := o.compress.For(path); want != r.kept.Compression {
-			return nil, withHint(&usageError{fmt.Errorf("cannot resume %s: it is %s, and this run would write %s", clean(path), packing(r.kept.Compression), packing(want))},
-				"--compress %s", r.kept.Compression)
-		}
-	}
 	a.ui.notef("resuming %s: %s done before", clean(path), plural(r.done.Len(), "target was", "targets were"))
 	if r.kept.Removed > 0 {
 		a.ui.detailf("%s: %d bytes of a partial record or frame were cut off", clean(path), r.kept.Removed)
 	}
 	return r, nil
+}
+
+// comparePacking refuses to append to a file that is packed in another way.
+func comparePacking(o *scanOptions) error {
+	file, err := output.OpenReader(o.outputFile)
+	if err != nil {
+		return fmt.Errorf("cannot resume: %w", err)
+	}
+	defer file.Close()
+	was, want := file.Compression(), o.compress.For(o.outputFile)
+	if was == want {
+		return nil
+	}
+	return withHint(&usageError{fmt.Errorf("cannot resume %s: it is %s, and this run would write %s", clean(o.outputFile), packing(was), packing(want))},
+		"--compress %s", was)
 }
 
 func packing(c output.Compression) string {
@@ -84,9 +96,10 @@ func packing(c output.Compression) string {
 }
 
 // What stands in a record, in the order in which AppendJSON writes it. Quotes
-// inside of strings are escaped, so that no server can say any of these.
+// inside of strings are escaped, so that no server can say any of these. The
+// first is of targets and of sections alike.
 var (
-	abortedMark = []byte(`,"status":"aborted",`)
+	abortedMark = []byte(`"status":"aborted",`)
 	statusMark  = []byte(`,"status":"`)
 	sectionMark = [...][]byte{[]byte(`,"info":{"status":"`), []byte(`,"players":{"status":"`), []byte(`,"rules":{"status":"`)}
 )
@@ -127,7 +140,7 @@ func wordAfter(line, mark []byte) (output.Status, bool) {
 
 // definingFlags are those that decide which target has which number, and what
 // it is asked: a file may only hold the records of one choice of them.
-var definingFlags = []string{"query", "shards", "shard", "target-ports", "exclude", "shuffle", "filter"}
+var definingFlags = []string{"query", "shards", "shard", "target-ports", "exclude", "no-dedup", "shuffle", "filter"}
 
 // The keys under which the metadata's config says what the input was.
 const (

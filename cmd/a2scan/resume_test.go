@@ -1,0 +1,551 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+)
+
+// A fixture is a farm in this process and a prefix of it that tests scan.
+type fixture struct {
+	world  *prototest.World
+	port   uint16
+	prefix netip.Prefix
+	want   proto.Kinds
+}
+
+// newFixture starts a farm whose servers answer all that they are asked, each in
+// its own way: what a scan of it misses was lost by the scan.
+func newFixture(t testing.TB, prefix string) *fixture {
+	t.Helper()
+	if farm.DefaultListen().IsSingleIP() {
+		t.Skip("this system has no loopback network of many addresses")
+	}
+	f := &fixture{
+		world: &prototest.World{Seed: 11, Shares: prototest.Shares{
+			Challenge: 60, GoldSource: 10, Ship: 3, Split: 30, BZip2: 5, Duplicate: 5, Reorder: 10,
+		}},
+		prefix: netip.MustParsePrefix(prefix),
+		want:   proto.WantInfo,
+	}
+	served, err := farm.Start(context.Background(), farm.Config{Ports: []uint16{0}, Service: f.world})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, served.Close()) })
+	f.port = served.Ports()[0]
+	return f
+}
+
+// size returns how many targets there are.
+func (f *fixture) size() int { return 1 << (32 - f.prefix.Bits()) }
+
+// args returns the command line of a scan of all of them into out.
+func (f *fixture) args(out string, more ...string) []string {
+	return append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "--timeout", "1s", "--retries", "5", "-e", "7",
+		"-p", strconv.Itoa(int(f.port)), "-o", out}, append(more, f.prefix.String())...)
+}
+
+func (f *fixture) targets() iter.Seq[netip.AddrPort] {
+	return func(yield func(netip.AddrPort) bool) {
+		for a := f.prefix.Addr(); f.prefix.Contains(a); a = a.Next() {
+			if !yield(netip.AddrPortFrom(a, f.port)) {
+				return
+			}
+		}
+	}
+}
+
+// requireTruth requires that the file has a record of every target, once, with
+// the true values, and that the metadata says the same.
+func (f *fixture) requireTruth(t testing.TB, path string) {
+	t.Helper()
+	report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: f.want, Targets: f.targets()})
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%v", report)
+	require.EqualValues(t, f.size(), report.Records)
+	require.Zero(t, report.Aborted)
+
+	m := readMetadata(t, path)
+	require.NoError(t, m.Check(0))
+	require.Equal(t, output.EndComplete, m.EndReason)
+	require.EqualValues(t, f.size(), m.Output.Records)
+	bytesRead := int64(0)
+	for line := range farm.Lines(path) {
+		bytesRead += int64(len(line)) + 1
+	}
+	require.Equal(t, bytesRead, m.Output.Bytes)
+	if m.Output.CompressedBytes != nil {
+		require.EqualValues(t, len(readFile(t, path)), *m.Output.CompressedBytes)
+	}
+}
+
+func readMetadata(t testing.TB, path string) *output.Metadata {
+	t.Helper()
+	m, err := output.ReadMetadata(path + ".meta.json")
+	require.NoError(t, err)
+	return m
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return b
+}
+
+// inProcess runs the program in this process, and returns its exit status and
+// what it wrote to standard error.
+func inProcess(args ...string) (int, string) {
+	var stderr bytes.Buffer
+	status := run(args, strings.NewReader(""), new(bytes.Buffer), &stderr)
+	return status, stderr.String()
+}
+
+// requireRun requires that the program, run in this process, ends with status 0.
+func requireRun(t testing.TB, args ...string) {
+	t.Helper()
+	status, stderr := inProcess(args...)
+	require.Zero(t, status, "a2scan %s\n%s", strings.Join(args, " "), stderr)
+}
+
+// seqs returns how many records each target has in a file that may be cut off.
+func seqs(t testing.TB, path string) map[uint64]int {
+	t.Helper()
+	n := map[uint64]int{}
+	r, err := output.OpenReader(path)
+	require.NoError(t, err)
+	defer r.Close()
+	for {
+		line, err := r.Next()
+		if err != nil {
+			return n
+		}
+		seq, ok := output.Seq(line)
+		require.True(t, ok, "%s", line)
+		n[seq]++
+	}
+}
+
+var endings = map[string]string{"plain": "out.ndjson", "zstd": "out.ndjson.zst", "gzip": "out.ndjson.gz"}
+
+// killAfter starts the program, ends it by SIGKILL after d, and reports whether
+// it was still running then. A program that ended before must have done well.
+func killAfter(t testing.TB, d time.Duration, args ...string) bool {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command("a2scan", args...)
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	time.Sleep(d)
+	_ = cmd.Process.Kill()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == -1 {
+		return true
+	}
+	require.NoError(t, err, stderr.String())
+	return false
+}
+
+// A scan that is killed again and again, at any moment, and resumed each time,
+// leaves one true record of every target. A2SCAN_KILLS says how often each form
+// of file is killed in all.
+func TestResumeKilled(t *testing.T) {
+	kills := 3
+	if s := os.Getenv("A2SCAN_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		require.NoError(t, err)
+		kills = n
+	} else if testing.Short() {
+		kills = 2
+	}
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	f := newFixture(t, "127.64.0.0/21")
+	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			scans, done, left := 0, 0, 0
+			for done < kills {
+				path := filepath.Join(t.TempDir(), file)
+				args := f.args(path, "-q", "--resume", "--query", "info,players,rules", "-r", "8000")
+				scans++
+				for running, n := true, 0; running && n < 8 && done < kills; n++ {
+					// Most moments are early, so that a scan is killed several
+					// times; some are after the compressor's first frame.
+					d := time.Duration(random.ExpFloat64() * float64(200*time.Millisecond))
+					if n%3 == 2 {
+						d += time.Second
+					}
+					if running = killAfter(t, d, args...); running {
+						done++
+						if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+							left++
+						}
+					}
+				}
+				requireRun(t, args...)
+				f.requireTruth(t, path)
+			}
+			t.Logf("%d scans, killed %d times, %d of them with records in the file; seed %d", scans, done, left, seed)
+		})
+	}
+}
+
+// Wherever the file of a finished scan is cut, Recover keeps a beginning of its
+// records, and the scan can be gone on with. A2SCAN_CUTS=all takes a larger file
+// and every byte of its last 64 KiB; otherwise it is 300 places of a small one,
+// and package output cuts a smaller one yet at every byte.
+func TestResumeCutAnywhere(t *testing.T) {
+	all := os.Getenv("A2SCAN_CUTS") == "all"
+	f := newFixture(t, "127.64.0.0/26")
+	if all {
+		f.prefix = netip.MustParsePrefix("127.64.0.0/23")
+	}
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			requireRun(t, f.args(path, "-q", "--max-runtime", "1h")...)
+			f.requireTruth(t, path)
+			// Two frames, of which the second is what a resumed run adds.
+			whole := readFile(t, path)
+			meta := readFile(t, path+".meta.json")
+			require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o666))
+			requireRun(t, f.args(path, "-q", "--resume")...)
+			whole = readFile(t, path)
+
+			var order []uint64
+			for line := range farm.Lines(path) {
+				seq, _ := output.Seq(line)
+				order = append(order, seq)
+			}
+			require.Len(t, order, f.size())
+
+			step, resumes := 1, 25
+			if !all {
+				step, resumes = len(whole)/300|1, 4
+			}
+			first := max(0, len(whole)-64<<10)
+			before := -1
+			for n := len(whole); n >= first; n -= step {
+				require.NoError(t, os.WriteFile(path, whole[:n], 0o666))
+				i := 0
+				kept, err := output.Recover(path, func(line []byte) error {
+					seq, ok := output.Seq(line)
+					if !ok || i >= len(order) || seq != order[i] {
+						return fmt.Errorf("record %d is not that of target %d: %s", i, order[i], line)
+					}
+					i++
+					return nil
+				})
+				require.NoError(t, err, "cut at %d", n)
+				require.EqualValues(t, i, kept.Lines, "cut at %d", n)
+				if before >= 0 {
+					require.LessOrEqual(t, i, before, "cut at %d: less was left, and more was found", n)
+				}
+				before = i
+			}
+
+			for range resumes {
+				n := first + rand.IntN(len(whole)-first)
+				require.NoError(t, os.WriteFile(path, whole[:n], 0o666))
+				require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
+				requireRun(t, f.args(path, "-q", "--resume")...)
+				f.requireTruth(t, path)
+			}
+		})
+	}
+}
+
+// A file that holds another scan's records is not gone on with: the program says
+// what differs, and leaves the file as it was.
+func TestResumeAnotherScan(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/27")
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
+		return path
+	}
+	list := file("list", "127.64.0.0/27\n")
+	longer := file("longer", "127.64.0.0/27\n127.64.1.0\n")
+	none := file("none", "192.0.2.1\n")
+	one := file("one", "127.64.0.9\n")
+	port := strconv.Itoa(int(f.port))
+	base := map[string]string{"-e": "7", "-p": port, "-f": list, "--query": "info", "--shards": "2", "--shard": "1", "-b": none}
+	for name, c := range map[string]struct {
+		flag, value string
+		names       string
+	}{
+		"another list":       {"-f", longer, "the content of --input-file was "},
+		"another seed":       {"-e", "8", "--seed was 7, and is 8 now"},
+		"other queries":      {"--query", "info,players", "--query was info, and is info,players now"},
+		"another shard":      {"--shard", "0", "--shard was 1, and is 0 now"},
+		"more shards":        {"--shards", "3", "--shards was 2, and is 3 now"},
+		"another port":       {"-p", "1,3", "--target-ports was " + port + ", and is 1,3 now"},
+		"another blocklist":  {"-b", one, "the content of --blocklist-file was "},
+		"an allowlist":       {"-w", list, "the content of --allowlist-file was empty, and is "},
+		"an exclusion":       {"--exclude", "127.64.0.9", "--exclude was empty, and is 127.64.0.9 now"},
+		"another order":      {"--shuffle=true", "", "--shuffle was false, and is true now"},
+		"duplicates":         {"--no-dedup=true", "", "--no-dedup was false, and is true now"},
+		"another filter":     {"--filter", "success", "--filter was empty, and is success now"},
+		"targets as well":    {"", "127.64.1.0", "the list of TARGETs was empty, and is 127.64.1.0 now"},
+		"another compressor": {"--compress", "zstd", "it is plain, and this run would write zstd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			run := func(flags map[string]string, more ...string) (int, string) {
+				args := []string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}
+				for k, v := range flags {
+					if v == "" {
+						args = append(args, k)
+					} else {
+						args = append(args, k, v)
+					}
+				}
+				return inProcess(append(args, more...)...)
+			}
+			status, stderr := run(base)
+			require.Zero(t, status, stderr)
+			// The end of a scan that was killed: it stays, like the rest.
+			before := append(readFile(t, path), `{"schema":1,"seq":`...)
+			require.NoError(t, os.WriteFile(path, before, 0o666))
+			meta := readFile(t, path+".meta.json")
+
+			flags := map[string]string{}
+			for k, v := range base {
+				flags[k] = v
+			}
+			var more []string
+			if c.flag == "" {
+				more = append(more, c.value)
+			} else {
+				flags[c.flag] = c.value
+			}
+			status, stderr = run(flags, append(more, "--resume")...)
+			require.Equal(t, 2, status, stderr)
+			require.Contains(t, stderr, "a2scan: cannot resume "+path+": ")
+			require.Contains(t, stderr, c.names)
+			require.Contains(t, stderr, "a2scan: hint: ")
+			require.Equal(t, string(before), string(readFile(t, path)))
+			require.Equal(t, string(meta), string(readFile(t, path+".meta.json")))
+
+			// With what it was, it is gone on with.
+			status, stderr = run(base, "--resume")
+			require.Zero(t, status, stderr)
+			require.Len(t, seqs(t, path), f.size()/2)
+		})
+	}
+}
+
+// To go on with what is finished sends nothing and changes nothing.
+func TestResumeFinished(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			requireRun(t, f.args(path)...)
+			before := readFile(t, path)
+			for range 2 {
+				status, stderr := inProcess(f.args(path, "--resume")...)
+				require.Zero(t, status, stderr)
+				require.Contains(t, stderr, "256 targets were done before")
+				require.Equal(t, before, readFile(t, path))
+				m := readMetadata(t, path)
+				require.Zero(t, m.Packets.Sent)
+				f.requireTruth(t, path)
+			}
+		})
+	}
+}
+
+// Scans that ended early for any reason are gone on with, more than once.
+func TestResumeAfterOtherEnds(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/22")
+	for name, c := range map[string]struct {
+		first  []string
+		status int
+		reason output.EndReason
+	}{
+		"max results": {[]string{"--max-results", "100"}, 0, output.EndMaxResults},
+		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "2000"}, 0, output.EndMaxRuntime},
+		"max targets": {[]string{"--max-targets", "300"}, 0, output.EndComplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out.ndjson.zst")
+			for _, resume := range []string{"--resume=false", "--resume"} {
+				status, stderr := inProcess(f.args(path, append(c.first, resume)...)...)
+				require.Equal(t, c.status, status, stderr)
+				m := readMetadata(t, path)
+				require.Equal(t, c.reason, m.EndReason)
+				require.NoError(t, m.Check(0))
+				n := len(seqs(t, path))
+				require.EqualValues(t, n, m.Output.Records)
+				require.Less(t, n, f.size())
+			}
+			requireRun(t, f.args(path, "--resume")...)
+			f.requireTruth(t, path)
+		})
+	}
+}
+
+// Targets that a scan gave up, as a whole or in part, are asked again, and have
+// one record.
+func TestResumeAborted(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/22")
+	f.want = proto.WantInfo | proto.WantPlayers
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			args := f.args(path, "-q", "--query", "info,players")
+			requireRun(t, args...)
+			// As a second interrupt leaves them: a third of the records are of
+			// targets that were given up, another of such as had answered INFO.
+			var lines []byte
+			gaveUp := 0
+			for line := range farm.Lines(path) {
+				var r output.ParsedRecord
+				require.NoError(t, json.Unmarshal(line, &r))
+				one := abortedRecord(&r)
+				switch r.Seq % 3 {
+				case 1:
+					one.Status, one.Info.Status, one.Info.Data = output.Aborted, output.Aborted, nil
+					one.Info.Error = one.Error
+					fallthrough
+				case 2:
+					gaveUp++
+					lines = output.AppendJSON(lines, one)
+				default:
+					lines = append(append(lines, line...), '\n')
+				}
+			}
+			sink, err := output.OpenSink(path, output.SinkOptions{})
+			require.NoError(t, err)
+			require.NoError(t, sink.WriteLines(lines))
+			require.NoError(t, sink.Close())
+
+			requireRun(t, append(args, "--resume")...)
+			f.requireTruth(t, path)
+			m := readMetadata(t, path)
+			require.Contains(t, strings.Join(m.Notes, "\n"), fmt.Sprintf("resumed: %d of the targets", f.size()-gaveUp))
+		})
+	}
+}
+
+// abortedRecord returns the record of a target that had answered INFO when the
+// scan stopped.
+func abortedRecord(r *output.ParsedRecord) *output.Record {
+	name := proto.Info{Name: []byte(`,"status":"success",`)} // no server can pretend
+	return &output.Record{
+		Seq: r.Seq, Addr: netip.AddrPortFrom(netip.MustParseAddr(*r.IP), *r.Port), Time: time.Unix(1_800_000_000, 0),
+		Status: output.Partial, Error: "the scan stopped first", RTT: output.NoRTT,
+		Info:    &output.InfoSection{Section: output.Section{Status: output.Success, RTT: output.NoRTT}, Data: &name},
+		Players: &output.PlayersSection{Section: output.Section{Status: output.Aborted, Error: "the scan stopped first", RTT: output.NoRTT}},
+	}
+}
+
+// The metadata is a help, no condition.
+func TestResumeMetadata(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	cut := func() {
+		b := readFile(t, path)
+		require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
+	}
+	requireRun(t, f.args(path)...)
+
+	// It is missing.
+	cut()
+	require.NoError(t, os.Remove(path+".meta.json"))
+	status, stderr := inProcess(f.args(path, "--resume")...)
+	require.Zero(t, status, stderr)
+	require.Contains(t, stderr, "is missing: that this is the same scan can't be checked")
+	f.requireTruth(t, path)
+
+	// It is what a run that was killed leaves, written at the start: no end.
+	cut()
+	m := readMetadata(t, path)
+	m.EndReason, m.EndTime, m.Output = "", output.Timestamp{}, output.OutputCounts{}
+	require.NoError(t, m.WriteFile(path+".meta.json"))
+	requireRun(t, f.args(path, "--resume")...)
+	f.requireTruth(t, path)
+
+	// The seed need not be given again; nothing else is lost with it.
+	cut()
+	args := f.args(path, "--resume")
+	for i, a := range args {
+		if a == "-e" {
+			args = append(args[:i:i], args[i+2:]...)
+			break
+		}
+	}
+	requireRun(t, args...)
+	require.EqualValues(t, 7, readMetadata(t, path).Seed)
+	f.requireTruth(t, path)
+
+	// It is damaged: that is said, and nothing is touched.
+	cut()
+	before := readFile(t, path)
+	require.NoError(t, os.WriteFile(path+".meta.json", []byte(`{"schema":1,`), 0o666))
+	status, stderr = inProcess(f.args(path, "--resume")...)
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "cannot resume")
+	require.Equal(t, before, readFile(t, path))
+
+	// There is no file yet, or an empty one: then this is the beginning.
+	for _, content := range []func() error{
+		func() error { return errors.Join(os.Remove(path), os.Remove(path+".meta.json")) },
+		func() error { return os.WriteFile(path, nil, 0o666) },
+	} {
+		require.NoError(t, content())
+		requireRun(t, f.args(path, "--resume")...)
+		f.requireTruth(t, path)
+	}
+
+	// It holds something else.
+	require.NoError(t, os.WriteFile(path, []byte("my shopping list\n"), 0o666))
+	status, stderr = inProcess(f.args(path, "--resume")...)
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "a line is not a record of a scan")
+	require.Equal(t, "my shopping list\n", string(readFile(t, path)))
+}
+
+// With --filter the records left out are not in the file: those targets are asked
+// again, those with a record are not, and the counts are of all.
+func TestResumeFilter(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	// Every second target refuses.
+	args := append(f.args(path, "--filter", "refused"), fmt.Sprintf("127.64.1.0/24:%d", freePort(t)))
+	requireRun(t, args...)
+	require.Len(t, seqs(t, path), 256)
+	b := readFile(t, path)
+	require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
+	requireRun(t, append(args, "--resume")...)
+	for seq, n := range seqs(t, path) {
+		require.Equal(t, 1, n, seq)
+	}
+	m := readMetadata(t, path)
+	require.EqualValues(t, 512, m.Input.Targets)
+	require.EqualValues(t, 256, m.Output.Records)
+	require.EqualValues(t, 256, m.Statuses[output.Success])
+	require.NoError(t, m.Check(256))
+}
