@@ -239,7 +239,7 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 // tries returns how many further tries t has on silence.
 func (c *Client) tries(t *track) int {
 	if t.flags&trackExtra != 0 && c.cfg.Retries > 0 {
-		return c.cfg.Retries + 1
+		return min(c.cfg.Retries+1, math.MaxUint8-1) // attempts is a byte
 	}
 	return c.cfg.Retries
 }

@@ -172,3 +172,28 @@ func TestSerialsSkipZero(t *testing.T) {
 	c.Begin(&q, WantInfo)
 	require.Equal(t, uint32(1), q.owner.serial)
 }
+
+// TestTriesFitTheirByte: the most retries that a Config takes and the one that
+// fragments add are counted in a byte.
+func TestTriesFitTheirByte(t *testing.T) {
+	c := newClient(t, Config{Retries: 254, Timeout: time.Millisecond, MaxElapsed: time.Hour, ReassemblyBytes: 1 << 20})
+	var q Query
+	c.Begin(&q, WantRules)
+	now, sends := Time(0), 0
+	for id := byte(0); ; id++ {
+		for q.WantsSend() {
+			c.AppendTransmit(nil, &q, now)
+			sends++
+			require.Equal(t, sends, q.Result(KindRules).Attempts)
+		}
+		c.HandleDatagram(&q, now, []byte{0xFE, 0xFF, 0xFF, 0xFF, id, 0, 0, 0, 2, 0, 0xE0, 4, 0xFF, 0xFF, 0xFF, 0xFF, 'E', 1, 0})
+		at, open := c.Deadline(&q)
+		if !open {
+			break
+		}
+		now = at
+		c.HandleTimeout(&q, now)
+	}
+	require.Equal(t, 255, sends)
+	require.Equal(t, ReasonFragments, q.Result(KindRules).Reason)
+}
