@@ -9,9 +9,10 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// expireStep is how many deadlines are looked at in one turn of the loop: a
-// hundred thousand that fall together must not keep it from the socket.
-const expireStep = 1024
+// expireStep is how many deadlines are dealt with in one turn of the loop: a
+// hundred thousand that fall together must not keep it from the socket, and the
+// records of one turn should fit an output buffer (80 of them do).
+const expireStep = 64
 
 // An Engine is a whole scan, less the socket, the clock and the goroutines:
 // targets, datagrams and the time go in, requests and records come out. It is a

@@ -24,6 +24,12 @@ const (
 	publishEvery = 100 * time.Millisecond
 	lowRoom      = 4 // free output buffers below which no targets are admitted
 
+	// Where the writer is behind, records wait in memory: first in spare buffers,
+	// then with the loop. Beyond that deadlines wait too, so that a million targets
+	// that fall silent together do not become a gigabyte of records.
+	spareOutput = 16 << 20
+	maxBacklog  = 4 << 20
+
 	// Sends that all fail for as long and as often as this mean that the network
 	// is gone rather than the targets.
 	sendFailTime  = 5 * time.Second
@@ -134,7 +140,7 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 	// Of the smallest datagrams a buffer holds one for each 512 bytes or so.
 	s.capacity = max(port.Stats().RcvbufActual/512, 1024)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
-	s.writer = output.NewWriter(sink, output.WriterOptions{Wake: func() {
+	s.writer = output.NewWriter(sink, output.WriterOptions{Overflow: spareOutput, Wake: func() {
 		if s.held.Load() {
 			port.Wake()
 		}
@@ -267,7 +273,10 @@ func (s *Scanner) loop() error {
 		for i := range s.rx.Len() {
 			s.engine.HandlePacket(now, s.rx.Packet(i))
 		}
-		s.engine.HandleTimeout(s.readUpTo(before))
+		readUpTo := s.readUpTo(before)
+		if !s.behind() {
+			s.engine.HandleTimeout(readUpTo)
+		}
 		if err := s.control(now); err != nil {
 			return err
 		}
@@ -454,6 +463,9 @@ func (s *Scanner) handOver(now proto.Time) {
 	s.flushAt = 0
 }
 
+// behind reports whether as many records wait for the writer as may.
+func (s *Scanner) behind() bool { return len(s.engine.Output()) >= maxBacklog }
+
 func (s *Scanner) publish(now proto.Time) {
 	stats := s.engine.Stats()
 	stats.Drops = s.port.Stats().Drops
@@ -498,6 +510,9 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 		s.held.Store(true)
 		if s.writer.Room() >= lowRoom {
 			return 0
+		}
+		if s.behind() { // deadlines wait for the writer as well, which wakes us
+			return publishEvery
 		}
 	}
 	if s.stop.Load() && s.reason == "" || s.abort.Load() {

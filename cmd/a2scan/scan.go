@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -96,6 +98,7 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 	if err != nil {
 		return errors.Join(err, sink.Close())
 	}
+	boundGarbage()
 	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, list: list, port: port, scanner: s, status: status.w}
 	return r.do()
 }
@@ -391,4 +394,20 @@ func randomSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:6]) // it never fails: crypto/rand
 	return binary.LittleEndian.Uint64(b[:])
+}
+
+// garbageBytes is how much garbage may pile up before it is collected.
+const garbageBytes = 32 << 20
+
+// boundGarbage makes the collector run for each garbageBytes of garbage. A scan's
+// memory is taken when it starts, up to hundreds of megabytes without a pointer; by
+// the runtime's own rule as much again could be garbage before it looks. GOGC
+// overrides it.
+func boundGarbage() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.SetGCPercent(int(min(max(garbageBytes*100/max(m.HeapAlloc, 1), 5), 100)))
 }
