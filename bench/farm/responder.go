@@ -107,6 +107,9 @@ func (f *Farm) serves(local mux.Key) bool { return f.listen.Contains(local.Addr(
 // send puts a datagram into the batch that goes out, and sends that when it is
 // full.
 func (r *responder) send(local, peer mux.Key, b []byte) {
+	if r.err != nil {
+		return // the batch may be full, and nobody takes it any more
+	}
 	r.out.CommitFrom(local, peer, b)
 	r.turn.replies++
 	r.turn.bytesOut += uint64(len(b))
