@@ -476,14 +476,14 @@ func TestPerIPRateDoesNotHoldATarget(t *testing.T) {
 // not forgotten.
 func TestInflationIsSpreadOverTurns(t *testing.T) {
 	var pairs []string
-	for i := range 1500 {
+	for i := range 1000 {
 		pairs = append(pairs, fmt.Sprintf("rule%04d", i), "a value that is repeated very often, and long")
 	}
 	message := rulesReply(pairs...)
 	sp := prototest.Splitter{Dialect: proto.DialectSource, Size: 60_000, ID: 3, Packed: prototest.AppendBZip2(nil, message)}
 	require.Equal(t, 1, sp.Fragments(message))
 	reply := sp.AppendFragment(nil, message, 0)
-	const n = 30
+	const n = 20
 	r := newRig(t, rigConfig(proto.WantRules), rigTargets(n)...)
 	r.e.BeginTurn()
 	for i := range n {
@@ -506,8 +506,8 @@ func TestInflationIsSpreadOverTurns(t *testing.T) {
 	for i := range n {
 		rec := r.record(uint64(i))
 		require.Equal(t, output.Success, rec.Status, "%v", words(rec.Error))
-		require.Equal(t, 1500, *rec.Rules.Count)
-		require.Len(t, rec.Rules.List, 1500)
+		require.Equal(t, 1000, *rec.Rules.Count)
+		require.Len(t, rec.Rules.List, 1000)
 		require.Equal(t, 1, rec.PacketsSent)
 	}
 	r.finish()
@@ -533,11 +533,12 @@ func TestDeterminism(t *testing.T) {
 func TestClosedLoopNeedsNoRate(t *testing.T) {
 	cfg := simConfig()
 	cfg.MaxInFlight = 20_000
-	s := newSim(t, cfg, prototest.Shares{Silent: 50, DelayMin: 20 * time.Millisecond, DelayMax: 30 * time.Millisecond}, simSeed(t, 5), 20_000)
+	s := newSim(t, cfg, prototest.Shares{Silent: 50, DelayMin: 20 * time.Millisecond, DelayMax: 30 * time.Millisecond}, simSeed(t, 5), 10_000)
 	s.e.SetReceiveBuffer(4 << 20)
 	require.NotZero(t, s.e.Window())
 	s.run()
-	require.EqualValues(t, 10_000, s.e.Stats().Statuses[output.Success]+s.e.Stats().Statuses[output.Timeout]-10_000)
+	require.InDelta(t, 5_000, s.e.Stats().Statuses[output.Success], 300)
+	require.InDelta(t, 5_000, s.e.Stats().Statuses[output.Timeout], 300)
 	require.LessOrEqual(t, s.e.Window(), cfg.MaxInFlight)
 	s.requireEmpty()
 }

@@ -382,7 +382,7 @@ func TestC3_EndlessTalker(t *testing.T) {
 				burst = append(burst, append(b, filler...))
 			}
 			r.reply(k, burst...)
-			r.advance(2 * time.Millisecond)
+			r.advance(20 * time.Millisecond)
 			require.Less(t, r.e.client.ReassemblyUsed(), 1<<20)
 			require.Less(t, r.e.store.Used(), 1<<20, "raw %v", raw)
 			require.True(t, r.e.accepts(), "it keeps others out")
@@ -654,7 +654,7 @@ func TestI2_ICMPAfterAnAnswer(t *testing.T) {
 func TestM1_MemoryDoesNotGrow(t *testing.T) {
 	total := uint64(300_000)
 	if testing.Short() || raceEnabled {
-		total = 50_000
+		total = 20_000
 	}
 	cfg := simConfig()
 	cfg.MaxInFlight = 2000

@@ -132,7 +132,8 @@ type spyPort struct {
 	spins int
 
 	beforeRecv func(b *mux.Batch, wait time.Duration) // may sleep
-	send       func(b *mux.Batch) (n int, err error)  // instead of the Port's
+	beforeSend func()
+	sendErr    atomic.Pointer[error] // what Send returns instead of sending
 }
 
 // Recv counts, and stops a loop that turns without time passing.
@@ -152,8 +153,11 @@ func (p *spyPort) Recv(b *mux.Batch, wait time.Duration) error {
 }
 
 func (p *spyPort) Send(b *mux.Batch) (int, error) {
-	if p.send != nil {
-		return p.send(b)
+	if p.beforeSend != nil {
+		p.beforeSend()
+	}
+	if err := p.sendErr.Load(); err != nil && b.Len() > 0 {
+		return 0, *err
 	}
 	return p.Port.Send(b)
 }

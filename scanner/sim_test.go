@@ -259,7 +259,7 @@ func simConfig() Config {
 func TestMillionTargets(t *testing.T) {
 	total := uint64(1_000_000)
 	if testing.Short() || raceEnabled {
-		total = 100_000
+		total = 30_000
 	}
 	cfg := simConfig()
 	cfg.MaxInFlight = int(total)
@@ -286,7 +286,7 @@ func TestMillionTargets(t *testing.T) {
 func TestSimulatedMixture(t *testing.T) {
 	seeds := uint64(40)
 	if testing.Short() || raceEnabled {
-		seeds = 5
+		seeds = 3
 	}
 	base := simSeed(t, 100)
 	for i := range seeds {
