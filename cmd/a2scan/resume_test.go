@@ -177,12 +177,13 @@ func TestResumeKilled(t *testing.T) {
 	} else if testing.Short() {
 		kills = 2
 	}
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
 	f := newFixture(t, "127.64.0.0/21")
 	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
 	for name, file := range endings {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64()
+			random := rand.New(rand.NewPCG(seed, 0))
 			scans, done, left := 0, 0, 0
 			for done < kills {
 				path := filepath.Join(t.TempDir(), file)

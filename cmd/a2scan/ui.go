@@ -109,12 +109,15 @@ func (u *ui) endProgress() {
 	}
 }
 
+// lines writes each line of text as a line of ours. Errors of the system carry
+// the names of files as they are, so all of it is cleaned here, which does
+// nothing to what was cleaned before.
 func (u *ui) lines(prefix, text string) {
 	var b bytes.Buffer
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		b.WriteString("a2scan: ")
 		b.WriteString(prefix)
-		b.WriteString(line)
+		b.WriteString(clean(line))
 		b.WriteByte('\n')
 	}
 	u.mu.Lock()

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+)
+
+// What servers, strangers, users and the system do to the program as a whole.
+// All packets stay on loopback.
+
+// A process is the program in a process of its own.
+type process struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+}
+
+func start(t testing.TB, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command("a2scan", args...)}
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	require.NoError(t, p.Start())
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	return p
+}
+
+// end waits for the process, and returns its exit status and the most memory it
+// had, in bytes.
+func (p *process) end(t testing.TB) (status int, rss int64) {
+	t.Helper()
+	err := p.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	usage, _ := p.ProcessState.SysUsage().(*syscall.Rusage)
+	return p.ProcessState.ExitCode(), usage.Maxrss << 10
+}
+
+// A flood sends well-formed replies of servers that nobody asked to a port of
+// this machine, from 65,536 addresses and all ports in turn, until it is stopped.
+type flood struct {
+	quit, done chan struct{}
+	sent       int
+}
+
+func startFlood(t testing.TB, to netip.AddrPort, perMillisecond int) *flood {
+	t.Helper()
+	port, err := mux.Listen(mux.Options{Local: netip.MustParseAddrPort("0.0.0.0:0"), Wildcard: true, NoICMP: true})
+	require.NoError(t, err)
+	f := &flood{quit: make(chan struct{}), done: make(chan struct{})}
+	reply := prototest.AppendInfo(nil, &proto.Info{Protocol: 17, Name: []byte("forged"), Version: []byte("1")})
+	peer := mux.KeyFrom(to)
+	go func() {
+		defer close(f.done)
+		defer port.Close()
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		batch := mux.NewBatch(perMillisecond, 512)
+		for {
+			select {
+			case <-f.quit:
+				return
+			case <-tick.C:
+			}
+			batch.Reset()
+			for range perMillisecond {
+				n := f.sent
+				from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 200, byte(n >> 8), byte(n)}), 0)
+				batch.CommitFrom(mux.KeyFrom(from), peer, append(batch.Next(), reply...))
+				f.sent++
+			}
+			_, _ = port.Send(batch) // what there is no room for is not sent
+		}
+	}()
+	return f
+}
+
+func (f *flood) stop() int {
+	close(f.quit)
+	<-f.done
+	return f.sent
+}
+
+// A flood of forged replies beside a scan of 20,000 servers costs none of them
+// but those whose answers the kernel says it dropped, no memory, and no words.
+func TestFloodBesideAScan(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/18")
+	const n = 20_000
+	list := "127.64.0.0-127.64.78.31"
+	measure := func(flooded bool) (rss int64) {
+		path := filepath.Join(t.TempDir(), "out.ndjson")
+		port := freePort(t)
+		var fl *flood
+		if flooded {
+			fl = startFlood(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), 30)
+		}
+		p := start(t, "scan", "-r", "20000", "--per-ip-rate", "0", "--retries", "4", "-t", "20s", "--source-port", strconv.Itoa(port),
+			"-p", strconv.Itoa(int(f.port)), "-o", path, list)
+		status, rss := p.end(t)
+		require.Zero(t, status, p.stderr.String())
+		require.LessOrEqual(t, strings.Count(p.stderr.String(), "\n"), 8, p.stderr.String())
+		m := readMetadata(t, path)
+		require.NoError(t, m.Check(0))
+		if flooded {
+			sent := fl.stop()
+			t.Logf("%d forged datagrams sent, %d taken in, %d dropped by the kernel; %d MiB", sent, m.Packets.Unmatched, m.Socket.RxDropped, rss>>20)
+			require.Greater(t, m.Packets.Unmatched, uint64(1000))
+		}
+		report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: proto.WantInfo, Lossy: m.Socket.RxDropped > 0})
+		require.NoError(t, err)
+		require.True(t, report.OK(), "%v", report)
+		require.EqualValues(t, n, report.Records)
+		lost := report.ByBehaviour[len(report.ByBehaviour)-1].FalseNegatives()
+		require.LessOrEqual(t, lost, m.Socket.RxDropped)
+		return rss
+	}
+	quiet := measure(false)
+	flooded := measure(true)
+	t.Logf("%d MiB without a flood", quiet>>20)
+	require.Less(t, flooded, quiet+24<<20)
+}
+
+// Servers that lie, repeat, stop short and never end: every record is true, and
+// the memory is bounded.
+func TestHostileMixture(t *testing.T) {
+	world := &prototest.World{Seed: 5, Shares: prototest.Shares{
+		Challenge: 50, Split: 20, BZip2: 60, Garbage: 15, ChallengeLoop: 15, Endless: 15, WrongType: 10, Truncate: 15,
+		Duplicate: 30, Reorder: 30, DelayMin: time.Millisecond, DelayMax: 20 * time.Millisecond,
+	}}
+	f := newFixture(t, "127.65.0.0/21")
+	served, err := farm.Start(t.Context(), farm.Config{Ports: []uint16{0}, Service: world})
+	require.NoError(t, err)
+	defer served.Close()
+	f.world, f.port, f.want = world, served.Ports()[0], proto.WantInfo|proto.WantPlayers|proto.WantRules
+
+	path := filepath.Join(t.TempDir(), "out.ndjson.zst")
+	p := start(t, f.args(path, "-r", "4000", "--query", "info,players,rules", "--raw", "--retries", "2", "--timeout", "700ms", "-t", "6s")...)
+	status, rss := p.end(t)
+	require.Zero(t, status, p.stderr.String())
+	f.requireTruth(t, path)
+	t.Logf("%d MiB", rss>>20)
+	require.Less(t, rss, int64(256<<20))
+}
+
+// nasty is what a server may put into its strings: terminal escapes (C0 and C1),
+// line ends, bytes that are not UTF-8, directions.
+const nasty = "\x1b]0;owned\x07\x1b[2J\x1b[31m\r\n\"}\n{\"schema\":1}\u009b31m\u2028\u202e\xff\xfe\x7f"
+
+// startNasty serves names of 60 KB that are nothing but nasty.
+func startNasty(t testing.TB) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	long := []byte(strings.Repeat(nasty, 60_000/len(nasty)))
+	replies := map[byte][]byte{
+		'T': prototest.AppendInfo(nil, &proto.Info{
+			Protocol: 17, Name: long, Map: []byte(nasty), Folder: []byte(nasty), Game: []byte(nasty), Version: []byte(nasty),
+			HasEDF: true, EDF: 0x20, Keywords: []byte(nasty),
+		}),
+		'U': prototest.AppendPlayers(nil, &proto.PlayerList{Count: 1, List: []proto.Player{{Name: long, Duration: 1}}}),
+		'V': prototest.AppendRules(nil, &proto.RuleList{Count: 1, List: []proto.Rule{{Name: []byte(nasty), Value: long}}}),
+	}
+	go func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if n > 4 {
+				_, _ = conn.WriteTo(replies[buf[4]], from)
+			}
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+// requirePlain requires that b holds nothing that a terminal would obey, besides
+// the ends of lines.
+func requirePlain(t testing.TB, what string, b []byte) {
+	t.Helper()
+	require.NotEmpty(t, b, what)
+	for _, r := range string(b) {
+		if r == '\n' {
+			continue
+		}
+		require.False(t, r < ' ' || r >= 0x7F && r <= 0x9F || r >= 0x2028 && r <= 0x202E || r == 0xFFFE, "%s: %q", what, r)
+	}
+}
+
+// No byte of a server reaches a terminal as it is, and none breaks a line.
+func TestTerminalEscapes(t *testing.T) {
+	server := startNasty(t)
+	for _, args := range [][]string{
+		{"query", server},
+		{"query", "--json", server},
+		{"scan", "-v", "--query", "info,players,rules", "--raw", "-u", "-", "-m", "-", server},
+		// What users and files say is shown too.
+		{"scan", "-v", server, "\x1b[31mname.invalid", "\u009b2J\n"},
+		{"scan", "-f", "\x1b[2Jlist"},
+		{"\x1b[31m"},
+	} {
+		p := start(t, args...)
+		_, rss := p.end(t)
+		if p.stdout.Len() > 0 {
+			requirePlain(t, "stdout of "+args[0], p.stdout.Bytes())
+		}
+		if p.stderr.Len() > 0 {
+			requirePlain(t, "stderr of "+args[0], p.stderr.Bytes())
+		}
+		require.Less(t, rss, int64(200<<20))
+	}
+
+	p := start(t, "scan", "-q", "--query", "info,players,rules", server)
+	status, _ := p.end(t)
+	require.Zero(t, status)
+	require.Equal(t, 1, strings.Count(p.stdout.String(), "\n"))
+	r := parseOne(t, p.stdout.Bytes())
+	require.Equal(t, output.Success, r.Status)
+}
+
+// A scan that is stopped for longer than every timeout has its answers in the
+// socket's buffer when it goes on: they are answers.
+func TestStoppedAndContinued(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/21")
+	f.world.Shares = prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond}
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	p := start(t, "scan", "-r", "2000", "--timeout", "1s", "--retries", "0", "-t", "1s", "-p", strconv.Itoa(int(f.port)), "-o", path, f.prefix.String())
+	require.Eventually(t, func() bool {
+		info, err := os.Stat(path)
+		return err == nil && info.Size() > 0
+	}, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+	time.Sleep(2500 * time.Millisecond)
+	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
+	status, _ := p.end(t)
+	require.Zero(t, status, p.stderr.String())
+	require.Greater(t, readMetadata(t, path).DurationS, output.Decimal(2.5))
+	f.requireTruth(t, path)
+}
+
+// A full disk ends the scan with status 1 and a message, the records before it
+// are whole, the metadata says so, and with room the scan goes on.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("no right to make a small disk: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	f := newFixture(t, "127.64.0.0/21")
+	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, file)
+			args := f.args(path, "--query", "info,players,rules", "-r", "20000", "--raw")
+			status, stderr := inProcess(args...)
+			require.Equal(t, 1, status, stderr)
+			require.Contains(t, stderr, "no space left on device")
+			require.Contains(t, stderr, "a2scan: hint: ")
+			m := readMetadata(t, path)
+			require.Equal(t, output.EndError, m.EndReason)
+			found := 0
+			for line, err := range farm.Lines(path) {
+				require.NoError(t, err)
+				_, ok := output.Seq(line)
+				require.True(t, ok)
+				found++
+			}
+			require.EqualValues(t, found, m.Output.Records)
+
+			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
+			requireRun(t, append(args, "--resume")...)
+			f.requireTruth(t, path)
+			require.NoError(t, errors.Join(os.Remove(path), os.Remove(path+".meta.json")))
+			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=256k"))
+		})
+	}
+}
+
+// So does a limit on the size of files, which needs no rights to try.
+func TestFileSizeLimit(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/22")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	args := append([]string{"-c", `ulimit -f 512; exec a2scan "$@"`, "sh"}, f.args(path)...)
+	var stderr bytes.Buffer
+	cmd := exec.Command("sh", args...)
+	cmd.Stderr = &stderr
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Run(), &exit)
+	require.Equal(t, 1, exit.ExitCode(), stderr.String())
+	require.Contains(t, stderr.String(), "file too large")
+	require.Contains(t, stderr.String(), "a2scan: hint: ")
+	require.Equal(t, output.EndError, readMetadata(t, path).EndReason)
+	require.NotEmpty(t, seqs(t, path))
+	requireRun(t, f.args(path, "--resume")...)
+	f.requireTruth(t, path)
+}
+
+// A reader that leaves ends the scan, with and without a file of metadata.
+func TestReaderLeaves(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/18")
+	meta := filepath.Join(t.TempDir(), "meta.json")
+	args := append([]string{"-c", `{ a2scan "$@"; echo $? >&3; } 3>&2 | head -n 1`, "sh"}, f.args("-", "-q", "-r", "2000", "-m", meta)...)
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command("sh", args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	began := time.Now()
+	require.NoError(t, cmd.Run())
+	require.Less(t, time.Since(began), 4*time.Second, "the scan would take 8 s")
+	require.Equal(t, "1\n", stderr.String(), "status 1, and not a word")
+	parseOne(t, stdout.Bytes())
+	m, err := output.ReadMetadata(meta)
+	require.NoError(t, err)
+	require.Equal(t, output.EndError, m.EndReason)
+}
+
+// Two interrupts end a scan at once, and the scan can be gone on with.
+func TestInterruptedTwiceAndResumed(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/22")
+	f.world.Shares.DelayMin, f.world.Shares.DelayMax = 100*time.Millisecond, 300*time.Millisecond
+	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
+	args := f.args(path, "-r", "1500")
+	for _, signals := range []int{1, 2} {
+		p := start(t, append(args, "--resume")...)
+		time.Sleep(450 * time.Millisecond)
+		require.NoError(t, p.Process.Signal(syscall.SIGINT))
+		if signals == 2 {
+			time.Sleep(50 * time.Millisecond)
+			require.NoError(t, p.Process.Signal(syscall.SIGINT))
+		}
+		status, _ := p.end(t)
+		require.Equal(t, 130, status, p.stderr.String())
+		m := readMetadata(t, path)
+		require.Equal(t, output.EndInterrupted, m.EndReason)
+		require.NoError(t, m.Check(0))
+		require.Equal(t, signals == 2, m.Targets.Aborted > 0, "%d aborted", m.Targets.Aborted)
+	}
+	requireRun(t, append(args, "--resume")...)
+	f.requireTruth(t, path)
+}
+
+func parseOne(t testing.TB, line []byte) *output.ParsedRecord {
+	t.Helper()
+	r := new(output.ParsedRecord)
+	require.NoError(t, json.Unmarshal(line, r))
+	return r
+}
