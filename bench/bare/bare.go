@@ -60,10 +60,11 @@ func Run(cfg Config) (Result, error) {
 
 type runner struct {
 	Result
-	cfg    Config
-	rx, tx *mux.Batch
-	open   int // servers in the window
-	last   proto.Kind
+	cfg     Config
+	rx, tx  *mux.Batch
+	open    int    // servers in the window
+	refused uint64 // servers that ICMP spoke for
+	last    proto.Kind
 
 	// The challenge taken before. Servers that send one twice, or one for each
 	// of three requests, send them in a row: this is enough to answer it once, as
@@ -81,13 +82,13 @@ func (r *runner) run() error {
 	start := time.Now()
 	lastHeard := start
 	more := true
-	for more || r.open > 0 {
+	for more || r.Answered+r.refused < r.Asked {
 		wait := time.Duration(0)
-		if r.open >= r.cfg.Window || !more {
-			wait = r.cfg.GiveUp
-		}
-		if !more {
+		switch {
+		case !more:
 			wait = max(r.cfg.GiveUp, r.cfg.Linger)
+		case r.open >= r.cfg.Window:
+			wait = r.cfg.GiveUp
 		}
 		if err := r.cfg.Port.Recv(r.rx, wait); err != nil {
 			return err
@@ -98,6 +99,9 @@ func (r *runner) run() error {
 		if r.rx.Len() > 0 {
 			lastHeard = time.Now()
 		} else if wait > 0 && time.Since(lastHeard) >= wait {
+			if !more {
+				break
+			}
 			r.open = 0 // whoever has not answered by now will not
 		}
 		for more && r.open < r.cfg.Window && r.tx.Len() < r.cfg.Batch {
@@ -120,6 +124,7 @@ func (r *runner) run() error {
 func (r *runner) take(p *mux.Packet) {
 	if p.Unreachable != mux.Reachable {
 		r.open = max(r.open-1, 0)
+		r.refused++
 		return
 	}
 	r.Received++
