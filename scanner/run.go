@@ -27,8 +27,8 @@ const (
 	// Where the writer is behind, records wait in memory: first in spare buffers,
 	// then with the loop. Beyond that deadlines wait too, so that a million targets
 	// that fall silent together do not become a gigabyte of records.
-	spareOutput = 16 << 20
-	maxBacklog  = 4 << 20
+	spareOutput = 8 << 20
+	maxBacklog  = 1 << 20
 
 	// Sends that all fail for as long and as often as this mean that the network
 	// is gone rather than the targets.

@@ -112,39 +112,58 @@ func (l *readyList) pop(s *slab) (uint32, bool) {
 }
 
 // origins keeps what the user wrote for the targets in flight that need it,
-// apart from the slots, which hold no pointers.
+// apart from the slots, which hold no pointers. The targets of a prefix, which
+// come one after the other, share an entry.
 type origins struct {
-	list []*targets.Origin // list[0] is nil
+	list []origin // list[0] is never used
 	free []uint32
+	last uint32 // the entry that was made last, if it is alive
+}
+
+type origin struct {
+	o    *targets.Origin
+	refs uint32 // slots that name it
 }
 
 func (o *origins) add(t *targets.Origin) uint32 {
 	if t == nil {
 		return 0
 	}
+	if o.last != 0 && o.list[o.last].o == t {
+		o.list[o.last].refs++
+		return o.last
+	}
 	if n := len(o.free); n > 0 {
-		i := o.free[n-1]
+		o.last = o.free[n-1]
 		o.free = o.free[:n-1]
-		o.list[i] = t
-		return i
+	} else {
+		if len(o.list) == 0 {
+			o.list = append(o.list, origin{})
+		}
+		o.list = append(o.list, origin{})
+		o.last = uint32(len(o.list) - 1)
 	}
-	if len(o.list) == 0 {
-		o.list = append(o.list, nil)
-	}
-	o.list = append(o.list, t)
-	return uint32(len(o.list) - 1)
+	o.list[o.last] = origin{o: t, refs: 1}
+	return o.last
 }
 
 func (o *origins) get(i uint32) *targets.Origin {
 	if i == 0 {
 		return nil
 	}
-	return o.list[i]
+	return o.list[i].o
 }
 
 func (o *origins) release(i uint32) {
-	if i != 0 {
-		o.list[i] = nil
-		o.free = append(o.free, i)
+	if i == 0 {
+		return
+	}
+	if o.list[i].refs--; o.list[i].refs > 0 {
+		return
+	}
+	o.list[i].o = nil
+	o.free = append(o.free, i)
+	if o.last == i {
+		o.last = 0
 	}
 }

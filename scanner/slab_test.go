@@ -119,9 +119,14 @@ func TestOrigins(t *testing.T) {
 	require.Same(t, a, o.get(i))
 	require.Same(t, b, o.get(j))
 	o.release(i)
-	require.Equal(t, i, o.add(b), "places are used again")
+	require.Equal(t, j, o.add(b), "targets of one line share a place")
+	o.release(j)
+	require.Same(t, b, o.get(j), "until the last of them is gone")
+	require.Equal(t, i, o.add(a), "places are used again")
+	o.release(j)
+	require.Nil(t, o.list[j].o)
 	for range 1000 {
-		o.release(o.add(a))
+		o.release(o.add(&targets.Origin{}))
 	}
 	require.LessOrEqual(t, len(o.list), 4)
 }

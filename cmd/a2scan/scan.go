@@ -397,7 +397,7 @@ func randomSeed() uint64 {
 }
 
 // garbageBytes is how much garbage may pile up before it is collected.
-const garbageBytes = 32 << 20
+const garbageBytes = 12 << 20
 
 // boundGarbage makes the collector run for each garbageBytes of garbage. A scan's
 // memory is taken when it starts, up to hundreds of megabytes without a pointer; by
@@ -409,5 +409,5 @@ func boundGarbage() {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	debug.SetGCPercent(int(min(max(garbageBytes*100/max(m.HeapAlloc, 1), 5), 100)))
+	debug.SetGCPercent(int(min(max(garbageBytes*100/max(m.HeapAlloc, 1), 2), 100)))
 }
