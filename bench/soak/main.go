@@ -1,0 +1,108 @@
+//go:build linux
+
+// Command soak scans a simulated network again and again, with flags and
+// servers drawn at random, and mistreats the scans on the way: it kills,
+// interrupts and stops them, cuts their files, and has them resumed. Then it
+// asks the farm whether each record is true, and the metadata whether the
+// counts add up.
+//
+//	go run ./bench/soak -time 10m
+//	go run ./bench/soak -seed 7 -round 12      one round again
+//
+// What a round does follows from the seed and its number; when exactly a signal
+// strikes follows from the machine too, so that a round that failed may have to
+// be repeated. All packets stay on loopback.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/a2scan/a2scan/bench/farm"
+)
+
+func main() {
+	var s soak
+	seed := flag.Uint64("seed", 0, "what all rounds follow from (default random)")
+	length := flag.Duration("time", time.Minute, "begin no round after this time")
+	round := flag.Int("round", -1, "do only this round")
+	flag.StringVar(&s.program, "a2scan", "", "the program to test (default: build it)")
+	flag.StringVar(&s.dir, "dir", "", "keep files here (default: a temporary folder, removed if all is well)")
+	flag.Parse()
+	for *seed == 0 {
+		*seed = rand.Uint64N(1 << 48)
+	}
+	s.seed, s.log = *seed, os.Stdout
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := s.run(ctx, *length, *round); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1)
+	}
+}
+
+// A soak is a series of rounds.
+type soak struct {
+	seed    uint64
+	program string    // path
+	dir     string    // of the datasets
+	log     io.Writer // a line for each round
+	total   tally
+}
+
+// A tally is what was done to scans.
+type tally struct {
+	rounds, runs, kills, interrupts, stops, cuts int
+	records                                      uint64
+	rss                                          int64 // the most of a process, in bytes
+}
+
+// run does rounds until the time is over, or only the one with that number.
+func (s *soak) run(ctx context.Context, length time.Duration, only int) error {
+	if farm.DefaultListen().IsSingleIP() {
+		return fmt.Errorf("this system has no loopback network of many addresses")
+	}
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "soak")
+		if err != nil {
+			return err
+		}
+		s.dir = dir
+		defer func() { _ = os.Remove(dir) }() // where nothing was kept
+	}
+	if s.program == "" {
+		s.program = filepath.Join(s.dir, "a2scan")
+		build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "github.com/a2scan/a2scan/cmd/a2scan")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("cannot build the program: %w\n%s", err, out)
+		}
+		defer os.Remove(s.program)
+	}
+	fmt.Fprintf(s.log, "seed %d\n", s.seed)
+	began := time.Now()
+	for n := max(only, 0); n == max(only, 0) || only < 0 && time.Since(began) < length; n++ {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.round(ctx, n); err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return fmt.Errorf("round %d: %w\nagain: go run ./bench/soak -seed %d -round %d", n, err, s.seed, n)
+		}
+	}
+	t := &s.total
+	fmt.Fprintf(s.log, "summary: %d rounds, %d runs, %d kills, %d interrupts, %d stops, %d cuts; %d records, all true; at most %d MiB; %v\n",
+		t.rounds, t.runs, t.kills, t.interrupts, t.stops, t.cuts, t.records, t.rss>>20, time.Since(began).Round(time.Second))
+	return nil
+}

@@ -1,0 +1,343 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/output"
+)
+
+const (
+	// maxRSS is what a scan may take: its sockets' and batches' memory, ten
+	// thousand targets in flight, and what the collector lets lie.
+	maxRSS = 400 << 20
+	// patience is how long an undisturbed run may take at most.
+	patience = 2 * time.Minute
+)
+
+// round does one round and checks what came of it.
+func (s *soak) round(ctx context.Context, n int) error {
+	p := newPlan(s.seed, n)
+	fmt.Fprintf(s.log, "round %d: %v\n", n, p)
+	f, err := farm.Start(ctx, farm.Config{Ports: []uint16{0}, Service: &p.world, Seed: p.world.Seed})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	closed, err := closedPort()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.dir, fmt.Sprintf("round-%d", n))
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		return err
+	}
+	port := f.Ports()[0]
+	lossy := p.world.Shares.Loss > 0
+	var files []string
+	for shard := range p.shards {
+		path := filepath.Join(dir, fmt.Sprintf("shard-%d%s", shard, p.ending))
+		files = append(files, path)
+		args := p.args(path, port, closed, shard)
+		for _, a := range p.actions[shard] {
+			dropped, err := s.disturbed(ctx, a, path, args)
+			if err != nil {
+				return fmt.Errorf("%s: %w", actionNames[a.what], err)
+			}
+			lossy = lossy || dropped
+		}
+		// The end, and once more, which must change nothing.
+		status, err := s.start(ctx, args).wait(s)
+		if err != nil || status != 0 {
+			return fmt.Errorf("the last run ended with status %d: %w", status, err)
+		}
+		m, err := p.checkRun(path, output.EndComplete)
+		if err != nil {
+			return err
+		}
+		lossy = lossy || m.Socket.RxDropped > 0
+		if err := s.again(ctx, p, path, args); err != nil {
+			return err
+		}
+	}
+	if c := f.Counters(); c.SocketDrops+c.Dropped > 0 {
+		lossy = true
+	}
+	if err := s.verify(p, files, port, closed, lossy); err != nil {
+		return err
+	}
+	s.total.rounds++
+	return os.RemoveAll(dir)
+}
+
+// disturbed runs the scan, does a to it, and reports whether replies were lost
+// in its own socket.
+func (s *soak) disturbed(ctx context.Context, a action, path string, args []string) (dropped bool, err error) {
+	r := s.start(ctx, args)
+	if !r.sleep(a.after) {
+		return false, r.failure(0)
+	}
+	want, reason := 0, output.EndComplete
+	switch a.what {
+	case kill, killAndCut:
+		s.total.kills++
+		r.signal(syscall.SIGKILL)
+		if status, err := r.wait(s); err != nil || status > 0 {
+			return false, fmt.Errorf("status %d: %w", status, err)
+		}
+		if a.what == killAndCut {
+			s.total.cuts++
+			return false, cut(path, a.cut)
+		}
+		return false, nil
+	case stop:
+		s.total.stops++
+		r.signal(syscall.SIGSTOP)
+		time.Sleep(a.pause)
+		r.signal(syscall.SIGCONT)
+	case interruptTwice, interrupt:
+		s.total.interrupts++
+		want, reason = 130, output.EndInterrupted
+		r.signal(syscall.SIGINT)
+		if a.what == interruptTwice && r.sleep(30*time.Millisecond) {
+			r.signal(syscall.SIGINT)
+		}
+	}
+	status, err := r.wait(s)
+	if status == -1 && want == 130 {
+		// A signal that came before the program could handle it, or the second of two
+		// after it had wound up, is the system's, as everywhere.
+		return false, nil
+	}
+	if status == 0 && want == 130 { // it had ended
+		want, reason = 0, output.EndComplete
+	}
+	if err != nil || status != want {
+		return false, fmt.Errorf("status %d, want %d: %w", status, want, err)
+	}
+	m, err := output.ReadMetadata(path + ".meta.json")
+	if err != nil {
+		return false, err
+	}
+	if m.EndReason != reason {
+		return false, fmt.Errorf("the metadata says %q, want %q", m.EndReason, reason)
+	}
+	return m.Socket.RxDropped > 0, nil
+}
+
+// again resumes a finished scan.
+func (s *soak) again(ctx context.Context, p *plan, path string, args []string) error {
+	if p.filter != "" {
+		return nil // those left out are asked again, as documented
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if status, err := s.start(ctx, args).wait(s); err != nil || status != 0 {
+		return fmt.Errorf("a run after the last ended with status %d: %w", status, err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	m, err := p.checkRun(path, output.EndComplete)
+	if err != nil {
+		return err
+	}
+	if m.Packets.Sent != 0 || !bytes.Equal(before, after) {
+		return fmt.Errorf("resuming a finished scan sent %d packets; the file went from %d to %d bytes", m.Packets.Sent, len(before), len(after))
+	}
+	return nil
+}
+
+// checkRun compares a run's metadata with itself and with the file.
+func (p *plan) checkRun(path string, reason output.EndReason) (*output.Metadata, error) {
+	m, err := output.ReadMetadata(path + ".meta.json")
+	if err != nil {
+		return nil, err
+	}
+	if m.EndReason != reason {
+		return nil, fmt.Errorf("the metadata says %q, want %q", m.EndReason, reason)
+	}
+	var counts output.StatusCounts
+	seqs := map[uint64]bool{}
+	records := int64(0)
+	for line, err := range farm.Lines(path) {
+		if err != nil {
+			return nil, err
+		}
+		seq, ok := output.Seq(line)
+		if !ok || seqs[seq] {
+			return nil, fmt.Errorf("target %d has two records, or none: %.200s", seq, line)
+		}
+		seqs[seq] = true
+		records++
+		counts[statusOf(line)]++
+	}
+	filtered := uint64(0)
+	if p.filter != "" {
+		filtered = m.Input.Targets - min(uint64(records), m.Input.Targets)
+		for status, n := range counts {
+			if n > m.Statuses[status] {
+				return nil, fmt.Errorf("%d records of %v; the metadata says %d", n, output.Status(status), m.Statuses[status])
+			}
+		}
+	} else if counts != m.Statuses {
+		return nil, fmt.Errorf("statuses %v; the metadata says %v", counts, m.Statuses)
+	}
+	if records != m.Output.Records {
+		return nil, fmt.Errorf("%d records; the metadata says %d", records, m.Output.Records)
+	}
+	return m, m.Check(filtered)
+}
+
+// statusOf returns the status of the target whose record line is.
+func statusOf(line []byte) output.Status {
+	_, rest, _ := bytes.Cut(line, []byte(`,"status":"`))
+	word, _, _ := bytes.Cut(rest, []byte{'"'})
+	status, _ := output.ParseStatus(string(word))
+	return status
+}
+
+// verify compares all shards together with the truth: each target is in one of
+// them, once.
+func (s *soak) verify(p *plan, files []string, port, closed uint16, lossy bool) error {
+	all := func(yield func([]byte, error) bool) {
+		for _, f := range files {
+			for line, err := range farm.Lines(f) {
+				if !yield(line, err) {
+					return
+				}
+			}
+		}
+	}
+	o := farm.VerifyOptions{Want: p.want, Ports: []uint16{port}, Lossy: lossy}
+	if p.filter == "" {
+		o.Targets = p.targets(port, closed)
+	}
+	report, err := farm.Verify(&p.world, all, o)
+	if err != nil {
+		return err
+	}
+	if !report.OK() || p.filter == "" && (report.Aborted > 0 || report.Records != uint64(p.size())) {
+		return fmt.Errorf("not the truth (lossy %v):\n%v", lossy, report)
+	}
+	s.total.records += report.Records
+	return nil
+}
+
+func (p *plan) targets(ports ...uint16) iter.Seq[netip.AddrPort] {
+	if !p.closed {
+		ports = ports[:1]
+	}
+	return func(yield func(netip.AddrPort) bool) {
+		for a := p.prefix.Addr(); p.prefix.Contains(a); a = a.Next() {
+			for _, port := range ports {
+				if !yield(netip.AddrPortFrom(a, port)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// cut takes n bytes off the end of a file, if there is one.
+func cut(path string, n int) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, max(info.Size()-int64(n), 0))
+}
+
+// closedPort returns a port that nobody listens on.
+func closedPort() (uint16, error) {
+	c, err := net.ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
+}
+
+// A run is the program in a process of its own.
+type run struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	done   chan error
+	err    error // of the start
+}
+
+func (s *soak) start(ctx context.Context, args []string) *run {
+	s.total.runs++
+	r := &run{cmd: exec.CommandContext(ctx, s.program, args...), done: make(chan error, 1)}
+	r.cmd.Stderr = &r.stderr
+	if r.err = r.cmd.Start(); r.err == nil {
+		go func() { r.done <- r.cmd.Wait() }()
+	}
+	return r
+}
+
+func (r *run) signal(sig syscall.Signal) {
+	if r.err == nil {
+		_ = r.cmd.Process.Signal(sig) // it may have ended
+	}
+}
+
+// sleep waits, and reports whether the program could be started.
+func (r *run) sleep(d time.Duration) bool {
+	time.Sleep(d)
+	return r.err == nil
+}
+
+// wait waits for the end and returns the exit status, -1 for a signal's.
+func (r *run) wait(s *soak) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-r.done:
+	case <-late.C:
+		r.signal(syscall.SIGQUIT) // it says where it is
+		<-r.done
+		return 0, fmt.Errorf("still running after %v\n%s", patience, r.stderr.Bytes())
+	}
+	status := r.cmd.ProcessState.ExitCode()
+	if usage, ok := r.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		rss := usage.Maxrss << 10
+		s.total.rss = max(s.total.rss, rss)
+		if rss > maxRSS {
+			return status, fmt.Errorf("it took %d MiB of memory", rss>>20)
+		}
+	}
+	if status > 0 && status < 128 || bytes.Contains(r.stderr.Bytes(), []byte("goroutine ")) || bytes.Contains(r.stderr.Bytes(), []byte("this is a bug")) {
+		return status, r.failure(status)
+	}
+	return status, nil
+}
+
+func (r *run) failure(status int) error {
+	if r.err != nil {
+		return r.err
+	}
+	return fmt.Errorf("status %d:\n%s", status, r.stderr.Bytes())
+}
