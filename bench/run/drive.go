@@ -411,7 +411,7 @@ func (b *bench) judge(row *Row, w *Workload) {
 	if w.Shares.Loss > 0 {
 		least = 0 // how many are found is what is measured
 	}
-	if !strings.HasPrefix(row.Variant, nameBare) && row.Live > 0 && row.FoundShare.Runs > 0 && row.FoundShare.Min < least {
+	if !row.bare() && row.Live > 0 && row.FoundShare.Runs > 0 && row.FoundShare.Min < least {
 		problem("%.4f of the live servers were found, in the worst run", row.FoundShare.Min)
 	}
 }

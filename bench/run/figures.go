@@ -5,7 +5,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // A Figure is one image of a report.
@@ -26,7 +25,12 @@ func (r *Report) Figures() []Figure {
 	}
 	speed := "Servers a second"
 	add("throughput.svg", "Throughput", speed, r.bars(speed, "Live servers found a second; more is better. Bars are medians, whiskers the least and most run.",
-		func(row *Row) Summary { return row.ServersPerS }, short))
+		func(row *Row) Summary {
+			if row.Lossy { // a scan that asks again what was lost waits, and the limit does not
+				return Summary{}
+			}
+			return row.ServersPerS
+		}, short))
 	cpu := "Processor time for a server"
 	add("cpu.svg", "Throughput", cpu, r.bars(cpu, "Microseconds of CPU, user and system, of that process alone; less is better.",
 		func(row *Row) Summary { return row.CPUPerServer }, significant))
@@ -52,9 +56,9 @@ func (r *Report) WriteFigures(dir string) error {
 	return nil
 }
 
-// series returns the class of a variant's colour.
-func series(variant string) string {
-	bareOne := strings.HasPrefix(variant, nameBare)
+// series returns the class of a row's colour.
+func series(row *Row) string {
+	variant, bareOne := row.Variant, row.bare()
 	switch {
 	case bareOne && variant != nameBare:
 		return "s3"
@@ -75,10 +79,13 @@ const labelled = 190
 
 // bars draws a quantity of every throughput row.
 func (r *Report) bars(title, about string, of func(*Row) Summary, format func(float64) string) []byte {
-	rows := r.in(Throughput)
+	var rows []*Row
 	most := 0.0
-	for _, row := range rows {
-		most = max(most, of(row).Max)
+	for _, row := range r.in(Throughput) {
+		if s := of(row); s.Runs > 0 {
+			rows = append(rows, row)
+			most = max(most, s.Max)
+		}
 	}
 	if most == 0 {
 		return nil
@@ -93,17 +100,17 @@ func (r *Report) bars(title, about string, of func(*Row) Summary, format func(fl
 			workload = row.Workload
 			y += 12
 			at, text := y+8, row.Title
-			drawn = append(drawn, func() { d.text(16, at, left, "head", text) })
+			drawn = append(drawn, func() { d.text(16, at, left, "head over", text) })
 			y += 18
 		}
 		s, at := of(row), y
 		drawn = append(drawn, func() {
 			d.text(labelled-8, at+12, right, "dim", row.Variant)
-			d.rect(x.at, at+2, x.pos(s.Median)-x.at, 13, series(row.Variant))
+			d.rect(x.at, at+2, x.pos(s.Median)-x.at, 13, series(row))
 			if s.Runs > 1 {
 				d.across(x.pos(s.Min), x.pos(s.Max), at+8.5)
 			}
-			d.text(x.pos(s.Max)+8, at+12, left, "", format(s.Median))
+			d.text(x.pos(s.Max)+8, at+12, left, "over", format(s.Median))
 		})
 		y += 20
 	}
@@ -144,15 +151,15 @@ func (r *Report) dots(title, about string) []byte {
 			workload = row.Workload
 			y += 12
 			at, text := y+8, row.Title
-			drawn = append(drawn, func() { d.text(16, at, left, "head", text) })
+			drawn = append(drawn, func() { d.text(16, at, left, "head over", text) })
 			y += 18
 		}
 		s, at := row.CPUVsBare, y
 		drawn = append(drawn, func() {
 			d.text(labelled-8, at+12, right, "dim", row.Variant)
 			d.across(x.pos(s.Min), x.pos(s.Max), at+8)
-			d.dot(x.pos(s.Median), at+8, 5, series(row.Variant))
-			d.text(x.pos(s.Max)+10, at+12, left, "", ratio(s.Median))
+			d.dot(x.pos(s.Median), at+8, 5, series(row))
+			d.text(x.pos(s.Max)+10, at+12, left, "over", ratio(s.Median))
 		})
 		y += 20
 	}
@@ -202,7 +209,7 @@ func (r *Report) lines(title, about string) []byte {
 			name := ""
 			for _, row := range rows {
 				s := of(row)
-				if series(row.Variant) != class || s.Runs == 0 {
+				if series(row) != class || s.Runs == 0 {
 					continue
 				}
 				name = row.Variant

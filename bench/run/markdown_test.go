@@ -66,7 +66,7 @@ func TestWriteText(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, r.WriteText(&b))
 	for _, want := range []string{"THROUGHPUT", "SCALE", "RATE", "MEMORY", "INFO, no challenge: 5,000 targets, 5 runs each",
-		"waits for the silent", "CPU vs bare is what", "PROBLEM: info, scan: it is slow", "--rate 2000"} {
+		"since it asks the silent again", "CPU vs bare is what", "PROBLEM: info, scan: it is slow", "--rate 2000"} {
 		require.Contains(t, b.String(), want)
 	}
 	require.NotContains(t, b.String(), "NaN")

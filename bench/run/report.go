@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/a2scan/a2scan/bench/farm"
@@ -43,6 +44,8 @@ type Row struct {
 	Targets  uint64 `json:"targets"`
 	Live     uint64 `json:"live"`  // of these, servers that answer all that they are asked
 	Lines    uint64 `json:"lines"` // of the list that they were read from; 0: a range
+	Tail     bool   `json:"tail"`  // some targets end by a timeout
+	Lossy    bool   `json:"lossy"` // datagrams are lost on purpose
 
 	// Over the rounds. A server's share of time is that of a target, live or not.
 	ServersPerS   Summary `json:"servers_per_s"` // live servers found, over live_s
@@ -170,6 +173,9 @@ func (r *Report) find(workload, variant string) *Row {
 	return nil
 }
 
+// bare reports whether it is one of the bare socket's.
+func (row *Row) bare() bool { return strings.HasPrefix(row.Variant, nameBare) }
+
 // in returns the rows of a group.
 func (r *Report) in(g Group) []*Row {
 	var rows []*Row
@@ -182,10 +188,11 @@ func (r *Report) in(g Group) []*Row {
 }
 
 // summarize fills in what follows from the runs, and from those of the bare socket.
-func (row *Row) summarize(w *Workload, bare *Row) {
+func (row *Row) summarize(w *Workload, base *Row) {
 	of := func(quantity func(*Run) float64) []float64 { return each(row.Runs, quantity) }
 	row.PacketsPerS, row.CPUVsBare, row.SpeedVsBare = Summary{}, Summary{}, Summary{}
 	row.ServersPerS = Summarize(of(serversPerS))
+	row.Tail, row.Lossy = w.Tail, w.Shares.Loss > 0
 	if !w.Tail { // most of the time nothing is sent then
 		row.PacketsPerS = Summarize(of(func(r *Run) float64 { return quotient(float64(r.Sent+r.Received), r.DurationS) }))
 	}
@@ -197,10 +204,10 @@ func (row *Row) summarize(w *Workload, bare *Row) {
 	row.PeakRSS = Summarize(of(func(r *Run) float64 { return float64(r.PeakRSS) }))
 	row.FoundShare = Summarize(of(func(r *Run) float64 { return quotient(float64(r.Found), float64(row.Live)) }))
 	row.OthersShare = Summarize(of(func(r *Run) float64 { return quotient(r.OthersS, r.WallS*float64(r.CPUs)) }))
-	if bare != nil && bare != row {
-		row.CPUVsBare = Summarize(Ratios(of(cpuPerServer), each(bare.Runs, cpuPerServer)))
-		if w.Shares.Loss == 0 { // the bare socket does not wait for what was lost
-			row.SpeedVsBare = Summarize(Ratios(of(serversPerS), each(bare.Runs, serversPerS)))
+	if base != nil && base != row {
+		row.CPUVsBare = Summarize(Ratios(of(cpuPerServer), each(base.Runs, cpuPerServer)))
+		if !row.Lossy { // the bare socket does not wait for what was lost
+			row.SpeedVsBare = Summarize(Ratios(of(serversPerS), each(base.Runs, serversPerS)))
 		}
 	}
 }

@@ -24,14 +24,14 @@ const style = `
 .back { fill: #ffffff } .title { font-size: 16px; font-weight: 600 } .head { font-size: 13px; font-weight: 600 }
 text { font-family: system-ui, sans-serif; font-size: 12px; fill: #1f2328 } .dim { fill: #59636e }
 .grid { stroke: #d1d9e0; stroke-width: 1 } .axis { stroke: #59636e; stroke-width: 1 } .mark { stroke: #59636e; stroke-dasharray: 4 3 }
-.whisker { stroke: #1f2328; stroke-width: 1.5; fill: none }
+.whisker { stroke: #1f2328; stroke-width: 1.5; fill: none } .over { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .s0 { fill: #818b98; stroke: #818b98 } .s1 { fill: #0969da; stroke: #0969da } .s2 { fill: #1a7f37; stroke: #1a7f37 }
 .s3 { fill: #afb8c1; stroke: #818b98 } .s4 { fill: #8250df; stroke: #8250df } .line { fill: none; stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
 .back { fill: #0d1117 } text { fill: #f0f6fc } .dim { fill: #9198a1 } .grid { stroke: #3d444d } .axis, .mark { stroke: #9198a1 }
 .whisker { stroke: #f0f6fc } .s0 { fill: #9198a1; stroke: #9198a1 } .s1 { fill: #4493f8; stroke: #4493f8 }
 .s2 { fill: #3fb950; stroke: #3fb950 } .s3 { fill: #656c76; stroke: #9198a1 } .s4 { fill: #ab7df8; stroke: #ab7df8 }
-.line { fill: none } }
+.line { fill: none } .over { stroke: #0d1117 } }
 `
 
 // Anchors of text.

@@ -53,9 +53,8 @@ func (r *Report) speedTable(g Group) table {
 			row.Check.cell(),
 			drops(row.Runs),
 		})
-		if row.waits() {
-			t.notes = append(t.notes, fmt.Sprintf("%s, %s: the last live server was recorded after %s, the scan ended %s later: it waits for the silent.",
-				row.Title, row.Variant, spread(row.LiveS, seconds), spread(row.TailS, seconds)))
+		if row.Tail && !row.bare() {
+			t.notes = append(t.notes, row.tailNote())
 		}
 	}
 	return t
@@ -77,8 +76,14 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs each", n)
 }
 
-// waits reports whether the end of the scan came long after its last find.
-func (row *Row) waits() bool { return row.TailS.Median > 0.01 }
+// tailNote says what a scan waited for.
+func (row *Row) tailNote() string {
+	n := fmt.Sprintf("%s, %s: the last live server was recorded after %s", row.Title, row.Variant, spread(row.LiveS, seconds))
+	if row.Lossy {
+		return n + ". What is lost is asked for again after a timeout."
+	}
+	return n + fmt.Sprintf("; the scan ended %s later, since it asks the silent again.", spread(row.TailS, seconds))
+}
 
 // cell says how many values are wrong, and in how many records they were sought.
 func (c *Check) cell() string {
