@@ -75,7 +75,8 @@ func newPlan(seed uint64, round int) *plan {
 	// Never so fast that two processes on one core could not keep up.
 	add("--rate=%v", pick(r, 0, 1500+r.IntN(4000), 6000))
 	add("--per-ip-rate=%v", pick(r, 0, 0, 50))
-	add("--max-in-flight=%d", pick(r, 10+r.IntN(100), 1000, 10000))
+	// Few at once are tried too, as many as let silent servers end in time.
+	add("--max-in-flight=%d", pick(r, 10+1<<(32-bits)/8, 1000, 10000))
 	add("--batch=%d", pick(r, 1, 7, 64, 256))
 	// Patience for a machine that does other things too: what is not silent must
 	// be heard.

@@ -365,3 +365,34 @@ func parseOne(t testing.TB, line []byte) *output.ParsedRecord {
 	require.NoError(t, json.Unmarshal(line, r))
 	return r
 }
+
+// Replies that the socket dropped are counted and said, with what to do, and their
+// servers are found by a later try.
+func TestDropsAreSaid(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/23")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	p := start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "300ms")...)
+	time.Sleep(150 * time.Millisecond)
+	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+	time.Sleep(300 * time.Millisecond)
+	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
+	status, _ := p.end(t)
+	require.Zero(t, status, p.stderr.String())
+	m := readMetadata(t, path)
+	require.Positive(t, m.Socket.RxDropped)
+	require.Positive(t, m.Packets.Retransmits)
+	require.Regexp(t, `a2scan: [0-9,]+ repl(y was|ies were) dropped by this machine's own socket\na2scan: hint: raise net\.core\.rmem_max`, p.stderr.String())
+	require.Regexp(t, `dropped by this machine's own socket`, strings.Join(m.Notes, "\n"))
+	f.requireTruth(t, path)
+}
+
+// Where nothing at all is heard the reader is told what that may mean.
+func TestNothingHeardIsSaid(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/28")
+	f.world.Shares = prototest.Shares{Silent: 100}
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	status, stderr := inProcess(f.args(path, "--timeout", "50ms", "--retries", "0")...)
+	require.Zero(t, status, stderr)
+	require.Contains(t, stderr, "a2scan: nothing at all was heard\na2scan: hint: a firewall between may drop them")
+	f.requireTruth(t, path)
+}
