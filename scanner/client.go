@@ -38,7 +38,11 @@ type QueryError struct {
 
 // Error returns, for example, "info of 127.0.0.1:27015: no answer after 3 tries".
 func (e *QueryError) Error() string {
-	return fmt.Sprintf("%s of %s: %s", e.Kind, e.Addr, describe(e.Result))
+	words := describe(e.Result)
+	if e.Result.Reason == proto.ReasonSend || e.Result.Reason == proto.ReasonAborted {
+		words = e.Err.Error()
+	}
+	return fmt.Sprintf("%s of %s: %s", e.Kind, e.Addr, words)
 }
 
 // Unwrap returns the error of the list above.
@@ -58,6 +62,13 @@ type ClientConfig struct {
 	PreferIPv6 bool           // of a name with both kinds of address take the IPv6 one
 	Local      netip.AddrPort // to send from: any
 	Port       mux.Port       // to use instead of a socket of its own; Close closes it
+	Resolver   Resolver       // of names: net.DefaultResolver
+}
+
+// A Resolver finds the addresses of names. *net.Resolver is one.
+type Resolver interface {
+	// LookupNetIP returns the addresses of host; network is "ip".
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // defaultPort is the query port of a server that says nothing else.
@@ -74,8 +85,11 @@ type Client struct {
 	start time.Time
 	done  chan struct{}
 
+	closing sync.Once // of port
+
 	mu      sync.Mutex
 	closed  bool
+	err     error   // of calls once closed
 	calls   []*call // new ones, for the loop
 	cancels []*call
 }
@@ -89,6 +103,7 @@ type call struct {
 	err    error // the client is lost
 	sendTo error // what the system said instead of sending
 	id     uint32
+	queued bool // in sending
 	done   chan struct{}
 }
 
@@ -118,6 +133,9 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Resolver == nil {
+		cfg.Resolver = net.DefaultResolver
+	}
 	port := cfg.Port
 	if port == nil {
 		port, err = mux.Listen(mux.Options{Local: cfg.Local, Rcvbuf: 1 << 20})
@@ -125,7 +143,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 			return nil, err
 		}
 	}
-	c := &Client{cfg: cfg, port: port, start: time.Now(), done: make(chan struct{})}
+	c := &Client{cfg: cfg, port: port, start: time.Now(), done: make(chan struct{}), err: net.ErrClosed}
 	go c.loop(pc)
 	return c, nil
 }
@@ -134,16 +152,13 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // Close do nothing.
 func (c *Client) Close() error {
 	c.mu.Lock()
-	closed := c.closed
 	c.closed = true
 	c.mu.Unlock()
-	if closed {
-		<-c.done
-		return nil
-	}
 	c.port.Wake()
 	<-c.done
-	return c.port.Close()
+	var err error
+	c.closing.Do(func() { err = c.port.Close() })
+	return err
 }
 
 // Info asks the server at addr ("host:port", "host", "1.2.3.4:27015",
@@ -178,8 +193,15 @@ func (c *Client) Rules(ctx context.Context, addr string) (*proto.RuleList, error
 
 // Query asks for several things at once, which costs fewer round trips than one
 // after the other. It returns a Reply where any was answered, and with it the
-// error of the first that was not.
+// error of the first that was not. A query that ctx ended is an ErrNoSection and
+// ctx's error at once.
 func (c *Client) Query(ctx context.Context, addr string, kinds proto.Kinds) (*Reply, error) {
+	if kinds == 0 || kinds>>proto.NumKinds != 0 {
+		return nil, fmt.Errorf("%#x is no set of queries", uint8(kinds))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	ap, err := c.resolve(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -203,7 +225,7 @@ func (c *Client) Query(ctx context.Context, addr string, kinds proto.Kinds) (*Re
 	if l.err != nil {
 		return nil, l.err
 	}
-	return l.reply(ap)
+	return l.reply(ap, ctx.Err())
 }
 
 func anyBody(l *call) bool {
@@ -219,15 +241,16 @@ func (c *Client) begin(l *call) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return net.ErrClosed
+		return c.err
 	}
 	c.calls = append(c.calls, l)
 	c.port.Wake()
 	return nil
 }
 
-// reply decodes what came. The bodies were found to decode when they came.
-func (l *call) reply(ap netip.AddrPort) (*Reply, error) {
+// reply decodes what came. The bodies were found to decode when they came. cut is the
+// error of the context, if that ended the call.
+func (l *call) reply(ap netip.AddrPort, cut error) (*Reply, error) {
 	r := &Reply{Addr: ap, RTT: output.NoRTT}
 	var firstErr error
 	answered := false
@@ -240,8 +263,11 @@ func (l *call) reply(ap netip.AddrPort) (*Reply, error) {
 		if !res.Answered {
 			if firstErr == nil {
 				e := &QueryError{Addr: ap, Kind: k, Result: res, Err: sentinel(res)}
-				if l.sendTo != nil {
+				switch {
+				case res.Reason == proto.ReasonSend && l.sendTo != nil:
 					e.Err = fmt.Errorf("%w: %w", ErrSend, l.sendTo)
+				case res.Reason == proto.ReasonAborted && cut != nil:
+					e.Err = fmt.Errorf("%w: %w", ErrNoSection, cut)
 				}
 				firstErr = e
 			}
@@ -292,24 +318,26 @@ func sentinel(r proto.Result) error {
 	return ErrTimeout
 }
 
-// resolve turns addr into an address, asking the system's resolver for names.
+// resolve turns addr into an address, asking the resolver for names.
 func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, error) {
-	if ap, err := netip.ParseAddrPort(addr); err == nil {
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+	host, port := addr, uint64(defaultPort)
+	if h, p, err := net.SplitHostPort(addr); err == nil {
+		host = h
+		if port, err = strconv.ParseUint(p, 10, 16); err != nil || port == 0 {
+			return netip.AddrPort{}, fmt.Errorf("%q has no valid port: use 1 to 65535", addr)
+		}
+	} else if n := len(addr); n > 2 && addr[0] == '[' && addr[n-1] == ']' {
+		host = addr[1 : n-1]
 	}
-	if a, err := netip.ParseAddr(addr); err == nil {
-		return netip.AddrPortFrom(a.Unmap(), defaultPort), nil
+	if a, err := netip.ParseAddr(host); err == nil {
+		return c.place(a, port)
 	}
-	host, portText, err := net.SplitHostPort(addr)
-	port := uint64(defaultPort)
-	if err != nil {
-		host = addr
-	} else if port, err = strconv.ParseUint(portText, 10, 16); err != nil || port == 0 {
-		return netip.AddrPort{}, fmt.Errorf("%q has no valid port: use 1 to 65535", addr)
-	}
-	list, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	list, err := c.cfg.Resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return netip.AddrPort{}, err
+	}
+	if len(list) == 0 {
+		return netip.AddrPort{}, &net.DNSError{Err: "no address", Name: host, IsNotFound: true}
 	}
 	best := list[0]
 	for _, a := range list {
@@ -318,7 +346,20 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 			break
 		}
 	}
-	return netip.AddrPortFrom(best.Unmap(), uint16(port)), nil
+	return c.place(best, port)
+}
+
+// place returns a and port with a's zone as the number that a mux.Key wants.
+func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
+	a = a.Unmap()
+	if a.Zone() != "" {
+		scope, err := mux.ScopeID(a.Zone())
+		if err != nil {
+			return netip.AddrPort{}, err
+		}
+		a = a.WithZone(strconv.FormatUint(uint64(scope), 10))
+	}
+	return netip.AddrPortFrom(a, uint16(port)), nil
 }
 
 // clientLoop is what the loop of a Client owns.
@@ -355,7 +396,7 @@ func (c *Client) loop(pc *proto.Client) {
 	rx := mux.NewBatch(16, receiveSize)
 	err := l.run(rx)
 	c.mu.Lock()
-	c.closed = true
+	c.closed, c.err = true, err
 	for _, w := range c.calls {
 		l.open[w.key] = append(l.open[w.key], w)
 	}
@@ -433,10 +474,18 @@ func (l *clientLoop) start(w *call) {
 		l.flights = append(l.flights, w)
 		l.wheel.grow(len(l.flights))
 	}
-	l.sending = append(l.sending, w)
+	l.enqueue(w)
 	l.pc.Begin(&w.q, w.kinds)
 	if token, ok := l.tokens[w.key]; ok {
 		l.pc.SetChallenge(&w.q, token)
+	}
+}
+
+// enqueue lets w be sent with the next transmit.
+func (l *clientLoop) enqueue(w *call) {
+	if !w.queued {
+		w.queued = true
+		l.sending = append(l.sending, w)
 	}
 }
 
@@ -485,7 +534,7 @@ func (l *clientLoop) step(now proto.Time, w *call, out *proto.Output) {
 		return
 	}
 	if out.Send {
-		l.sending = append(l.sending, w)
+		l.enqueue(w)
 	}
 	if at, ok := l.pc.Deadline(&w.q); ok {
 		l.wheel.arm(w.id, at)
@@ -536,17 +585,30 @@ func (l *clientLoop) expire(before, now proto.Time) {
 	}
 }
 
-// transmit sends what wants to be sent, as far as the socket has room.
+// transmit sends what wants to be sent, as far as the socket has room. Where that ends
+// a call, the next of its server begins: hence the loop.
 func (l *clientLoop) transmit(now proto.Time) error {
+	for {
+		if err := l.fill(now); err != nil {
+			return err
+		}
+		if err := l.flush(); err != nil {
+			return err
+		}
+		if len(l.sending) == 0 || l.tx.Len() > 0 {
+			return nil // all is sent, or there is no room: Recv returns when there is
+		}
+	}
+}
+
+// fill moves requests into tx, and makes room there as far as the socket takes them.
+func (l *clientLoop) fill(now proto.Time) error {
 	for len(l.sending) > 0 {
 		w := l.sending[0]
 		if l.flights[w.id] == w && w.q.WantsSend() {
 			if l.tx.Len() == l.tx.Cap() {
-				if err := l.flush(); err != nil {
+				if err := l.flush(); err != nil || l.tx.Len() == l.tx.Cap() {
 					return err
-				}
-				if l.tx.Len() == l.tx.Cap() {
-					return nil // no room: Recv returns when there is
 				}
 				continue
 			}
@@ -558,10 +620,11 @@ func (l *clientLoop) transmit(now proto.Time) error {
 				continue
 			}
 		}
+		w.queued = false
 		l.sending[0] = nil
 		l.sending = l.sending[1:]
 	}
-	return l.flush()
+	return nil
 }
 
 func (l *clientLoop) flush() error {
