@@ -3,9 +3,15 @@ package scanner
 import (
 	"encoding/binary"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math"
 	"net/netip"
+	"path/filepath"
+	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +23,75 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
+
+// faultRows says by which tests of this package each row of the fault list is
+// proven that an Engine, a Scanner or a Client can show. docs/reliability.md holds
+// the whole list, with the rows that are proven elsewhere.
+var faultRows = map[string][]string{
+	"L1": {"TestL1_RandomLoss", "TestL1_LossTable", "TestFoundShare"},
+	"L2": {"TestL2_Silence", "TestL2_TargetTimeout"},
+	"L3": {"TestL3_LateReply", "TestL3_ReplyWhileTheRetryIsQueued"},
+	"L4": {"TestL4_ReplyAfterTheEnd"},
+	"L5": {"TestL5_DuplicatesAndReordering"},
+	"L6": {"TestL6_FragmentLost"},
+	"L7": {"TestL7_InterleavedAnswers"},
+	"C1": {"TestC1_ChallengeLoop", "TestC1_SameChallengeForever", "TestC1_ChallengesDoNotExtendTheDeadline"},
+	"C2": {"TestC2_ChallengeForSomeQueries", "TestC2_BothFormatsOfHLDS"},
+	"C3": {"TestC3_EndlessTalker"},
+	"S1": {"TestS1_AnotherSource"},
+	"S2": {"TestS2_SpoofedFlood"},
+	"S3": {"TestS3_SameTargetTwice"},
+	"S4": {"TestS4_MappedAddress"},
+	"P1": {"TestP1_Malformed", "TestP1_StrangeNumbers"},
+	"P2": {"TestP2_TruncatedDatagram"},
+	"I1": {"TestI1_ICMP", "TestI1_AnswerAfterICMP"},
+	"I2": {"TestI2_ForgedICMP", "TestI2_ICMPAfterAnAnswer"},
+	"N1": {"TestN1_SocketWithoutRoom", "TestClientShortSends"},
+	"N2": {"TestN2_RefusedByTheSystem"},
+	"N4": {"TestN4_AllSendsFail", "TestN4_NetworkGoesDown"},
+	"T1": {"TestT1_Suspend", "TestBudgetSuspend"},
+	"T2": {"TestT2_Stall", "TestT2_SlowTurns", "TestT2_FloodDelaysDeadlinesLittle", "TestClientStall"},
+	"T3": {"TestT3_RateAtTheSocket", "TestRateInEveryWindow", "TestBudgetRates"},
+	"O2": {"TestO2_SlowSink", "TestO2_FailingSink"},
+	"O3": {"TestO3_Interrupt", "TestO3_InterruptBeforeTheStart", "TestO3_DrainIsBounded", "TestO3_Abort", "TestO3_SecondSignal", "TestO3_AbortWithAFullSocket"},
+	"M1": {"TestM1_MemoryDoesNotGrow"},
+	"M2": {"TestM2_AllTimeOutAtOnce"},
+	"B3": {"TestB3_InputSlowerThanTheScan"},
+	"B4": {"TestB4_NoTargets"},
+	"G1": {"TestG1_CancelAtAnyTime", "TestClientClose"},
+}
+
+// TestFaultRows holds faultRows against the tests that there are: each row has one,
+// each that is named exists, and each that is named after a row is listed there.
+func TestFaultRows(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	declared := map[string]bool{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Test") {
+				declared[fn.Name.Name] = true
+			}
+		}
+	}
+	for row, tests := range faultRows {
+		require.NotEmpty(t, tests, row)
+		for _, name := range tests {
+			require.True(t, declared[name], "%s: there is no %s", row, name)
+		}
+	}
+	ofRow := regexp.MustCompile(`^Test([A-Z][0-9])_`)
+	for name := range declared {
+		if m := ofRow.FindStringSubmatch(name); m != nil {
+			require.Contains(t, faultRows[m[1]], name)
+		}
+	}
+	for _, row := range strings.Fields("L1 L2 L3 L4 L5 L6 L7 C1 C2 C3 S1 S2 S3 S4 P1 P2 I1 I2 N1 N2 N4 T1 T2 T3 O2 O3 M1 M2 B3 B4 G1") {
+		require.Contains(t, faultRows, row)
+	}
+}
 
 // With loss both ways a server is found if one of its tries comes through, the counts
 // say what was spent on it, and the same seed gives the same records.

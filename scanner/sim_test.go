@@ -284,7 +284,7 @@ func TestMillionTargets(t *testing.T) {
 
 // TestSimulatedMixture runs many seeds of hostile mixtures.
 func TestSimulatedMixture(t *testing.T) {
-	seeds := uint64(40)
+	seeds := uint64(24)
 	if testing.Short() || raceEnabled {
 		seeds = 3
 	}
@@ -321,7 +321,7 @@ func TestSimulatedMixture(t *testing.T) {
 
 // TestInvariantsAtEveryStep looks into the engine after all that is done to it.
 func TestInvariantsAtEveryStep(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(8)
 	if testing.Short() || raceEnabled {
 		seeds = 3
 	}
