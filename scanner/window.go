@@ -60,6 +60,7 @@ type window struct {
 
 	ring [stampRing]uint32 // open requests by the stamp of their send
 	tail uint32            // stamps before this are out of patience
+	aged proto.Time        // when tail was last moved
 	rtt  time.Duration     // smoothed
 
 	epochEnd  proto.Time
@@ -144,18 +145,20 @@ func (w *window) turn(now proto.Time) bool {
 	if now < proto.Time(patience) {
 		from = 0
 	}
+	if now.Sub(w.aged) > stampRing<<stampBits { // nothing happened for long; it may be laps of the stamps
+		clear(w.ring[:])
+		w.open, w.tail = 0, from
+	}
+	w.aged = now
 	n := (from - w.tail) % stampTicks
 	if n >= stampTicks/2 {
 		n = 0 // patience has grown: the tail stays
 	}
-	for range min(n, stampRing) {
+	for range n {
 		i := w.tail % stampRing
 		w.open -= int(w.ring[i])
 		w.ring[i] = 0
 		w.tail = (w.tail + 1) % stampTicks
-	}
-	if n > stampRing {
-		w.tail = from
 	}
 	return now >= w.epochEnd
 }
