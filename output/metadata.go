@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -243,10 +244,17 @@ func appendLine(dst []byte, v any) ([]byte, error) {
 // moment and never a part: the new one is written beside it and takes its place
 // when it is whole. What is not a regular file, such as /dev/stderr, is written
 // to directly.
+//
+// A run that ends because the disk is full must still say so. The object of a run
+// that goes on therefore has spaces behind it, and where there is no room beside
+// it the new object takes their place.
 func (m *Metadata) WriteFile(path string) error {
 	b, err := m.AppendJSON(nil)
 	if err != nil {
 		return err
+	}
+	if m.EndReason == "" {
+		b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
 	}
 	if info, err := os.Stat(path); err == nil {
 		if !info.Mode().IsRegular() {
@@ -265,9 +273,34 @@ func (m *Metadata) WriteFile(path string) error {
 	temp := path + ".tmp"
 	if err := writeSynced(temp, b); err != nil {
 		_ = os.Remove(temp) // perhaps it was never made
+		if IsNoSpace(err) {
+			return overwrite(path, b, err)
+		}
 		return err
 	}
 	return os.Rename(temp, path)
+}
+
+// spareMetadata is by how much an object may grow during a run: counters of a
+// dozen digits each, and a few notes.
+const spareMetadata = 2 << 10
+
+// overwrite puts b in the place of what a file holds, if that is longer and so
+// takes no room. Otherwise it returns full, the error that brought it here.
+func overwrite(path string, b []byte, full error) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() < int64(len(b)) {
+		return full
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return errors.Join(full, err)
+	}
+	_, err = f.WriteAt(b, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(b)))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // writeSynced writes a file and waits for the disk, without which the rename

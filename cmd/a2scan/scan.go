@@ -349,8 +349,10 @@ func (r *scanRun) do() error {
 
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
-	if metaErr := r.writeMetadata(m); metaErr != nil && err == nil {
+	if metaErr := r.writeMetadata(m); err == nil {
 		err = metaErr
+	} else if metaErr != nil {
+		r.ui.sayf("%v", metaErr)
 	}
 	if err == nil {
 		err = statusErr
