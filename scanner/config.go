@@ -38,7 +38,7 @@ type Config struct {
 
 	Seed uint64 // of every random choice
 
-	MaxTargets uint64        // targets admitted before a clean end; 0: all
+	MaxTargets uint64        // targets taken from the Source before a clean end; 0: all
 	MaxResults uint64        // records with status success written before a clean end; 0: all
 	MaxRuntime time.Duration // time before a clean end; 0: unlimited
 	Filter     StatusSet     // statuses that get a record; 0: all

@@ -611,13 +611,14 @@ func (e *Engine) forget(s *slot, tag uint32) {
 	}
 }
 
-// What a stored string is: an answer (its kind), or a raw datagram and its
-// time in microseconds since the scan began, of which 30 bits stay: the record
-// gives them relative to the target's first send.
+// What a stored string is: an answer (its kind), or a raw datagram and its time
+// since the target's first send in 30 bits, which hold 71 minutes, more than
+// MaxTimeout.
 const (
 	tagReceived uint32 = 1 << 30
 	tagSent     uint32 = 1 << 31
 	tagTime            = tagReceived - 1
+	tagUnit            = 4 * time.Microsecond
 )
 
 // What --raw keeps of one target: a thousand datagrams are three long replies in
@@ -630,7 +631,7 @@ const (
 
 func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
 	start, _ := s.q.Started()
-	tag := uint32(now.Sub(start)/time.Microsecond)&tagTime | tagReceived
+	tag := uint32(now.Sub(start)/tagUnit)&tagTime | tagReceived
 	if sent {
 		tag ^= tagReceived | tagSent
 	}

@@ -341,11 +341,22 @@ func TestRaw(t *testing.T) {
 	require.Len(t, rec.Raw, len(want))
 	for i, w := range want {
 		require.Equal(t, w.dir, rec.Raw[i].Dir, "%d", i)
-		require.InDelta(t, w.at, rec.Raw[i].TMS, 0.0005, "%d", i)
+		require.InDelta(t, w.at, rec.Raw[i].TMS, 0.004, "%d", i)
 		require.Equal(t, string(w.data), string(rec.Raw[i].Data), "%d", i)
 	}
 	r.finish()
 	require.Len(t, r.record(1).Raw, 3, "a silent one has what was sent")
+}
+
+// The times of raw datagrams do not wrap within the longest time of a target.
+func TestRawTimes(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.Raw, cfg.Timeout, cfg.TargetTimeout = true, 59*time.Minute, time.Hour
+	r := newRig(t, cfg, rigTargets(1)...)
+	r.advance(58 * time.Minute)
+	r.reply(rigKey(0), infoReply("at last"))
+	require.InDelta(t, (58 * time.Minute).Milliseconds(), r.record(0).Raw[1].TMS, 0.01)
+	r.finish()
 }
 
 // When the memory for answers is used up no targets are taken in, answers that find no

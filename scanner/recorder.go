@@ -218,7 +218,7 @@ func (r *recorder) datagrams(store *proto.Arena) []output.RawDatagram {
 	for i := len(r.refs) - 1; i >= 0; i-- {
 		tag, n := store.Tag(r.refs[i]), store.Len(r.refs[i])
 		r.raw = append(r.raw, output.RawDatagram{
-			At:       time.Duration(tag&tagTime) * time.Microsecond,
+			At:       time.Duration(tag&tagTime) * tagUnit,
 			Sent:     tag&tagSent != 0,
 			Datagram: rest[:n:n],
 		})

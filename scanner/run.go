@@ -207,12 +207,16 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 	defer close(s.fresh)
 	s.feedCut = true
 	var batch []targets.Target
+	left := s.cfg.MaxTargets
 	for ctx.Err() == nil {
 		if batch == nil {
 			select {
 			case batch = <-s.empty:
 			case <-ctx.Done():
 				return
+			}
+			if s.cfg.MaxTargets > 0 && left < feedBatch {
+				batch = batch[:left]
 			}
 		}
 		n, err := s.source.Next(ctx, batch)
@@ -227,9 +231,10 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 				s.port.Wake()
 			}
 		}
+		left -= uint64(n)
 		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
+		case err == nil && (s.cfg.MaxTargets == 0 || left > 0):
+		case err == nil || errors.Is(err, io.EOF):
 			s.feedCut = false
 			return
 		default:
@@ -244,7 +249,7 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 // loop owns the Engine, the socket and the batches.
 func (s *Scanner) loop() error {
 	if s.cfg.MaxRuntime > 0 {
-		s.runUntil = proto.Time(s.cfg.MaxRuntime)
+		s.runUntil = s.now().Add(s.cfg.MaxRuntime)
 	}
 	s.buf = s.writer.Take()
 	s.engine.TakeOutput(s.buf.B)

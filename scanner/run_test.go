@@ -146,12 +146,28 @@ func TestRunMaxRuntimeWhileIdle(t *testing.T) {
 	virtual(t, func(s *scan) {
 		cfg := scanConfig()
 		cfg.MaxRuntime = time.Minute
-		result, err := s.run(s.t.Context(), cfg, make(chanSource))
+		s.make(cfg, make(chanSource))
+		time.Sleep(time.Minute) // which is not the scan's
+		result, err := s.scanner.Run(s.t.Context())
 		require.NoError(s.t, err)
 		require.Equal(s.t, EndMaxRuntime, result.Reason)
-		require.Equal(s.t, time.Minute, s.elapsed())
+		require.Equal(s.t, 2*time.Minute, s.elapsed())
 		require.Less(s.t, s.spy.recvs.Load(), int64(20))
 	})
+}
+
+func TestRunMaxTargets(t *testing.T) {
+	for _, n := range []uint64{1, feedBatch - 1, feedBatch, feedBatch + 1, 1000, 3000} {
+		virtual(t, func(s *scan) {
+			cfg := scanConfig()
+			cfg.MaxTargets = n
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 2000})
+			require.NoError(s.t, err)
+			require.Equal(s.t, EndComplete, result.Reason)
+			require.Equal(s.t, min(n, 2000), result.Stats.Done)
+			s.requireWhole(result)
+		})
+	}
 }
 
 func TestRunMaxResults(t *testing.T) {
