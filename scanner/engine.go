@@ -288,16 +288,21 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
-		if !e.rec.decode(out.Kind, out.Body) {
+		valid := false
+		if out.Done { // it is the last one: its record is written below
+			valid = e.rec.decode(out.Kind, out.Body)
+		} else {
+			valid = proto.Decodes(out.Kind, out.Body)
+		}
+		if !valid {
 			e.rec.decoded = 0
 			e.stats.Malformed++
 			*out = e.client.Reject(&s.q, out.Kind, now)
 			break
 		}
 		if out.Done {
-			break // it is decoded, and its record is written below: nothing to keep
+			break
 		}
-		e.rec.decoded = 0
 		if out.Verdict == proto.Upgrade {
 			e.forget(s, uint32(out.Kind))
 		}
