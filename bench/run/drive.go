@@ -24,9 +24,10 @@ type Options struct {
 	Plan    []Workload
 	Verify  int // records of each row that are verified at most, spread evenly; 0: all
 
-	Listen netip.Prefix // of the farm; zero: its default
-	Ports  []uint16     // of the farm
-	Seed   uint64       // of the servers, and of every random choice
+	Listen  netip.Prefix // of the farm; zero: its default
+	Ports   []uint16     // of the farm
+	AnyPort bool         // where one of them is taken any free one does
+	Seed    uint64       // of the servers, and of every random choice
 
 	Dir         string // where records lie for a while; empty: the system's place
 	Version     string // for the report
@@ -100,7 +101,12 @@ type stage struct {
 
 func (b *bench) workload(ctx context.Context, w *Workload) (err error) {
 	s := &stage{bench: b, w: w, world: &prototest.World{Seed: b.o.Seed, Shares: w.Shares}}
-	s.places, err = placesOf(listenOr(b.o.Listen), b.o.Ports, w.Targets)
+	s.farm, err = startFarm(ctx, &b.o, w.Shares)
+	if err != nil {
+		return fmt.Errorf("the farm: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.farm.stop()) }()
+	s.places, err = placesOf(listenOr(b.o.Listen), s.farm.ports, w.Targets)
 	if err != nil {
 		return err
 	}
@@ -111,11 +117,6 @@ func (b *bench) workload(ctx context.Context, w *Workload) (err error) {
 		}
 		defer os.Remove(b.file(listFile))
 	}
-	s.farm, err = startFarm(ctx, &b.o, w.Shares)
-	if err != nil {
-		return fmt.Errorf("the farm: %w", err)
-	}
-	defer func() { err = errors.Join(err, s.farm.stop()) }()
 
 	rows := make([]Row, len(w.Variants))
 	for i := range rows {
@@ -419,8 +420,9 @@ func (b *bench) judge(row *Row, w *Workload) {
 // A farmProcess is a farm in a process of its own.
 type farmProcess struct {
 	*process
-	in  io.WriteCloser
-	out *json.Decoder
+	in    io.WriteCloser
+	out   *json.Decoder
+	ports []uint16
 }
 
 // startFarm returns a farm that is ready.
@@ -438,10 +440,12 @@ func startFarm(ctx context.Context, o *Options, shares prototest.Shares) (*farmP
 	if err := f.start(); err != nil {
 		return nil, err
 	}
-	j := job{Farm: &farmJob{Listen: listenOr(o.Listen), Ports: o.Ports, Seed: o.Seed, Shares: shares}}
+	j := job{Farm: &farmJob{Listen: listenOr(o.Listen), Ports: o.Ports, AnyPort: o.AnyPort, Seed: o.Seed, Shares: shares}}
+	var ready farmState
 	err = json.NewEncoder(f.in).Encode(j)
 	if err == nil {
-		err = f.out.Decode(new(farmState))
+		err = f.out.Decode(&ready)
+		f.ports = ready.Ports
 	}
 	if err != nil {
 		if stopErr := f.stop(); stopErr != nil {

@@ -67,10 +67,11 @@ func (p *process) wait() error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
-	if err != nil {
-		if text := p.complaints.String(); text != "" {
-			return fmt.Errorf("%w: %s", err, text)
+	if text := p.complaints.String(); err != nil && text != "" {
+		if p.ProcessState.ExitCode() == 1 { // it has said what there is to say
+			return errors.New(strings.ReplaceAll(text, "a2scan: ", ""))
 		}
+		return fmt.Errorf("%w: %s", err, text)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/a2scan/a2scan/bench/bare"
@@ -29,10 +30,11 @@ type job struct {
 // A farmJob is to serve a World until standard input ends. Each further line
 // that comes is answered with a farmState.
 type farmJob struct {
-	Listen netip.Prefix     `json:"listen"`
-	Ports  []uint16         `json:"ports"`
-	Seed   uint64           `json:"seed"`
-	Shares prototest.Shares `json:"shares"`
+	Listen  netip.Prefix     `json:"listen"`
+	Ports   []uint16         `json:"ports"`
+	AnyPort bool             `json:"any_port"` // a free one where one of Ports is taken
+	Seed    uint64           `json:"seed"`
+	Shares  prototest.Shares `json:"shares"`
 }
 
 // A farmState is what a farm process says: at first, when it is ready, and
@@ -94,12 +96,17 @@ func orphaned(in io.Reader, act func()) {
 }
 
 func (j *farmJob) work(in *bufio.Reader, out *json.Encoder) error {
-	f, err := farm.Start(context.Background(), farm.Config{
+	cfg := farm.Config{
 		Listen:  j.Listen,
 		Ports:   j.Ports,
 		Seed:    j.Seed,
 		Service: &prototest.World{Seed: j.Seed, Shares: j.Shares},
-	})
+	}
+	f, err := farm.Start(context.Background(), cfg)
+	if errors.Is(err, syscall.EADDRINUSE) && j.AnyPort {
+		cfg.Ports = make([]uint16, len(j.Ports))
+		f, err = farm.Start(context.Background(), cfg)
+	}
 	if err != nil {
 		return err
 	}

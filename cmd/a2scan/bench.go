@@ -201,6 +201,7 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 		Verify:      verified[size],
 		Listen:      o.farm.listen,
 		Ports:       o.farm.config().Ports,
+		AnyPort:     !fs.Changed("ports"),
 		Seed:        o.farm.world.Seed,
 		Dir:         o.dir,
 		Version:     version(),
