@@ -95,7 +95,11 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 	settled := m.Targets.Done + m.Targets.Aborted
 	if err == nil || settled > 0 {
 		took := result.End.Sub(result.Start)
-		r.ui.notef("%s in %s, seed %d: %s", plural(settled, "target", "targets"), formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
+		before := ""
+		if e := r.options.earlier; e != nil {
+			before = fmt.Sprintf(", %s of them before,", thousands(e.done.Len()))
+		}
+		r.ui.notef("%s%s in %s, seed %d: %s", plural(settled, "target", "targets"), before, formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
 	}
 	if n := m.Socket.RxDropped; n > 0 {
 		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s asked for) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
