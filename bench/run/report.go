@@ -163,16 +163,6 @@ func ReadReport(path string) (*Report, error) {
 	return &r, nil
 }
 
-// find returns the row of that workload and variant, or nil.
-func (r *Report) find(workload, variant string) *Row {
-	for i := range r.Rows {
-		if r.Rows[i].Workload == workload && r.Rows[i].Variant == variant {
-			return &r.Rows[i]
-		}
-	}
-	return nil
-}
-
 // bare reports whether it is one of the bare socket's.
 func (row *Row) bare() bool { return strings.HasPrefix(row.Variant, nameBare) }
 
