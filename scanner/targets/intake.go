@@ -161,7 +161,7 @@ func (in *intake) acceptInterval(e *entry, ports *Ports) error {
 	case n >= maxTargets-1-in.seq:
 		return fmt.Errorf("%w: %s stands for more than can be numbered; write a longer prefix", ErrHuge, quote(e.word))
 	case n > hugeTargets && !in.cfg.AllowHuge:
-		return fmt.Errorf("%w: %s stands for %d of them; more than %d at once need consent", ErrHuge, quote(e.word), n, uint64(hugeTargets))
+		return fmt.Errorf("%w: %s stands for %d of them; more than %d at once need consent (--max-targets)", ErrHuge, quote(e.word), n, uint64(hugeTargets))
 	}
 	in.count.Blocked = saturate(in.count.Blocked, all-n, 1)
 	in.addFresh(e, piece{ports: ports}, n)
