@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 )
 
@@ -18,4 +20,37 @@ func TestT3_BurstInNumbers(t *testing.T) {
 		// After an hour of nothing so many go at once, and no more.
 		require.Equal(t, burst, b.available(proto.Time(time.Hour), 1<<20), "rate %v", rate)
 	}
+}
+
+// While the sink is stuck as many targets are taken in as the writer has buffers for,
+// and not as many as memory beyond them: that is for the answers which are still to come.
+func TestO2_AdmissionWaitsForTheWriter(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Kinds = allKinds
+		cfg.Rate = 20_000
+		stuck := true
+		s.sink.hold = func([]byte) error {
+			if stuck {
+				stuck = false
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		}
+		const n = 5000
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		asked := map[mux.Key]bool{}
+		for _, p := range s.sends {
+			if p.at.Sub(s.start) < 29*time.Second {
+				asked[p.to] = true
+			}
+		}
+		perTarget := result.Output.Bytes / n
+		room := 16 * output.BufferSize / perTarget
+		s.t.Logf("%d targets taken in, %d fit into the writer's buffers", len(asked), room)
+		require.LessOrEqual(s.t, int64(len(asked)), room+int64(cfg.MaxInFlight))
+		require.Less(s.t, len(asked), n)
+	})
 }
