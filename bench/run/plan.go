@@ -15,7 +15,7 @@ type Size string
 
 // The sizes.
 const (
-	Quick    Size = "quick"    // seconds: that everything works; the figures are worth little
+	Quick    Size = "quick"    // under a minute: that everything works; the figures are worth little
 	Moderate Size = "moderate" // some minutes
 	Full     Size = "full"     // the better part of an hour
 	Custom   Size = "custom"   // one workload of the user's
@@ -30,6 +30,7 @@ type scaling struct {
 	lines        int
 	rates        []float64
 	rateDuration time.Duration
+	impatient    []string // flags of the scans that meet silence
 }
 
 var scalings = map[Size]scaling{
@@ -37,6 +38,7 @@ var scalings = map[Size]scaling{
 		info: 5_000, all: 2_000, largest: 10_000, fullRounds: 10_000,
 		silent: []int{1_000, 20_000}, lines: 20_000,
 		rates: []float64{100, 2_000, 50_000}, rateDuration: 3 * time.Second,
+		impatient: []string{"--timeout", "200ms"},
 	},
 	Moderate: {
 		info: 100_000, all: 50_000, largest: 1_000_000, fullRounds: 100_000,
@@ -88,10 +90,11 @@ func (s *scaling) throughput(rounds int) []Workload {
 	}
 	silent := row("silent", "INFO with challenge, 10 % of the servers silent", s.info, proto.WantInfo,
 		prototest.Shares{Challenge: 100, Silent: 10}, theBare,
-		Variant{Name: nameScan, Args: []string{"--max-in-flight", strconv.Itoa(s.info)}})
+		Variant{Name: nameScan, Args: append([]string{"--max-in-flight", strconv.Itoa(s.info)}, s.impatient...)})
 	silent.Tail = true
 	loss := row("loss", "INFO with challenge, 1 % of the datagrams lost each way", s.info, proto.WantInfo,
-		prototest.Shares{Challenge: 100, Loss: 1}, theBare, plainScan)
+		prototest.Shares{Challenge: 100, Loss: 1}, theBare,
+		Variant{Name: nameScan, Args: s.impatient})
 	loss.Tail = true
 	return []Workload{
 		row("info", "INFO, no challenge", s.info, proto.WantInfo, prototest.Shares{}, theBare, plainScan, zstdScan),

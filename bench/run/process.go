@@ -88,20 +88,27 @@ func (p *process) rss() int64 {
 	return p.seen.Load()
 }
 
-// watchEvery is seldom enough that looking costs a thousandth of a processor.
-const watchEvery = 50 * time.Millisecond
+// A process that lives for a moment only is looked at often; later on seldom
+// enough that looking costs a thousandth of a processor.
+const (
+	watchFirst = 2 * time.Millisecond
+	watchEvery = 50 * time.Millisecond
+)
 
 func (p *process) watch() {
 	defer close(p.watched)
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+	every := watchFirst
+	timer := time.NewTimer(every)
+	defer timer.Stop()
 	pid := strconv.Itoa(p.Process.Pid)
 	for {
 		select {
 		case <-p.watching:
 			return
-		case <-tick.C:
+		case <-timer.C:
 			p.seen.Store(max(p.seen.Load(), highWater(pid)))
+			every = min(every*3/2, watchEvery)
+			timer.Reset(every)
 		}
 	}
 }

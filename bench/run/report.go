@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -191,7 +192,12 @@ func (row *Row) summarize(w *Workload, base *Row) {
 	row.FarmPerServer = Summarize(of(func(r *Run) float64 { return quotient(r.FarmCPUS*1e6, float64(r.Asked)) }))
 	row.LiveS = Summarize(of(func(r *Run) float64 { return r.LiveS }))
 	row.TailS = Summarize(of(func(r *Run) float64 { return r.DurationS - r.LiveS }))
-	row.PeakRSS = Summarize(of(func(r *Run) float64 { return float64(r.PeakRSS) }))
+	row.PeakRSS = Summarize(of(func(r *Run) float64 {
+		if r.PeakRSS == 0 {
+			return math.NaN() // not known
+		}
+		return float64(r.PeakRSS)
+	}))
 	row.FoundShare = Summarize(of(func(r *Run) float64 { return quotient(float64(r.Found), float64(row.Live)) }))
 	row.OthersShare = Summarize(of(func(r *Run) float64 { return quotient(r.OthersS, r.WallS*float64(r.CPUs)) }))
 	if base != nil && base != row {

@@ -115,6 +115,7 @@ func TestSummarizeRow(t *testing.T) {
 	require.InDelta(t, 1.5, row.TailS.Max, 1e-9)
 	require.InDelta(t, 0.999, row.FoundShare.Min, 1e-9)
 	require.InDelta(t, 2<<20, row.PeakRSS.Median, 1e-9)
+	require.Zero(t, base.PeakRSS.Runs, "memory that is not known is not zero")
 
 	w.Tail, w.Shares.Loss = true, 1
 	row.summarize(w, &base)

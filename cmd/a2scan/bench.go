@@ -24,7 +24,7 @@ func benchCommand() *command {
 		near that is to the limit, what it costs, and whether each server was found and each value is right. Nothing
 		leaves this machine.
 
-		The usual size takes some minutes, --quick some seconds, --full the better part of an hour. Close other
+		The usual size takes some ten minutes, --quick less than one, --full the better part of an hour. Close other
 		programs first; the report says how much they took. With --query, --targets, --max-in-flight or a share,
 		one workload of these is measured instead of the usual ones.
 
@@ -82,7 +82,7 @@ var ownFlags = []string{"query", "targets", "max-in-flight", "delay"}
 
 func (o *benchOptions) register(fs *flagSet) {
 	fs.group("How much", func() {
-		fs.toggle(&o.quick, "quick", "", "seconds: to see that it works; the figures are worth little")
+		fs.toggle(&o.quick, "quick", "", "in less than a minute: to see that it works; the figures are worth little")
 		fs.toggle(&o.full, "full", "", "everything, up to ten million targets")
 		fs.count(&o.pairs, "pairs", "", "N", "rounds in which bare socket and scan take turns")
 		fs.count(&o.largest, "largest", "", "N", "where the series of more and more targets ends (default by size: 10,000 to 10,000,000)")
