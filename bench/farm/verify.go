@@ -151,10 +151,9 @@ type verifier struct {
 	seqs   map[uint64]struct{}
 
 	// of the line at hand
-	number uint64
-	seq    uint64
-	addr   string
-	c      comparison
+	seq  uint64
+	addr string
+	c    comparison
 }
 
 func (v *verifier) note(d Difference) {
