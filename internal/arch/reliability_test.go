@@ -20,7 +20,7 @@ var (
 )
 
 // TestReliability holds the page about faults to the tests: each fault has a row,
-// each row has tests, and the tests exist.
+// each row has tests, and all tests that the page names exist.
 func TestReliability(t *testing.T) {
 	page, err := os.ReadFile("../../docs/reliability.md")
 	require.NoError(t, err)
@@ -37,6 +37,9 @@ func TestReliability(t *testing.T) {
 		}
 	}
 	require.Equal(t, faults, rows)
+	for _, name := range testName.FindAllStringSubmatch(string(page), -1) {
+		require.True(t, hasTest(t, name[1], name[2]), "%s has no %s", name[1], name[2])
+	}
 }
 
 // hasTest reports whether a test of that name stands in a package's folder.
