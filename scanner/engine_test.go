@@ -365,13 +365,8 @@ func TestAnswersWithoutMemory(t *testing.T) {
 	for chunks, enough := range map[int]bool{8: false, 24: true} {
 		cfg := rigConfig(allKinds)
 		cfg.Timeout, cfg.Retries = 100*time.Millisecond, 5
-		e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
-		require.NoError(t, err)
-		e.store = proto.NewArena(chunks * 256)
-		r := &rig{t: t, e: e, now: proto.Time(time.Second), tx: mux.NewBatch(10, maxRequest), records: map[uint64]output.ParsedRecord{}}
-		e.Feed(rigTargets(20))
-		e.EndFeed()
-		r.fill()
+		r := newRigOf(t, cfg, func(e *Engine) { e.store = proto.NewArena(chunks * 256) }, rigTargets(20)...)
+		e := r.e
 		require.Equal(t, 20, e.InFlight(), "nothing is kept yet")
 		for i := range 20 {
 			r.reply(rigKey(i), challengeReply(1))

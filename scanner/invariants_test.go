@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"math/bits"
 	"testing"
 
 	"github.com/a2scan/a2scan/mux"
@@ -111,16 +112,20 @@ func (e *Engine) checkInvariants(t testing.TB) {
 
 	// The wheel's buckets hold exactly the nodes that are armed.
 	linked := 0
-	for b, head := range &e.wheel.heads {
-		if used := e.wheel.used[b/64]>>(b%64)&1 != 0; used != (head != 0) {
-			t.Fatalf("bucket %d: used is %v", b, used)
-		}
-		for before := uint32(0); head != 0; before, head = head, e.wheel.nodes[head-1].next {
-			node := &e.wheel.nodes[head-1]
-			if node.prev != before || node.tick%wheelBuckets != uint32(b) {
-				t.Fatalf("bucket %d: node %d is misplaced", b, head-1)
+	for word, used := range &e.wheel.used {
+		for ; used != 0; used &= used - 1 {
+			b := word*64 + bits.TrailingZeros64(used)
+			head := e.wheel.heads[b]
+			if head == 0 {
+				t.Fatalf("bucket %d is said to be in use", b)
 			}
-			linked++
+			for before := uint32(0); head != 0; before, head = head, e.wheel.nodes[head-1].next {
+				node := &e.wheel.nodes[head-1]
+				if node.prev != before || node.tick%wheelBuckets != uint32(b) {
+					t.Fatalf("bucket %d: node %d is misplaced", b, head-1)
+				}
+				linked++
+			}
 		}
 	}
 	if linked != armed {

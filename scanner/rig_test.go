@@ -36,8 +36,14 @@ type sentPacket struct {
 
 // newRig returns a rig that is fed with list, and has sent what it may at once.
 func newRig(t testing.TB, cfg Config, list ...targets.Target) *rig {
+	return newRigOf(t, cfg, func(*Engine) {}, list...)
+}
+
+// newRigOf is newRig with an Engine that change has changed before anything happens.
+func newRigOf(t testing.TB, cfg Config, change func(*Engine), list ...targets.Target) *rig {
 	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
+	change(e)
 	r := &rig{
 		t: t, e: e,
 		tx: mux.NewBatch(cfg.Batch, maxRequest), records: map[uint64]output.ParsedRecord{},
@@ -86,6 +92,7 @@ func (r *rig) turn(packets ...mux.Packet) {
 	}
 	r.e.HandleTimeout(r.now)
 	r.e.checkInvariants(r.t)
+	r.e.Judge(r.now, noDrops)
 	r.fill()
 }
 
@@ -149,12 +156,17 @@ func (r *rig) icmp(about mux.Key, what mux.Unreachable) {
 func (r *rig) advance(d time.Duration) {
 	r.t.Helper()
 	end := r.now.Add(d)
-	for r.now < end {
+	for spins := 0; r.now < end; {
 		at, ok := r.e.Deadline(r.now)
-		if !ok || at > end {
+		switch {
+		case !ok || at > end:
 			r.now = end
-		} else {
-			r.now = max(at, r.now.Add(time.Microsecond))
+		case at > r.now:
+			r.now, spins = at, 0
+		default:
+			r.now = r.now.Add(time.Microsecond)
+			spins++
+			require.Less(r.t, spins, 1000, "the loop would spin")
 		}
 		r.turn()
 	}
@@ -163,11 +175,16 @@ func (r *rig) advance(d time.Duration) {
 // finish lets time pass until the scan is over and nothing is left in the engine.
 func (r *rig) finish() {
 	r.t.Helper()
-	for steps := 0; !r.e.Finished(); steps++ {
-		require.Less(r.t, steps, 100_000, "the scan does not end")
+	for spins := 0; !r.e.Finished(); {
 		at, ok := r.e.Deadline(r.now)
 		require.True(r.t, ok, "not finished, and waits for nothing")
-		r.now = max(at, r.now.Add(time.Microsecond))
+		if at > r.now {
+			r.now, spins = at, 0
+		} else {
+			r.now = r.now.Add(time.Microsecond)
+			spins++
+			require.Less(r.t, spins, 1000, "the loop would spin")
+		}
 		r.turn()
 	}
 	(&sim{t: r.t, e: r.e}).requireEmpty()
