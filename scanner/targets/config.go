@@ -50,7 +50,7 @@ type Config struct {
 	// fewer. 0 means no limit.
 	MaxTargets uint64
 
-	// AllowHuge permits a single argument or line to mean more than 2^26
+	// AllowHuge permits a single argument or line to mean more than 2^24
 	// targets.
 	AllowHuge bool
 
@@ -93,10 +93,10 @@ func (c *Counts) fields() [6]*uint64 {
 var ErrHuge = errors.New("too many targets")
 
 const (
-	// hugeTargets is what a single argument or line may mean without consent: a /8 on
-	// four ports, or eleven hours at 2,000 packets a second. A slip of the
+	// hugeTargets is what a single argument or line may mean without consent: a /8
+	// on one port, or two hours and a half at 2,000 packets a second. A slip of the
 	// finger, a /0 for a /10 in a long list, is not to ask the whole Internet.
-	hugeTargets = 1 << 26
+	hugeTargets = 1 << 24
 	maxTargets  = 1 << 63
 )
 
