@@ -85,6 +85,7 @@ type Scanner struct {
 	fresh  chan []targets.Target // filled batches
 	empty  chan []targets.Target // batches to fill
 	hungry atomic.Bool           // the loop sleeps and would take targets
+	fed    atomic.Bool           // fresh is closed
 	held   atomic.Bool           // the loop sleeps and waits for output buffers
 	abort  atomic.Bool
 	stop   atomic.Bool // the context is done
@@ -203,8 +204,11 @@ func (s *Scanner) now() proto.Time { return proto.Time(time.Since(s.start)) }
 
 // feedFrom is the feeder.
 func (s *Scanner) feedFrom(ctx context.Context) {
-	defer s.port.Wake()
-	defer close(s.fresh)
+	defer func() {
+		close(s.fresh)
+		s.fed.Store(true)
+		s.port.Wake()
+	}()
 	s.feedCut = true
 	var batch []targets.Target
 	left := s.cfg.MaxTargets
@@ -507,7 +511,7 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 	}
 	if s.engine.NeedsTargets() {
 		s.hungry.Store(true)
-		if len(s.fresh) > 0 {
+		if len(s.fresh) > 0 || s.fed.Load() { // a Wake for the end may have been one with a batch's
 			return 0
 		}
 	}
