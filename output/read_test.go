@@ -380,7 +380,7 @@ func FuzzZstdFrames(f *testing.F) {
 		got, err := io.ReadAll(io.LimitReader(&r, 8<<20))
 		if wantErr == nil {
 			require.NoError(t, err)
-			require.Equal(t, want, append([]byte{}, got...))
+			require.True(t, bytes.Equal(want, got), "%q, want %q", got, want)
 			require.EqualValues(t, len(b), src.offset())
 		}
 	})

@@ -51,7 +51,8 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 	*b = a3sb.Block{DLCHashes: b.DLCHashes[:0], Mods: b.Mods[:0], Signatures: b.Signatures[:0]}
 	b.Version = uint8(2 + r.Below(2))
 	b.Flags = uint8(r.Below(2)) * 8
-	b.DLC = uint16(r.Uint64()) & uint16(r.Uint64())
+	some, others := uint16(r.Uint64()), uint16(r.Uint64())
+	b.DLC = some & others
 	for range bits.OnesCount16(b.DLC) {
 		b.DLCHashes = append(b.DLCHashes, uint32(r.Uint64()))
 	}
