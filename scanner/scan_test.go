@@ -24,7 +24,6 @@ type scan struct {
 	net     *muxtest.Net
 	port    *muxtest.Port
 	spy     *spyPort
-	source  Source
 	sink    *recordLog
 	scanner *Scanner
 	start   time.Time
