@@ -142,18 +142,14 @@ func TestFloodBesideAScan(t *testing.T) {
 // Servers that lie, repeat, stop short and never end: every record is true, and
 // the memory is bounded.
 func TestHostileMixture(t *testing.T) {
-	world := &prototest.World{Seed: 5, Shares: prototest.Shares{
+	f := newFixtureOf(t, "127.65.0.0/23", prototest.Shares{
 		Challenge: 50, Split: 20, BZip2: 60, Garbage: 15, ChallengeLoop: 15, Endless: 15, WrongType: 10, Truncate: 15,
 		Duplicate: 30, Reorder: 30, DelayMin: time.Millisecond, DelayMax: 20 * time.Millisecond,
-	}}
-	f := newFixture(t, "127.65.0.0/21")
-	served, err := farm.Start(t.Context(), farm.Config{Ports: []uint16{0}, Service: world})
-	require.NoError(t, err)
-	defer served.Close()
-	f.world, f.port, f.want = world, served.Ports()[0], proto.WantInfo|proto.WantPlayers|proto.WantRules
+	})
+	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
 
 	path := filepath.Join(t.TempDir(), "out.ndjson.zst")
-	p := start(t, f.args(path, "-r", "4000", "--query", "info,players,rules", "--raw", "--retries", "2", "--timeout", "700ms", "-t", "6s")...)
+	p := start(t, f.args(path, "-r", "2000", "--query", "info,players,rules", "--raw", "--retries", "2", "--timeout", "700ms", "-t", "7s")...)
 	status, rss := p.end(t)
 	require.Zero(t, status, p.stderr.String())
 	f.requireTruth(t, path)
@@ -242,8 +238,7 @@ func TestTerminalEscapes(t *testing.T) {
 // A scan that is stopped for longer than every timeout has its answers in the
 // socket's buffer when it goes on: they are answers.
 func TestStoppedAndContinued(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/21")
-	f.world.Shares = prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond}
+	f := newFixtureOf(t, "127.64.0.0/21", prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond})
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	p := start(t, "scan", "-r", "2000", "--timeout", "1s", "--retries", "0", "-t", "1s", "-p", strconv.Itoa(int(f.port)), "-o", path, f.prefix.String())
 	require.Eventually(t, func() bool {
@@ -336,8 +331,9 @@ func TestReaderLeaves(t *testing.T) {
 
 // Two interrupts end a scan at once, and the scan can be gone on with.
 func TestInterruptedTwiceAndResumed(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/22")
-	f.world.Shares.DelayMin, f.world.Shares.DelayMax = 100*time.Millisecond, 300*time.Millisecond
+	slow := honest
+	slow.DelayMin, slow.DelayMax = 100*time.Millisecond, 300*time.Millisecond
+	f := newFixtureOf(t, "127.64.0.0/22", slow)
 	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
 	args := f.args(path, "-r", "1500")
 	for _, signals := range []int{1, 2} {
@@ -388,8 +384,7 @@ func TestDropsAreSaid(t *testing.T) {
 
 // Where nothing at all is heard the reader is told what that may mean.
 func TestNothingHeardIsSaid(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/28")
-	f.world.Shares = prototest.Shares{Silent: 100}
+	f := newFixtureOf(t, "127.64.0.0/28", prototest.Shares{Silent: 100})
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	status, stderr := inProcess(f.args(path, "--timeout", "50ms", "--retries", "0")...)
 	require.Zero(t, status, stderr)

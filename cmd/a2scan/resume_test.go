@@ -33,17 +33,20 @@ type fixture struct {
 	want   proto.Kinds
 }
 
-// newFixture starts a farm whose servers answer all that they are asked, each in
-// its own way: what a scan of it misses was lost by the scan.
-func newFixture(t testing.TB, prefix string) *fixture {
+// honest are servers that answer all that they are asked, each in its own way: what
+// a scan of them misses was lost by the scan.
+var honest = prototest.Shares{Challenge: 60, GoldSource: 10, Ship: 3, Split: 30, BZip2: 5, Duplicate: 5, Reorder: 10}
+
+// newFixture starts a farm of honest servers.
+func newFixture(t testing.TB, prefix string) *fixture { return newFixtureOf(t, prefix, honest) }
+
+func newFixtureOf(t testing.TB, prefix string, shares prototest.Shares) *fixture {
 	t.Helper()
 	if farm.DefaultListen().IsSingleIP() {
 		t.Skip("this system has no loopback network of many addresses")
 	}
 	f := &fixture{
-		world: &prototest.World{Seed: 11, Shares: prototest.Shares{
-			Challenge: 60, GoldSource: 10, Ship: 3, Split: 30, BZip2: 5, Duplicate: 5, Reorder: 10,
-		}},
+		world:  &prototest.World{Seed: 11, Shares: shares},
 		prefix: netip.MustParsePrefix(prefix),
 		want:   proto.WantInfo,
 	}
