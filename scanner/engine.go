@@ -49,6 +49,8 @@ type Engine struct {
 	window  *window // with Config.Rate 0, else nil
 	reached bool    // MaxResults
 
+	latest proto.Time // of the datagrams: HandleTimeout is told of times before
+
 	stats Stats
 	rtts  histogram
 	out   []byte // records, whole lines
@@ -208,6 +210,7 @@ func (e *Engine) BeginTurn() { e.client.BeginTurn() }
 
 // HandlePacket takes what the socket received. It reads p only during the call.
 func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
+	e.latest = now
 	i, known := e.table.Find(p.Peer)
 	if p.Unreachable != mux.Reachable {
 		e.stats.ICMP++
@@ -649,7 +652,7 @@ func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
 func (e *Engine) settle(now proto.Time, i uint32, sendError string) {
 	s := &e.slab.slots[i]
 	key := e.table.Key(i)
-	e.rec.gather(e, s, key, now, sendError)
+	e.rec.gather(e, s, key, max(now, e.latest), sendError)
 	e.write()
 	e.unlist(i)
 	e.wheel.disarm(i)

@@ -54,3 +54,24 @@ func TestO2_AdmissionWaitsForTheWriter(t *testing.T) {
 		require.Less(s.t, len(asked), n)
 	})
 }
+
+// Deadlines are dealt with up to a time before the datagrams that were just read. A
+// target that ends so has lasted until then, and no round trip is longer than that.
+func TestT2_NoRoundTripIsLongerThanItsTarget(t *testing.T) {
+	r := newRig(t, rigConfig(proto.WantInfo|proto.WantRules), rigTargets(1)...)
+	k := rigKey(0)
+	ms := proto.Time(time.Millisecond)
+	began := r.now
+	r.now = began + 10*ms
+	r.reply(k, goldSourceReply("m")) // another may follow: up to 30 ms are waited for it
+	r.now = began + 102*ms
+	r.e.BeginTurn()
+	r.e.HandlePacket(r.now, &mux.Packet{Peer: k, Data: rulesReply("a", "b")})
+	r.e.HandleTimeout(began + 58*ms)
+	r.fill()
+	rec := r.record(0)
+	require.Equal(t, output.Success, rec.Status)
+	require.InDelta(t, 102, *rec.DurationMS, 0.01)
+	require.LessOrEqual(t, *rec.Rules.RTTMS, *rec.DurationMS)
+	r.finish()
+}
