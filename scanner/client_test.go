@@ -244,6 +244,20 @@ func TestClientTakesTurnsAtFailing(t *testing.T) {
 		}
 		all.Wait()
 		require.Zero(s.t, s.elapsed())
+
+		// All of them in one turn of the loop, so that nothing wakes it between.
+		calls := make([]*call, 5)
+		for i := range calls {
+			calls[i] = &call{key: keyOf(clientServer), kinds: proto.WantInfo, done: make(chan struct{})}
+		}
+		c.mu.Lock()
+		c.calls = append(c.calls, calls...)
+		c.mu.Unlock()
+		c.port.Wake()
+		for _, l := range calls {
+			<-l.done
+			require.ErrorIs(s.t, l.sendTo, syscall.EPERM)
+		}
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -178,6 +179,50 @@ func TestHostsParkedAreBounded(t *testing.T) {
 	_, ok := h.unpark(0)
 	require.True(t, ok)
 	require.True(t, h.park(0, parkable(1, maxParked)), "there is room again")
+}
+
+// An input whose next target finds no room among the parked ones waits for one of
+// them, without spinning and without losing any.
+func TestInputWaitsForRoomAmongTheParked(t *testing.T) {
+	const n = maxParked + 3000
+	cfg := rigConfig(proto.WantInfo)
+	cfg.PerIPRate = 5000
+	cfg.MaxInFlight = 2000
+	e, err := NewEngine(cfg, time.Unix(0, 0))
+	require.NoError(t, err)
+	list := make([]targets.Target, n)
+	for i := range list {
+		list[i] = targets.Target{Key: rigKey(1), Seq: uint64(i)}
+		list[i].Key.Port = uint16(i)
+		list[i].Key.Scope = uint32(i >> 16)
+	}
+	e.Feed(list)
+	e.EndFeed()
+	tx := mux.NewBatch(1024, maxRequest)
+	now := proto.Time(time.Second)
+	info := infoReply("x")
+	next := uint64(0)
+	for turns := 0; !e.Finished(); turns++ {
+		require.Less(t, turns, 5*n)
+		e.Fill(now, tx)
+		for i := range tx.Len() {
+			k := tx.Packet(i).Peer
+			require.Equal(t, list[next].Key, k, "first come, first served")
+			next++
+			e.HandlePacket(now, &mux.Packet{Peer: k, Data: info})
+		}
+		if turns == 1 {
+			require.Equal(t, maxParked, e.hosts.parked)
+			require.Less(t, e.feedAt, n)
+		}
+		e.TakeOutput(e.Output()[:0])
+		if at, ok := e.Deadline(now); ok && tx.Len() == 0 {
+			require.Greater(t, at, now, "the loop would spin")
+			now = at
+		}
+		tx.Reset()
+	}
+	require.EqualValues(t, n, e.Stats().Statuses[output.Success])
 }
 
 func TestHostsDrain(t *testing.T) {

@@ -161,6 +161,20 @@ func TestRecordsDoNotMix(t *testing.T) {
 	require.Len(t, rec.Players.List, 1)
 	require.Empty(t, rec.Rules.List)
 	r.finish()
+
+	// One whose last section never comes, beside one that ends with that section.
+	r = newRig(t, rigConfig(allKinds), rigTargets(2)...)
+	for i := range 2 {
+		r.reply(rigKey(i), challengeReply(1))
+	}
+	r.reply(rigKey(0), infoReply("its own"), playersReply("its own"))
+	r.reply(rigKey(1), playersReply("another"), rulesReply())
+	r.reply(rigKey(1), infoReply("another"))
+	r.finish()
+	rec = r.record(0)
+	require.Equal(t, output.Partial, rec.Status)
+	require.Equal(t, "its own", *rec.Info.Name)
+	require.Equal(t, "its own", rec.Players.List[0].Name)
 }
 
 // A record has the same keys whatever became of its target.

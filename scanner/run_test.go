@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -503,6 +504,41 @@ func TestT2_FloodDelaysDeadlinesLittle(t *testing.T) {
 	})
 }
 
+// The bound on what a flood may delay is no less than what may wait in the buffer: an
+// answer behind a thousand datagrams that are handled slowly is read before its deadline
+// counts.
+func TestT2_AnswersBehindAFlood(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{DelayMin: 5 * time.Millisecond, DelayMax: 15 * time.Millisecond})
+		inner, noise := s.port, infoReply("a stranger")
+		var queue []mux.Packet
+		arrived := mux.NewBatch(64, 2000)
+		s.spy.Port = &floodPort{Port: inner, fill: func(b *mux.Batch) {
+			time.Sleep(time.Millisecond) // what a batch takes to handle
+			for more := true; more; more = arrived.Len() > 0 {
+				inner.Recv(arrived, 0)
+				for i := range arrived.Len() {
+					queue = append(queue, mux.Packet{Peer: arrived.Packet(i).Peer, Data: bytes.Clone(arrived.Packet(i).Data)})
+				}
+			}
+			for len(queue) < 1000 {
+				queue = append(queue, mux.Packet{Peer: hostKey(1, 1), Data: noise})
+			}
+			b.Reset()
+			for b.Len() < b.Cap() {
+				b.Commit(queue[0].Peer, queue[0].Data)
+				queue = queue[1:]
+			}
+		}}
+		cfg := scanConfig()
+		cfg.Timeout, cfg.Retries = 18*time.Millisecond, 0
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 300})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 300, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+	})
+}
+
 type floodPort struct {
 	mux.Port
 	fill func(b *mux.Batch)
@@ -592,6 +628,24 @@ func TestN4_AllSendsFail(t *testing.T) {
 		require.InDelta(s.t, sendFailTime, s.elapsed(), float64(50*time.Millisecond))
 		require.InDelta(s.t, 2000*sendFailTime.Seconds(), result.Stats.Statuses[output.SendError], 50)
 		require.Less(s.t, s.spy.recvs.Load(), int64(2*2000*sendFailTime.Seconds()), "no busy loop")
+	})
+}
+
+// Many that can't be sent to among others that can are no reason to give up.
+func TestN4_SomeSendsFail(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.net.SetEverywhere(func(k mux.Key) muxtest.Host {
+			if k.Lo%50 != 0 {
+				return muxtest.Host{SendErr: syscall.ENETUNREACH}
+			}
+			return whole()
+		})
+		cfg := scanConfig()
+		cfg.Rate = 500
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 5000})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.Equal(s.t, map[output.Status]int{output.SendError: 4900, output.Success: 100}, s.sink.statuses())
 	})
 }
 

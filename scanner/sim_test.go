@@ -217,6 +217,7 @@ func (s *sim) requireEmpty() {
 	require.Zero(s.t, e.hosts.parked)
 	require.True(s.t, e.twins.none())
 	require.Empty(s.t, e.twins.behind)
+	require.Len(s.t, e.origins.free, max(len(e.origins.list)-1, 0))
 }
 
 // seqs collects the seq of each record and counts them.
