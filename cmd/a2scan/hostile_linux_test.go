@@ -335,10 +335,15 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 	slow.DelayMin, slow.DelayMax = 100*time.Millisecond, 300*time.Millisecond
 	f := newFixtureOf(t, "127.64.0.0/22", slow)
 	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
-	args := f.args(path, "-r", "1500")
+	args := f.args(path, "-r", "500")
 	for _, signals := range []int{1, 2} {
 		p := start(t, append(args, "--resume")...)
-		time.Sleep(450 * time.Millisecond)
+		// The metadata says when it has begun; some targets then are in flight.
+		require.Eventually(t, func() bool {
+			m, err := output.ReadMetadata(path + ".meta.json")
+			return err == nil && m.EndReason == ""
+		}, 20*time.Second, 5*time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
 		require.NoError(t, p.Process.Signal(syscall.SIGINT))
 		if signals == 2 {
 			time.Sleep(50 * time.Millisecond)
@@ -351,7 +356,7 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 		require.NoError(t, m.Check(0))
 		require.Equal(t, signals == 2, m.Targets.Aborted > 0, "%d aborted", m.Targets.Aborted)
 	}
-	requireRun(t, append(args, "--resume")...)
+	requireRun(t, f.args(path, "--resume")...)
 	f.requireTruth(t, path)
 }
 
