@@ -113,7 +113,7 @@ func fields(text []byte, yield func(key []byte, value jsonValue)) {
 		}
 		end := valueEnd(text, i)
 		key := text[i+1 : end-1]
-		if bytes.IndexByte(key, '\\') >= 0 {
+		if bytes.IndexByte(key, '\\') >= 0 || !utf8.Valid(key) {
 			s, _ := jsonValue(text[i:end]).text()
 			key = []byte(s)
 		}
