@@ -263,9 +263,6 @@ func AppendPlayersJSON(dst []byte, s *PlayersSection) []byte {
 	dst = append(dst, `,"list":[`...)
 	for n := range p.List {
 		player := &p.List[n]
-		if n > 0 {
-			dst = append(dst, ',')
-		}
 		dst = appendUint(dst, `{"index":`, uint64(player.Index))
 		dst = appendText(dst, `,"name":`, player.Name)
 		dst = appendInt(dst, `,"score":`, int64(player.Score))
@@ -276,9 +273,9 @@ func AppendPlayersJSON(dst []byte, s *PlayersSection) []byte {
 		} else {
 			dst = append(dst, `,"deaths":null,"money":null`...)
 		}
-		dst = append(dst, '}')
+		dst = append(dst, '}', ',')
 	}
-	return append(dst, ']', '}')
+	return append(endList(dst), '}')
 }
 
 // AppendRulesJSON appends the value of a record's rules member: an object, or
@@ -295,18 +292,41 @@ func AppendRulesJSON(dst []byte, s *RulesSection) []byte {
 		dst = appendBool(dst, `,"truncated":`, s.Data.Truncated)
 		dst = append(dst, `,"list":[`...)
 		for n := range s.Data.List {
-			if n > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendText(dst, `{"name":`, s.Data.List[n].Name)
-			dst = appendText(dst, `,"value":`, s.Data.List[n].Value)
-			dst = append(dst, '}')
+			dst = appendRule(dst, &s.Data.List[n])
 		}
-		dst = append(dst, ']')
+		dst = endList(dst)
 	}
 	dst = append(dst, `,"a3sb":`...)
 	dst = appendA3SB(dst, s.A3SB)
 	return append(dst, '}')
+}
+
+// appendRule appends a rule and a comma. A reply holds a hundred of them.
+func appendRule(dst []byte, r *proto.Rule) []byte {
+	dst = append(dst, `{"name":"`...)
+	dst, lossy := appendEscaped(dst, r.Name)
+	if lossy {
+		dst = append(dst, `","name_b64":`...)
+		dst = appendBase64(dst, r.Name)
+		dst = append(dst, `,"value":"`...)
+	} else {
+		dst = append(dst, `","value":"`...)
+	}
+	if dst, lossy = appendEscaped(dst, r.Value); lossy {
+		dst = append(dst, `","value_b64":`...)
+		dst = appendBase64(dst, r.Value)
+		return append(dst, `},`...)
+	}
+	return append(dst, `"},`...)
+}
+
+// endList ends a list whose elements are each followed by a comma.
+func endList(dst []byte) []byte {
+	if last := len(dst) - 1; dst[last] == ',' {
+		dst[last] = ']'
+		return dst
+	}
+	return append(dst, ']')
 }
 
 // appendA3SB appends the server-browser block. Its difficulty is the bit field

@@ -3,6 +3,7 @@ package output
 import (
 	"encoding/base64"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -36,13 +37,55 @@ func appendString[T text](dst []byte, s T) (_ []byte, lossy bool) {
 	return append(dst, '"'), lossy
 }
 
+// Eight bytes at a time: a byte of the result of special8 is not zero, at its top
+// bit, where that byte of x is not plain. Borrows can set the bit of a byte behind
+// one that is not plain, and of no other: the first is always right.
+const (
+	ones8 = 0x0101010101010101
+	tops8 = 0x80 * ones8
+)
+
+func special8(x uint64) uint64 {
+	quote, back := x^'"'*ones8, x^'\\'*ones8
+	beyond := x | (x + ones8) // DEL and what is not ASCII
+	return (beyond | (x-' '*ones8)&^x | (quote-ones8)&^quote | (back-ones8)&^back) & tops8
+}
+
+// plainPrefix returns how many bytes of s, from the first on, are plain.
+func plainPrefix[T text](s T) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if m := special8(x); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(s) && plain[s[i]]; i++ {
+	}
+	return i
+}
+
 // appendEscaped is appendString without the quotes.
 func appendEscaped[T text](dst []byte, s T) (_ []byte, lossy bool) {
+	if n := plainPrefix(s); n < len(s) {
+		return appendUnplain(dst, s, n)
+	}
+	return append(dst, s...), false
+}
+
+// appendUnplain is appendEscaped for a string whose first n bytes are plain, and
+// the next is not.
+func appendUnplain[T text](dst []byte, s T, n int) (_ []byte, lossy bool) {
 	done := 0 // s[:done] is in dst
-	for i := 0; i < len(s); {
+	for i := n; i < len(s); {
 		c := s[i]
 		if plain[c] {
 			i++
+			continue
+		}
+		if c >= 0xC3 && c < 0xE0 && i+1 < len(s) && s[i+1]&0xC0 == 0x80 {
+			i += 2 // U+00C0 to U+07FF, none of which is escaped
 			continue
 		}
 		if c < utf8.RuneSelf {
@@ -248,14 +291,65 @@ func appendFloat(dst []byte, key string, f float32) []byte {
 		return appendNull(dst, key)
 	}
 	dst = append(dst, key...)
-	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-		dst = strconv.AppendInt(dst, int64(v), 10)
-		return append(dst, ".0"...)
+	if dst, ok := appendBinary(dst, f); ok {
+		return dst
 	}
-	if abs := math.Abs(v); abs < 1e-6 || abs >= 1e21 {
+	abs := math.Abs(v)
+	switch {
+	case abs != 0 && abs < 1e-6 || abs >= 1e21:
 		return strconv.AppendFloat(dst, v, 'e', -1, 64)
+	case v == 0: // never -0.0
+		return append(dst, "0.0"...)
+	case v == math.Trunc(v):
+		return strconv.AppendFloat(dst, v, 'f', 1, 64)
 	}
 	return strconv.AppendFloat(dst, v, 'f', -1, 64)
+}
+
+// maxPlaces is how many binary places appendBinary writes out: from 64 on a float32
+// has no more.
+const maxPlaces = 17
+
+var powersOf5 = func() (p [maxPlaces + 1]uint64) {
+	p[0] = 1
+	for i := 1; i < len(p); i++ {
+		p[i] = p[i-1] * 5
+	}
+	return p
+}()
+
+// appendBinary appends a number between 1 and 2³¹, or the negative of one, if it
+// has few binary places: there are as many decimal ones then, and to write them all is
+// three times as fast as to find the fewest that would do. The time that a player
+// has been on is such a number.
+func appendBinary(dst []byte, f float32) (_ []byte, ok bool) {
+	const fraction = 23 // bits of a float32's significand behind the point
+	b := math.Float32bits(f)
+	exp := int(b>>fraction&0xFF) - 127
+	if exp < 0 || exp > 30 {
+		return dst, false
+	}
+	significand := uint64(b&(1<<fraction-1) | 1<<fraction)
+	places := max(fraction-exp-bits.TrailingZeros64(significand), 0)
+	if places > maxPlaces {
+		return dst, false
+	}
+	if b>>31 != 0 {
+		dst = append(dst, '-')
+	}
+	scaled := significand << exp // by 2²³
+	dst = strconv.AppendUint(dst, scaled>>fraction, 10)
+	if places == 0 {
+		return append(dst, ".0"...), true
+	}
+	rest := scaled & (1<<fraction - 1) >> (fraction - places) * powersOf5[places] // of 10^places
+	var digits [1 + maxPlaces]byte
+	digits[0] = '.'
+	for i := places; i > 0; i-- {
+		digits[i] = '0' + byte(rest%10)
+		rest /= 10
+	}
+	return append(dst, digits[:1+places]...), true
 }
 
 // appendTime appends t in UTC as RFC 3339 with six decimals, cut, not rounded.

@@ -20,10 +20,13 @@ const (
 	// keepCapacity is how far a buffer may have grown, for a record that did
 	// not fit, and still be used again.
 	keepCapacity = 4 * BufferSize
+	// encodeSize is how many bytes of lines Encode makes before they are written:
+	// fewer system calls than with 64 KiB, and still in the second level of cache.
+	encodeSize = 128 << 10
 )
 
-// A Buffer holds lines on their way to the file. Between Free and Put it belongs
-// to whoever took it, alone.
+// A Buffer holds lines, or what WriterOptions.Encode makes lines of, on their way to
+// the file. Between Free and Put it belongs to whoever took it, alone.
 type Buffer struct {
 	// B holds whole lines. Append to it, and let it grow where one does not fit.
 	B []byte
@@ -45,6 +48,12 @@ type WriterOptions struct {
 	// SyncEvery is how long lines may stay in the compressor before it ends
 	// its frame; 1 s. Sinks that keep nothing back are synced after each buffer.
 	SyncEvery time.Duration
+
+	// Encode makes lines of what the Buffers hold, on the Writer's goroutine, so
+	// that whoever fills them need not: it appends lines to dst until that is longer than
+	// enough, and returns what of src is left. It is given that again, and src must
+	// not be kept. nil: the Buffers hold lines.
+	Encode func(dst, src []byte, enough int) (lines, rest []byte)
 
 	// Wake is called whenever a buffer has come back and when the Sink has
 	// failed, from the Writer's goroutine: it is how a loop that waits for
@@ -71,6 +80,7 @@ type WriterStats struct {
 type Writer struct {
 	sink      Sink
 	syncEvery time.Duration // 0: after each buffer
+	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
 
 	free        chan *Buffer // the pool
@@ -84,7 +94,8 @@ type Writer struct {
 	closeOnce sync.Once
 
 	// Of the goroutine.
-	pendingRecords, pendingBytes int64 // with the Sink, not yet synced
+	lines                        []byte // that Encode has made
+	pendingRecords, pendingBytes int64  // with the Sink, not yet synced
 
 	records, bytes, committed atomic.Int64
 }
@@ -112,6 +123,7 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 	w := &Writer{
 		sink:        sink,
 		syncEvery:   o.SyncEvery,
+		encode:      o.Encode,
 		wake:        o.Wake,
 		free:        make(chan *Buffer, o.Buffers),
 		full:        make(chan *Buffer, o.Buffers+overflow),
@@ -219,15 +231,29 @@ func (w *Writer) run() {
 
 // write gives b to the Sink, unless that has failed.
 func (w *Writer) write(b *Buffer) {
-	if len(b.B) == 0 || w.Err() != nil {
+	if w.encode == nil {
+		w.writeLines(b.B)
 		return
 	}
-	if err := w.sink.WriteLines(b.B); err != nil {
+	for rest := b.B; len(rest) > 0 && w.Err() == nil; {
+		w.lines, rest = w.encode(w.lines[:0], rest, encodeSize)
+		w.writeLines(w.lines)
+		if cap(w.lines) > 2*encodeSize+keepCapacity {
+			w.lines = nil
+		}
+	}
+}
+
+func (w *Writer) writeLines(p []byte) {
+	if len(p) == 0 || w.Err() != nil {
+		return
+	}
+	if err := w.sink.WriteLines(p); err != nil {
 		w.fail(err)
 		return
 	}
-	w.pendingRecords += int64(bytes.Count(b.B, []byte{'\n'}))
-	w.pendingBytes += int64(len(b.B))
+	w.pendingRecords += int64(bytes.Count(p, []byte{'\n'}))
+	w.pendingBytes += int64(len(p))
 }
 
 // giveBack returns b to the pool.

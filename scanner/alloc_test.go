@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"io"
+	"math"
 	"runtime"
 	"syscall"
 	"testing"
@@ -19,6 +20,8 @@ import (
 // An allocRig asks one target after the other, and allocates nothing itself.
 type allocRig struct {
 	e    *Engine
+	rec  *recorder
+	text []byte
 	now  proto.Time
 	tx   *mux.Batch
 	list []targets.Target
@@ -31,7 +34,7 @@ func newAllocRig(t testing.TB, cfg Config) *allocRig {
 	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
 	e.TakeOutput(make([]byte, 0, 1<<20))
-	return &allocRig{e: e, now: proto.Time(time.Second), tx: mux.NewBatch(64, maxRequest), list: make([]targets.Target, 1)}
+	return &allocRig{e: e, rec: newRecorder(e.wall), text: make([]byte, 0, 1<<20), now: proto.Time(time.Second), tx: mux.NewBatch(64, maxRequest), list: make([]targets.Target, 1)}
 }
 
 // begin admits a target and sends its first request.
@@ -161,6 +164,7 @@ func TestNoAllocations(t *testing.T) {
 			r := newAllocRig(t, c.cfg)
 			n := testing.AllocsPerRun(500, func() {
 				c.target(r)
+				r.text, _ = r.rec.lines(r.text[:0], r.e.Output(), math.MaxInt)
 				r.e.TakeOutput(r.e.Output()[:0])
 				r.now += proto.Time(time.Millisecond)
 			})

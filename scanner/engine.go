@@ -53,9 +53,9 @@ type Engine struct {
 
 	stats Stats
 	rtts  histogram
-	out   []byte // records, whole lines
+	out   []byte // outcomes
 	due   []uint32
-	rec   recorder
+	done  outcome // of the target that is being settled
 }
 
 // NewEngine returns an Engine for a valid cfg. Virtual time 0 is wall.
@@ -94,7 +94,6 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 	if cfg.Rate == 0 {
 		e.window = newWindow(n, 0)
 	}
-	e.rec.init()
 	return e, nil
 }
 
@@ -183,10 +182,11 @@ func (e *Engine) Finished() bool {
 // The Engine then settles no more, and is to be aborted.
 func (e *Engine) ReachedMaxResults() bool { return e.reached }
 
-// Output returns the records written since TakeOutput was last called.
+// Output returns the outcomes written down since TakeOutput was last called: a
+// recorder makes lines of them.
 func (e *Engine) Output() []byte { return e.out }
 
-// TakeOutput returns the records and goes on writing into buf, which must be empty.
+// TakeOutput returns the outcomes and goes on writing into buf, which must be empty.
 func (e *Engine) TakeOutput(buf []byte) []byte {
 	out := e.out
 	e.out = buf
@@ -291,20 +291,14 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
-		valid := false
-		if out.Done { // it is the last one: its record is written below
-			valid = e.rec.decode(out.Kind, out.Body)
-		} else {
-			valid = proto.Decodes(out.Kind, out.Body)
-		}
-		if !valid {
-			e.rec.decoded = 0
+		if !proto.Decodes(out.Kind, out.Body) {
 			e.stats.Malformed++
 			*out = e.client.Reject(&s.q, out.Kind, now)
 			break
 		}
 		if out.Done {
-			break
+			e.settle(now, i, out, "")
+			return
 		}
 		if out.Verdict == proto.Upgrade {
 			e.forget(s, uint32(out.Kind))
@@ -326,7 +320,7 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 		e.stats.NoMemory++
 	}
 	if out.Done {
-		e.settle(now, i, "")
+		e.settle(now, i, nil, "")
 		return
 	}
 	if out.Send {
@@ -526,7 +520,7 @@ func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
 		return
 	}
 	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
-	e.settle(now, i, err.Error())
+	e.settle(now, i, nil, err.Error())
 }
 
 // unsend takes back that p was sent, as Fill had counted it, and returns the slot that
@@ -551,7 +545,7 @@ func (e *Engine) Abort(now proto.Time) {
 				e.client.Reject(&s.q, proto.KindInfo, now)
 			}
 			e.client.Abort(&s.q, proto.ReasonAborted)
-			e.settle(now, uint32(i), "")
+			e.settle(now, uint32(i), nil, "")
 		}
 	}
 }
@@ -648,12 +642,48 @@ func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
 	}
 }
 
-// settle writes the target's one record and frees its slot.
-func (e *Engine) settle(now proto.Time, i uint32, sendError string) {
+// settle writes down the target's one outcome and frees its slot. answer is what
+// has just come, if it is what ended the target.
+func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem string) {
 	s := &e.slab.slots[i]
 	key := e.table.Key(i)
-	e.rec.gather(e, s, key, max(now, e.latest), sendError)
-	e.write()
+	o := &e.done
+	start, started := s.q.Started()
+	if !started {
+		start = now
+	}
+	*o = outcome{
+		seq: s.seq, key: key, start: start, duration: max(now, e.latest).Sub(start),
+		sent: s.sent, heard: s.heard, bytes: s.bytes,
+		kinds: e.cfg.Kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
+		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
+	}
+	for k := range o.results {
+		if !o.kinds.Has(proto.Kind(k)) {
+			continue
+		}
+		res := s.q.Result(proto.Kind(k))
+		if res.Reason == proto.ReasonMalformed && s.flags&slotNoRoom != 0 {
+			res.Reason = reasonNoRoom
+		}
+		o.results[k] = res
+		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
+		e.stats.Sections[k][statusOf(res)]++
+	}
+	o.status, _ = o.verdict()
+	if rtt := o.rtt(); rtt >= 0 {
+		e.rtts.add(rtt)
+	}
+	if at, wanted := e.write(e.origins.get(s.origin)); wanted {
+		if answer != nil {
+			e.out = appendPart(e.out, uint32(answer.Kind), answer.Body)
+		}
+		for r := s.kept; r != 0; r = e.store.Link(r) {
+			e.out = appendPartHead(e.out, e.store.Tag(r), e.store.Len(r))
+			e.out = e.store.AppendTo(e.out, r)
+		}
+		e.out = endOutcome(e.out, at)
+	}
 	e.unlist(i)
 	e.wheel.disarm(i)
 	e.table.Delete(i)
@@ -664,46 +694,41 @@ func (e *Engine) settle(now proto.Time, i uint32, sendError string) {
 	e.slab.release(i)
 }
 
-// refuse writes the record of a target that is not asked.
+// refuse writes down the outcome of a target that is not asked.
 func (e *Engine) refuse(now proto.Time, t *targets.Target) {
-	e.rec.refused(e, t, now)
-	e.write()
+	o := &e.done
+	*o = outcome{
+		seq: t.Seq, key: t.Key, start: now, status: refusedStatus(t.Refusal),
+		kinds: e.cfg.Kinds, refusal: t.Refusal,
+		problem: append(o.problem[:0], t.Reason...), input: o.input, tag: o.tag,
+	}
+	if at, wanted := e.write(t.Origin); wanted {
+		e.out = endOutcome(e.out, at)
+	}
 }
 
-// write counts the record and appends it to the output.
-func (e *Engine) write() {
-	r := &e.rec.record
-	e.stats.Statuses[r.Status]++
-	if r.Status == output.Aborted {
+// write counts e.done, and appends it to the output if it is to have a record:
+// then its parts may be appended, and endOutcome must be called.
+func (e *Engine) write(origin *targets.Origin) (at int, wanted bool) {
+	o := &e.done
+	e.stats.Statuses[o.status]++
+	if o.status == output.Aborted {
 		e.stats.Aborted++
 	} else {
 		e.stats.Done++
 	}
-	if e.rec.asked {
-		e.countSections(r)
-	}
-	if r.RTT >= 0 {
-		e.rtts.add(r.RTT)
-	}
-	if !e.cfg.Filter.Has(r.Status) {
+	if !e.cfg.Filter.Has(o.status) {
 		e.stats.Filtered++
-	} else {
-		e.out = output.AppendJSON(e.out, r)
-		e.stats.Records++
-		if r.Status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
-			e.reached = true
-		}
+		return 0, false
 	}
-}
-
-func (e *Engine) countSections(r *output.Record) {
-	if r.Info != nil {
-		e.stats.Sections[proto.KindInfo][r.Info.Status]++
+	e.stats.Records++
+	if o.status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
+		e.reached = true
 	}
-	if r.Players != nil {
-		e.stats.Sections[proto.KindPlayers][r.Players.Status]++
+	o.input, o.tag = o.input[:0], o.tag[:0]
+	if origin != nil {
+		o.input, o.tag = append(o.input, origin.Input...), append(o.tag, origin.Tag...)
 	}
-	if r.Rules != nil {
-		e.stats.Sections[proto.KindRules][r.Rules.Status]++
-	}
+	e.out, at = o.append(e.out)
+	return at, true
 }

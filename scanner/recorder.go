@@ -3,36 +3,37 @@ package scanner
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A recorder makes the record of one target after another in memory that it
-// keeps: nothing is allocated for an ordinary server.
+// A recorder makes the records of outcomes, one after another in memory that it
+// keeps: nothing is allocated for an ordinary server. It belongs to the goroutine
+// that writes; all that it needs of the scan stands in the outcomes.
 type recorder struct {
-	record output.Record
-	asked  bool // the record is of a target that was sent to
+	wall time.Time // at proto.Time 0
 
+	o          outcome
+	record     output.Record
 	info       proto.Info
 	playerList proto.PlayerList
 	ruleList   proto.RuleList
-	decoded    proto.Kinds // of the datagram that is being handled
+	textRules  proto.RuleList // ruleList without the rules that carry a block
 
 	infoSection    output.InfoSection
 	playersSection output.PlayersSection
 	rulesSection   output.RulesSection
 
-	body     [proto.NumKinds][]byte // stored answers, made contiguous
-	raw      []output.RawDatagram
-	rawBytes []byte
-	refs     []proto.Ref
-
+	raw   []output.RawDatagram
 	texts map[reasonKey]string
+
+	// The user's words that came last, as strings: the targets of a range share them.
+	input, tag, problem string
 }
 
 // maxTexts bounds the error texts that are remembered. There are a few dozen in
@@ -47,12 +48,145 @@ type reasonKey struct {
 	prefix   proto.Kind // NumKinds: none
 }
 
-func (r *recorder) init() { r.texts = map[reasonKey]string{} }
+// newRecorder returns a recorder for the outcomes of an Engine of that wall time.
+func newRecorder(wall time.Time) *recorder {
+	return &recorder{wall: wall, texts: map[reasonKey]string{}}
+}
+
+// lines appends the records of outcomes to dst, one line each, until dst is
+// longer than enough, and returns the outcomes that are left.
+func (r *recorder) lines(dst, outcomes []byte, enough int) (_, rest []byte) {
+	for len(outcomes) > 0 && len(dst) <= enough {
+		outcomes = r.o.parse(outcomes)
+		r.fill()
+		dst = output.AppendJSON(dst, &r.record)
+	}
+	return dst, outcomes
+}
+
+// fill makes the record of the outcome.
+func (r *recorder) fill() {
+	o := &r.o
+	r.record = output.Record{
+		Seq:             o.seq,
+		Input:           kept(&r.input, o.input),
+		Tag:             kept(&r.tag, o.tag),
+		Status:          o.status,
+		Time:            r.wall.Add(time.Duration(o.start)),
+		Duration:        o.duration,
+		RTT:             output.NoRTT,
+		PacketsSent:     int(o.sent),
+		PacketsReceived: int(o.heard),
+		BytesReceived:   int64(o.bytes),
+		Challenged:      o.challenged,
+	}
+	if o.key.Hi != 0 || o.key.Lo != 0 {
+		r.record.Addr = o.key.AddrPort()
+	} else if o.key.Port != 0 {
+		r.record.Addr = netip.AddrPortFrom(netip.Addr{}, o.key.Port)
+	}
+	if o.refusal != targets.Accepted {
+		r.refuse()
+		return
+	}
+	r.record.RTT = o.rtt()
+	r.record.Attempts = o.attempts()
+	problem := ""
+	if len(o.problem) > 0 {
+		problem = kept(&r.problem, o.problem)
+	}
+	if status, k := o.verdict(); status == output.Partial {
+		r.record.Error = r.text(o.results[k], k, problem)
+	} else if status != output.Success {
+		r.record.Error = r.text(o.results[k], proto.NumKinds, problem)
+	}
+	r.infoSection = output.InfoSection{Section: r.section(proto.KindInfo, problem)}
+	r.playersSection = output.PlayersSection{Section: r.section(proto.KindPlayers, problem)}
+	r.rulesSection = output.RulesSection{Section: r.section(proto.KindRules, problem)}
+	r.showSections()
+	r.answers()
+}
+
+// kept returns b as a string, which is *last where that says the same.
+func kept(last *string, b []byte) string {
+	if string(b) != *last {
+		*last = string(b)
+	}
+	return *last
+}
+
+// section returns what the section of kind k begins with.
+func (r *recorder) section(k proto.Kind, problem string) output.Section {
+	res := r.o.results[k]
+	s := output.Section{Status: statusOf(res), Attempts: res.Attempts, RTT: res.RTT}
+	if s.Status != output.Success && r.o.kinds.Has(k) {
+		s.Error = r.text(res, proto.NumKinds, problem)
+	}
+	return s
+}
+
+// showSections lets the record have the sections that were asked for.
+func (r *recorder) showSections() {
+	if r.o.kinds.Has(proto.KindInfo) {
+		r.record.Info = &r.infoSection
+	}
+	if r.o.kinds.Has(proto.KindPlayers) {
+		r.record.Players = &r.playersSection
+	}
+	if r.o.kinds.Has(proto.KindRules) {
+		r.record.Rules = &r.rulesSection
+	}
+}
+
+// answers decodes the answers among the parts, of each kind the newest, and
+// collects the raw datagrams.
+func (r *recorder) answers() {
+	var have proto.Kinds
+	r.raw = r.raw[:0]
+	for parts := r.o.parts; len(parts) > 0; {
+		var tag uint32
+		var b []byte
+		tag, b, parts = nextPart(parts)
+		if tag&(tagReceived|tagSent) != 0 {
+			r.raw = append(r.raw, output.RawDatagram{
+				At: time.Duration(tag&tagTime) * tagUnit, Sent: tag&tagSent != 0, Datagram: b,
+			})
+			continue
+		}
+		if k := proto.Kind(tag); r.o.results[k].Answered && !have.Has(k) && r.decode(k, b) {
+			have |= k.Bit()
+		}
+	}
+	if have.Has(proto.KindInfo) {
+		r.infoSection.Data = &r.info
+	}
+	if have.Has(proto.KindPlayers) {
+		r.playersSection.Data = &r.playerList
+	}
+	if have.Has(proto.KindRules) {
+		r.rulesSection.Data = &r.ruleList
+		game := a3sb.Unknown
+		if have.Has(proto.KindInfo) {
+			game = a3sb.GameOf(&r.info)
+		}
+		if block, rest, err := a3sb.Decode(r.ruleList.List, game); err == nil && block != nil {
+			r.textRules = r.ruleList
+			r.textRules.List = rest
+			r.rulesSection.Data, r.rulesSection.A3SB = &r.textRules, block
+		}
+	}
+	if r.o.raw {
+		slices.Reverse(r.raw) // the parts have the newest first
+		r.record.Raw = r.raw
+		if r.raw == nil {
+			r.record.Raw = []output.RawDatagram{}
+		}
+	}
+}
 
 // decode decodes an answer and reports whether it is one. The decoded values
-// alias body, and are used by the next gather if body is then still valid.
+// alias body.
 func (r *recorder) decode(k proto.Kind, body []byte) bool {
-	r.decoded = k.Bit()
 	switch k {
 	case proto.KindInfo:
 		return r.info.Decode(body) == nil
@@ -61,216 +195,36 @@ func (r *recorder) decode(k proto.Kind, body []byte) bool {
 	case proto.KindRules:
 		return r.ruleList.Decode(body) == nil
 	}
-	return true
+	return false
 }
 
-// gather fills the record of the target in slot s, which is done.
-func (r *recorder) gather(e *Engine, s *slot, key mux.Key, now proto.Time, sendError string) {
-	fresh := r.decoded // what the last datagram brought
-	r.decoded = 0
-	start, started := s.q.Started()
-	if !started {
-		start = now
+// refuse completes the record of a target that was settled without a packet.
+func (r *recorder) refuse() {
+	r.record.Error = kept(&r.problem, r.o.problem)
+	if r.record.Error == "" {
+		r.record.Error = r.record.Status.String()
 	}
-	rec := &r.record
-	*rec = output.Record{
-		Seq:             s.seq,
-		Addr:            key.AddrPort(),
-		Time:            e.wall.Add(time.Duration(start)),
-		Duration:        now.Sub(start),
-		RTT:             output.NoRTT,
-		PacketsSent:     int(s.sent),
-		PacketsReceived: int(s.heard),
-		BytesReceived:   int64(s.bytes),
-		Challenged:      s.q.WasChallenged(),
-	}
-	r.name(rec, e.origins.get(s.origin))
-	r.collect(e, s, fresh, rec)
+	sec := output.Section{Status: r.record.Status, Error: r.record.Error, RTT: output.NoRTT}
+	r.infoSection = output.InfoSection{Section: sec}
+	r.playersSection = output.PlayersSection{Section: sec}
+	r.rulesSection = output.RulesSection{Section: sec}
+	r.showSections()
+}
 
-	first, worst := -1, -1 // kinds: the first that failed, the one whose failure tells most
-	successes, asked := 0, 0
-	var firstResult, worstResult proto.Result
-	for k := proto.KindInfo; k <= proto.KindRules; k++ {
-		if !e.cfg.Kinds.Has(k) {
-			continue
-		}
-		asked++
-		res := s.q.Result(k)
-		if res.Reason == proto.ReasonMalformed && s.flags&slotNoRoom != 0 {
-			res.Reason = reasonNoRoom
-		}
-		sec := output.Section{Attempts: res.Attempts, RTT: res.RTT}
-		sec.Status = statusOf(res)
-		rec.Attempts = max(rec.Attempts, res.Attempts)
-		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
-		if rec.RTT < 0 {
-			rec.RTT = res.RTT
-		}
-		if res.Answered {
-			successes++
-		} else {
-			sec.Error = r.text(res, proto.NumKinds, sendError)
-			if first < 0 {
-				first, firstResult = int(k), res
-			}
-			if worst < 0 || weight[sec.Status] > weight[statusOf(worstResult)] {
-				worst, worstResult = int(k), res
-			}
-		}
-		switch k {
-		case proto.KindInfo:
-			r.infoSection.Section = sec
-			rec.Info = &r.infoSection
-		case proto.KindPlayers:
-			r.playersSection.Section = sec
-			rec.Players = &r.playersSection
-		case proto.KindRules:
-			r.rulesSection.Section = sec
-			rec.Rules = &r.rulesSection
-		}
+// refusedStatus returns the word for a refusal.
+func refusedStatus(refusal targets.Refusal) output.Status {
+	switch refusal {
+	case targets.Resolve:
+		return output.ResolveError
+	case targets.Blocked:
+		return output.Blocked
 	}
-	switch {
-	case successes == asked:
-		rec.Status = output.Success
-	case successes > 0:
-		rec.Status = output.Partial
-		rec.Error = r.text(firstResult, proto.Kind(first), sendError)
-	default:
-		rec.Status = statusOf(worstResult)
-		rec.Error = r.text(worstResult, proto.NumKinds, sendError)
-	}
-	r.asked = true
+	return output.InvalidInput
 }
 
 // reasonNoRoom is a Reason of the scanner's own: an answer was thrown away, and
 // asked for again in vain, because the memory for answers was used up.
 const reasonNoRoom proto.Reason = 255
-
-// weight ranks failures by how much they tell of a target that answered nothing.
-var weight = [output.NumStatuses]int{
-	output.Timeout: 1, output.Incomplete: 2, output.ProtocolError: 3,
-	output.Unreachable: 4, output.Refused: 5, output.SendError: 6, output.Aborted: 7,
-}
-
-func (r *recorder) name(rec *output.Record, o *targets.Origin) {
-	if o != nil {
-		rec.Input, rec.Tag = o.Input, o.Tag
-	}
-}
-
-// collect brings the answers together: those that were stored, and the one that
-// was decoded last.
-func (r *recorder) collect(e *Engine, s *slot, fresh proto.Kinds, rec *output.Record) {
-	r.infoSection.Data, r.playersSection.Data, r.rulesSection.Data = nil, nil, nil
-	r.rulesSection.A3SB = nil
-	r.refs = r.refs[:0]
-	have := proto.Kinds(0)
-	for k := proto.KindInfo; k <= proto.KindRules; k++ {
-		if fresh.Has(k) && s.q.Result(k).Answered {
-			have |= k.Bit()
-		}
-	}
-	for ref := s.kept; ref != 0; ref = e.store.Link(ref) {
-		tag := e.store.Tag(ref)
-		if tag&(tagReceived|tagSent) != 0 {
-			r.refs = append(r.refs, ref)
-			continue
-		}
-		k := proto.Kind(tag)
-		if have.Has(k) || !s.q.Result(k).Answered {
-			continue
-		}
-		r.body[k] = e.store.AppendTo(r.body[k][:0], ref)
-		if r.decode(k, r.body[k]) {
-			have |= k.Bit()
-		}
-	}
-	r.decoded = 0
-	if have.Has(proto.KindInfo) {
-		r.infoSection.Data = &r.info
-	}
-	if have.Has(proto.KindPlayers) {
-		r.playersSection.Data = &r.playerList
-	}
-	if have.Has(proto.KindRules) {
-		game := a3sb.Unknown
-		if have.Has(proto.KindInfo) {
-			game = a3sb.GameOf(&r.info)
-		}
-		if block, rest, err := a3sb.Decode(r.ruleList.List, game); err == nil && block != nil {
-			r.rulesSection.A3SB = block
-			r.ruleList.List = rest
-		}
-		r.rulesSection.Data = &r.ruleList
-	}
-	if e.cfg.Raw {
-		rec.Raw = r.datagrams(e.store)
-	}
-}
-
-// datagrams returns the raw datagrams in the order of time; refs has them newest first.
-func (r *recorder) datagrams(store *proto.Arena) []output.RawDatagram {
-	r.raw, r.rawBytes = r.raw[:0], r.rawBytes[:0]
-	for i := len(r.refs) - 1; i >= 0; i-- {
-		r.rawBytes = store.AppendTo(r.rawBytes, r.refs[i])
-	}
-	rest := r.rawBytes
-	for i := len(r.refs) - 1; i >= 0; i-- {
-		tag, n := store.Tag(r.refs[i]), store.Len(r.refs[i])
-		r.raw = append(r.raw, output.RawDatagram{
-			At:       time.Duration(tag&tagTime) * tagUnit,
-			Sent:     tag&tagSent != 0,
-			Datagram: rest[:n:n],
-		})
-		rest = rest[n:]
-	}
-	if r.raw == nil {
-		r.raw = []output.RawDatagram{}
-	}
-	return r.raw
-}
-
-// refused fills the record of a target that is settled without a packet.
-func (r *recorder) refused(e *Engine, t *targets.Target, now proto.Time) {
-	r.asked = false
-	r.record = output.Record{
-		Seq:   t.Seq,
-		Time:  e.wall.Add(time.Duration(now)),
-		RTT:   output.NoRTT,
-		Error: t.Reason,
-	}
-	rec := &r.record
-	if t.Key.Hi != 0 || t.Key.Lo != 0 {
-		rec.Addr = t.Key.AddrPort()
-	} else if t.Key.Port != 0 {
-		rec.Addr = netip.AddrPortFrom(netip.Addr{}, t.Key.Port)
-	}
-	r.name(rec, t.Origin)
-	switch t.Refusal {
-	case targets.Resolve:
-		rec.Status = output.ResolveError
-	case targets.Blocked:
-		rec.Status = output.Blocked
-	default:
-		rec.Status = output.InvalidInput
-	}
-	if rec.Error == "" {
-		rec.Error = rec.Status.String()
-	}
-	sec := output.Section{Status: rec.Status, Error: rec.Error, RTT: output.NoRTT}
-	if e.cfg.Kinds.Has(proto.KindInfo) {
-		r.infoSection = output.InfoSection{Section: sec}
-		rec.Info = &r.infoSection
-	}
-	if e.cfg.Kinds.Has(proto.KindPlayers) {
-		r.playersSection = output.PlayersSection{Section: sec}
-		rec.Players = &r.playersSection
-	}
-	if e.cfg.Kinds.Has(proto.KindRules) {
-		r.rulesSection = output.RulesSection{Section: sec}
-		rec.Rules = &r.rulesSection
-	}
-}
 
 // statusOf returns the word for how a kind ended.
 func statusOf(r proto.Result) output.Status {

@@ -53,8 +53,7 @@ func TestReasons(t *testing.T) {
 
 // Texts are made once, told apart by all that stands in them, and their number is bounded.
 func TestTexts(t *testing.T) {
-	var r recorder
-	r.init()
+	r := newRecorder(time.Time{})
 	a := proto.Result{Reason: proto.ReasonFragments, Attempts: 2, Got: 2, Total: 3}
 	require.Equal(t, "rules: 2 of 3 fragments received", r.text(a, proto.KindRules, ""))
 	require.Equal(t, "2 of 3 fragments received", r.text(a, proto.NumKinds, "ignored"))
@@ -194,7 +193,7 @@ func TestRecordsHaveTheSameKeys(t *testing.T) {
 	e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
 	e.Abort(now)
 	var keys []map[string]json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(e.Output()))
+	dec := json.NewDecoder(bytes.NewReader(takeLines(e)))
 	for dec.More() {
 		var m map[string]json.RawMessage
 		require.NoError(t, dec.Decode(&m))

@@ -3,6 +3,7 @@ package scanner
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (r *rig) fill() {
 			break
 		}
 	}
-	for line := range bytes.Lines(r.e.TakeOutput(nil)) {
+	for line := range bytes.Lines(takeLines(r.e)) {
 		var rec output.ParsedRecord
 		require.NoError(r.t, json.Unmarshal(line, &rec), "%s", line)
 		require.NotContains(r.t, r.records, rec.Seq, "a second record")
@@ -119,6 +120,12 @@ func (r *rig) fill() {
 		r.records[rec.Seq] = rec
 		r.order = append(r.order, rec.Seq)
 	}
+}
+
+// takeLines returns the records of the targets that e has settled since it was last called.
+func takeLines(e *Engine) []byte {
+	lines, _ := newRecorder(e.wall).lines(nil, e.TakeOutput(nil), math.MaxInt)
+	return lines
 }
 
 // take returns what was sent since it was last called.

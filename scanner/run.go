@@ -141,11 +141,15 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 	// Of the smallest datagrams a buffer holds one for each 512 bytes or so.
 	s.capacity = max(port.Stats().RcvbufActual/512, 1024)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
-	s.writer = output.NewWriter(sink, output.WriterOptions{Overflow: spareOutput, Wake: func() {
-		if s.held.Load() {
-			port.Wake()
-		}
-	}})
+	s.writer = output.NewWriter(sink, output.WriterOptions{
+		Overflow: spareOutput,
+		Encode:   newRecorder(start).lines,
+		Wake: func() {
+			if s.held.Load() {
+				port.Wake()
+			}
+		},
+	})
 	return s, nil
 }
 

@@ -38,7 +38,9 @@ type sim struct {
 
 	sentAt []proto.Time // of every packet, if it is not nil
 	onWire struct{ sent, bytesSent, received, bytesReceived uint64 }
-	sink   func(lines []byte)
+	sink   func(lines []byte) // which are valid during the call
+	rec    *recorder
+	text   []byte
 	client prototest.Endpoint
 	turn   proto.Time // a turn of the loop lasts this long
 	step   func()     // after everything that is done to the engine
@@ -92,6 +94,16 @@ func simAddr(i uint64) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)}), 27015+uint16(i/0xFFFFFE))
 }
 
+// write gives the records of the targets that were settled to the sink.
+func (s *sim) write() {
+	if s.rec == nil {
+		s.rec = newRecorder(s.e.wall)
+	}
+	s.text, _ = s.rec.lines(s.text[:0], s.e.Output(), math.MaxInt)
+	s.e.TakeOutput(s.e.Output()[:0])
+	s.sink(s.text)
+}
+
 func newSim(t testing.TB, cfg Config, shares prototest.Shares, seed, total uint64) *sim {
 	cfg.Seed = seed
 	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
@@ -135,12 +147,11 @@ func (s *sim) run() {
 		s.e.Fill(s.now, s.tx)
 		s.step()
 		s.transmit()
-		if out := s.e.Output(); len(out) > 1<<20 {
-			s.sink(out)
-			s.e.TakeOutput(out[:0])
+		if len(s.e.Output()) > 1<<18 {
+			s.write()
 		}
 		if s.e.Finished() {
-			s.sink(s.e.TakeOutput(nil))
+			s.write()
 			return
 		}
 		at, ok := s.e.Deadline(s.now)

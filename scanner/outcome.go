@@ -1,0 +1,257 @@
+package scanner
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// An outcome is what became of a target: what the loop knows when it settles one,
+// and a record is made of. The loop only writes it down, as bytes without a
+// pointer; decoding the answers and encoding the record is a third of the work of
+// a scan that asks for lists, and goes on beside the loop (see recorder).
+//
+// In a buffer an outcome is a header of fixed size, the user's words, and parts:
+//
+//	length u32 of all of it, header, input, tag, problem, { tag u32, length u32, bytes }…
+//
+// A part is an answer from its type byte on, under its kind, or with --raw a
+// datagram, under what keepRaw made of its time and direction. The newest comes
+// first.
+type outcome struct {
+	seq        uint64
+	key        mux.Key
+	start      proto.Time // the first send; of a target that was never sent to, its end
+	duration   time.Duration
+	bytes      uint32 // received
+	sent       uint16 // datagrams
+	heard      uint16
+	status     output.Status
+	kinds      proto.Kinds // that were asked for
+	refusal    targets.Refusal
+	challenged bool
+	raw        bool // the datagrams are among the parts
+	results    [numSections]proto.Result
+
+	input, tag []byte // of the user's; empty: none
+	problem    []byte // what the system or the list said; empty: nothing
+	parts      []byte
+}
+
+// numSections is how many kinds have a section in the record.
+const numSections = int(proto.KindRules) + 1
+
+// Places in the header.
+const (
+	atStatus     = 4
+	atKinds      = 5
+	atRefusal    = 6
+	atFlags      = 7
+	atSeq        = 8
+	atKeyHi      = 16
+	atKeyLo      = 24
+	atKeyScope   = 32
+	atKeyPort    = 36
+	atSent       = 38
+	atHeard      = 40
+	atBytes      = 44
+	atStart      = 48
+	atDuration   = 56
+	atResults    = 64
+	resultSize   = 12 // RTT in µs u32, fragments u16 of u16, reason, attempts, rounds, answered
+	atInput      = atResults + numSections*resultSize
+	atTag        = atInput + 4
+	atProblem    = atTag + 4
+	outcomeFixed = atProblem + 4
+	partFixed    = 8
+)
+
+const (
+	outcomeChallenged = 1 << iota
+	outcomeRaw
+)
+
+// noRTT stands for an RTT that was not measured. A Query counts microseconds of an
+// hour, which are fewer.
+const noRTT = math.MaxUint32
+
+// append appends o, whose parts must be empty, and returns where it begins: parts
+// may be appended, and then end must be called.
+func (o *outcome) append(dst []byte) (_ []byte, at int) {
+	at = len(dst)
+	dst = slices.Grow(dst, outcomeFixed)[:at+outcomeFixed]
+	h := dst[at : at+outcomeFixed : at+outcomeFixed]
+	le := binary.LittleEndian
+	h[atStatus] = byte(o.status)
+	h[atKinds] = byte(o.kinds)
+	h[atRefusal] = byte(o.refusal)
+	h[atFlags] = 0
+	if o.challenged {
+		h[atFlags] |= outcomeChallenged
+	}
+	if o.raw {
+		h[atFlags] |= outcomeRaw
+	}
+	le.PutUint64(h[atSeq:], o.seq)
+	le.PutUint64(h[atKeyHi:], o.key.Hi)
+	le.PutUint64(h[atKeyLo:], o.key.Lo)
+	le.PutUint32(h[atKeyScope:], o.key.Scope)
+	le.PutUint16(h[atKeyPort:], o.key.Port)
+	le.PutUint16(h[atSent:], o.sent)
+	le.PutUint16(h[atHeard:], o.heard)
+	le.PutUint32(h[atBytes:], o.bytes)
+	le.PutUint64(h[atStart:], uint64(o.start))
+	le.PutUint64(h[atDuration:], uint64(o.duration))
+	for k := range o.results {
+		r, b := &o.results[k], h[atResults+k*resultSize:][:resultSize]
+		rtt := uint32(noRTT)
+		if r.RTT >= 0 {
+			rtt = uint32(r.RTT / time.Microsecond)
+		}
+		le.PutUint32(b[0:], rtt)
+		le.PutUint16(b[4:], uint16(r.Got))
+		le.PutUint16(b[6:], uint16(r.Total))
+		b[8], b[9], b[10], b[11] = byte(r.Reason), byte(r.Attempts), byte(r.Rounds), 0
+		if r.Answered {
+			b[11] = 1
+		}
+	}
+	le.PutUint32(h[atInput:], uint32(len(o.input)))
+	le.PutUint32(h[atTag:], uint32(len(o.tag)))
+	le.PutUint32(h[atProblem:], uint32(len(o.problem)))
+	dst = append(dst, o.input...)
+	dst = append(dst, o.tag...)
+	return append(dst, o.problem...), at
+}
+
+// appendPart appends a part to the outcome that was appended last.
+func appendPart(dst []byte, tag uint32, b []byte) []byte {
+	dst = appendPartHead(dst, tag, len(b))
+	return append(dst, b...)
+}
+
+// appendPartHead appends what stands before the n bytes of a part.
+func appendPartHead(dst []byte, tag uint32, n int) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, tag)
+	return binary.LittleEndian.AppendUint32(dst, uint32(n))
+}
+
+// endOutcome completes the outcome that begins at at and ends with dst.
+func endOutcome(dst []byte, at int) []byte {
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at))
+	return dst
+}
+
+// parse sets o to the outcome that b begins with and returns what follows it. o
+// aliases b.
+func (o *outcome) parse(b []byte) (rest []byte) {
+	le := binary.LittleEndian
+	n := le.Uint32(b)
+	b, rest = b[:n:n], b[n:]
+	h := b[:outcomeFixed]
+	o.status = output.Status(h[atStatus])
+	o.kinds = proto.Kinds(h[atKinds])
+	o.refusal = targets.Refusal(h[atRefusal])
+	o.challenged = h[atFlags]&outcomeChallenged != 0
+	o.raw = h[atFlags]&outcomeRaw != 0
+	o.seq = le.Uint64(h[atSeq:])
+	o.key = mux.Key{
+		Hi: le.Uint64(h[atKeyHi:]), Lo: le.Uint64(h[atKeyLo:]),
+		Scope: le.Uint32(h[atKeyScope:]), Port: le.Uint16(h[atKeyPort:]),
+	}
+	o.sent, o.heard = le.Uint16(h[atSent:]), le.Uint16(h[atHeard:])
+	o.bytes = le.Uint32(h[atBytes:])
+	o.start = proto.Time(le.Uint64(h[atStart:]))
+	o.duration = time.Duration(le.Uint64(h[atDuration:]))
+	for k := range o.results {
+		r := h[atResults+k*resultSize:][:resultSize]
+		rtt := time.Duration(-1)
+		if us := le.Uint32(r); us != noRTT {
+			rtt = time.Duration(us) * time.Microsecond
+		}
+		o.results[k] = proto.Result{
+			RTT: rtt, Got: int(le.Uint16(r[4:])), Total: int(le.Uint16(r[6:])),
+			Reason: proto.Reason(r[8]), Attempts: int(r[9]), Rounds: int(r[10]), Answered: r[11] != 0,
+		}
+	}
+	words := b[outcomeFixed:]
+	take := func(n uint32) (w []byte) {
+		w, words = words[:n:n], words[n:]
+		return w
+	}
+	o.input = take(le.Uint32(h[atInput:]))
+	o.tag = take(le.Uint32(h[atTag:]))
+	o.problem = take(le.Uint32(h[atProblem:]))
+	o.parts = words
+	return rest
+}
+
+// nextPart takes the first of parts off.
+func nextPart(parts []byte) (tag uint32, b, rest []byte) {
+	tag = binary.LittleEndian.Uint32(parts)
+	n := binary.LittleEndian.Uint32(parts[4:])
+	return tag, parts[partFixed:][:n:n], parts[partFixed+n:]
+}
+
+// weight ranks failures by how much they tell of a target that answered nothing.
+var weight = [output.NumStatuses]int{
+	output.Timeout: 1, output.Incomplete: 2, output.ProtocolError: 3,
+	output.Unreachable: 4, output.Refused: 5, output.SendError: 6, output.Aborted: 7,
+}
+
+// verdict returns the status of a target that was asked, and the kind whose
+// failure is its error: the first that failed where others were answered, the one that
+// tells most where none was. The kind means nothing on success.
+func (o *outcome) verdict() (output.Status, proto.Kind) {
+	first, worst := -1, -1
+	answered := false
+	for k := range o.results {
+		switch {
+		case !o.kinds.Has(proto.Kind(k)):
+		case o.results[k].Answered:
+			answered = true
+		default:
+			if first < 0 {
+				first = k
+			}
+			if worst < 0 || weight[statusOf(o.results[k])] > weight[statusOf(o.results[worst])] {
+				worst = k
+			}
+		}
+	}
+	switch {
+	case first < 0:
+		return output.Success, 0
+	case answered:
+		return output.Partial, proto.Kind(first)
+	}
+	return statusOf(o.results[worst]), proto.Kind(worst)
+}
+
+// rtt returns the target's round trip, that of the first kind that has one, or
+// output.NoRTT.
+func (o *outcome) rtt() time.Duration {
+	for k := range o.results {
+		if o.kinds.Has(proto.Kind(k)) && o.results[k].RTT >= 0 {
+			return o.results[k].RTT
+		}
+	}
+	return output.NoRTT
+}
+
+// attempts returns the most tries that a kind had.
+func (o *outcome) attempts() int {
+	n := 0
+	for k := range o.results {
+		if o.kinds.Has(proto.Kind(k)) {
+			n = max(n, o.results[k].Attempts)
+		}
+	}
+	return n
+}
