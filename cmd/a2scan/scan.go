@@ -307,6 +307,16 @@ func (a *app) openStatus(name string) (statusFile, error) {
 
 // do runs the scan and writes what is to be said about it, however it ends.
 func (r *scanRun) do() error {
+	// Before there is any file: whoever sees one may interrupt.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w := watchSignals(func() {
+		cancel()
+		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
+		r.ui.noteHintf("interrupt again to stop at once")
+	}, r.scanner.Abort)
+	defer w.stop()
+
 	total := uint64(0)
 	if n, all := r.list.Size(); all {
 		total = n
@@ -326,14 +336,6 @@ func (r *scanRun) do() error {
 			return fmt.Errorf("cannot write metadata: %w", err)
 		}
 	}
-
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w := watchSignals(func() {
-		cancel()
-		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
-		r.ui.noteHintf("interrupt again to stop at once")
-	}, r.scanner.Abort)
 
 	p := &progress{
 		ui:     r.ui,

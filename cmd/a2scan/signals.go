@@ -14,6 +14,7 @@ type signalWatch struct {
 	ch   chan os.Signal
 	done chan struct{}
 	wg   sync.WaitGroup
+	end  sync.Once
 
 	mu    sync.Mutex
 	first syscall.Signal // 0: none came
@@ -48,9 +49,10 @@ func (w *signalWatch) note(s os.Signal) {
 }
 
 // stop ends the watch and returns an *interrupted where a signal came, else nil.
+// It may be called again.
 func (w *signalWatch) stop() error {
 	signal.Stop(w.ch)
-	close(w.done)
+	w.end.Do(func() { close(w.done) })
 	w.wg.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
