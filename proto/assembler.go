@@ -13,6 +13,11 @@ const (
 	// A third id (an answer to a retransmission) takes the place of the oldest.
 	setsPerOwner = 3
 
+	// maxDuds is how many of one server's compressed replies are opened and turn out
+	// to be broken, or nothing that was asked for: 80 bytes can take 2 ms to inflate,
+	// and a server can send a hundred of them a second.
+	maxDuds = 4
+
 	// maxAssembled limits a reply: 64 KB are seen (Rust), 1 MiB is what the most
 	// careful peers allow a compressed one to become.
 	maxAssembled = 1 << 20
@@ -29,6 +34,7 @@ var errFragments = errors.New("fragments contradict each other")
 type setOwner struct {
 	serial uint32
 	sets   [setsPerOwner]uint16
+	duds   uint8 // compressed replies that were opened for nothing
 }
 
 // A set is one split reply on its way.

@@ -91,15 +91,17 @@ func TestEvictionOfAWholeReply(t *testing.T) {
 	require.Equal(t, proto.Deferred, c.HandleDatagram(second, 10*millisecond, packed[0]).Verdict)
 	at, open := c.Deadline(second)
 	require.True(t, open)
-	require.LessOrEqual(t, at, 10*millisecond, "it is due at once")
+	require.Equal(t, 10_000*millisecond, at, "nothing else is due before its ceiling")
 
 	third := ask(c)
 	plain := cutter{dialect: proto.DialectSource, id: 1, size: 2000}.cut(rulesPayload(200))
 	require.Equal(t, proto.Fragment, c.HandleDatagram(third, 10*millisecond, plain[0]).Verdict)
 	require.EqualValues(t, 1, c.Evicted())
 	c.BeginTurn()
-	out := c.HandleTimeout(second, 10*millisecond)
+	require.True(t, second.Deferred())
+	out := c.Inflate(second, 10*millisecond)
 	require.Equal(t, proto.Output{}, out)
+	require.False(t, second.Deferred())
 	at, open = c.Deadline(second)
 	require.True(t, open)
 	require.Equal(t, 1000*millisecond, at)
@@ -236,7 +238,7 @@ func TestInflateBudget(t *testing.T) {
 		turns++
 		c.BeginTurn()
 		for i, q := range waits {
-			if out := c.HandleTimeout(q, 5000*millisecond); out.Verdict == proto.Answer {
+			if out := c.Inflate(q, 5000*millisecond); out.Verdict == proto.Answer {
 				require.Equal(t, payload[4:], out.Body)
 				require.True(t, out.Done)
 				delete(waits, i)

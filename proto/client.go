@@ -10,7 +10,7 @@ import (
 // of a field means the default that is named beside it.
 type Config struct {
 	Timeout    time.Duration // wait of the first try: 1 s
-	Retries    int           // further tries on silence, for each kind; zero means none. One is added where a challenge came only after silence, or a part of the answer did
+	Retries    int           // further tries on silence, for each kind; zero means none. Where a challenge came only after silence, or a part of the answer did, one request more is made, which is not counted
 	MaxElapsed time.Duration // a Query's whole time from its first send: 10 s
 
 	// MaxChallenges is how many different challenges are answered for one

@@ -44,7 +44,7 @@ const (
 // A Reason says why a kind ended without an answer.
 type Reason uint8
 
-// The reasons.
+// The reasons. There is room for fifteen in a Query.
 const (
 	NoReason          Reason = iota // answered, not asked for, or still open
 	ReasonTimeout                   // silence

@@ -70,7 +70,9 @@ const (
 	trackMalformed                        // an answer of this kind did not parse
 	trackDoubt                            // ready: the send before may yet be answered
 	trackUpgraded                         // 'I' came after 'm', which was good
-	trackExtra                            // a challenge came only after silence, or fragments did: one try more
+	trackExtra                            // a challenge came only after silence, or a part of the answer did: one request more
+	trackSpent                            // which was made
+	trackNoise                            // what does not parse came while this kind waited
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
@@ -80,24 +82,34 @@ type Query struct {
 	start  Time // of the first send
 	owner  setOwner
 	token  Challenge
+	former Challenge // the token before, with queryFormer
 	tracks [NumKinds]track
-	why    [NumKinds]Reason // of failed tracks; NoReason: the evidence tells
-	former uint16           // the low half of the token before, 0: none
+	why    reasons // of failed tracks; NoReason: the evidence tells
 	flags  queryFlags
-	icmp   Reason // what ICMP said, where it is only a try's end
 }
 
-type queryFlags uint8
+// reasons is a Reason for each kind, in four bits.
+type reasons uint16
+
+func (r reasons) of(k Kind) Reason { return Reason(r >> (4 * k) & 0xF) }
+
+func (r *reasons) set(k Kind, why Reason) { *r = *r&^(0xF<<(4*k)) | reasons(why)<<(4*k) }
+
+type queryFlags uint16
 
 const (
-	queryStarted    queryFlags = 1 << iota // start is set
-	queryToken                             // token is set
-	queryHeard                             // something came that parses
-	queryNoise                             // something came that does not
-	queryUnexpected                        // a well-formed reply came that was not asked for
-	queryInflate                           // a complete compressed reply waits for budget
-	queryChallenged                        // a challenge was taken
-	queryFragment                          // a part of a split reply came, and not the whole since
+	queryStarted     queryFlags = 1 << iota // start is set
+	queryToken                              // token is set
+	queryHeard                              // something came that parses
+	queryNoise                              // something came that does not
+	queryUnexpected                         // a well-formed reply came that was not asked for
+	queryInflate                            // a complete compressed reply waits for budget
+	queryChallenged                         // a challenge was taken
+	queryFragment                           // a part of a split reply came, and not the whole since
+	queryRefused                            // ICMP said so, where that is only a try's end
+	queryUnreachable                        // likewise
+	queryFormer                             // former is set, and was not heard again
+	queryForgave                            // a challenge came again after the next, as a late duplicate does
 )
 
 // minGrace is the shortest wait for the 'I' behind an 'm'; maxGrace the longest.
@@ -199,7 +211,7 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 		q.start, q.flags = now, q.flags|queryStarted
 	}
 	repeat := t.flags&trackRepeat != 0
-	if t.attempts == 0 || repeat {
+	if t.attempts == 0 || repeat && t.flags&trackSpent == 0 {
 		t.attempts++
 	}
 	doubt := t.flags&trackDoubt != 0
@@ -236,12 +248,17 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 	return dst
 }
 
-// tries returns how many further tries t has on silence.
-func (c *Client) tries(t *track) int {
-	if t.flags&trackExtra != 0 && c.cfg.Retries > 0 {
-		return min(c.cfg.Retries+1, math.MaxUint8-1) // attempts is a byte
+// again reports whether t, whose try is over, is asked once more. Beyond the tries
+// on silence one request is allowed where it was not silence, and counts as none.
+func (c *Client) again(t *track) bool {
+	if int(t.attempts) <= c.cfg.Retries {
+		return true
 	}
-	return c.cfg.Retries
+	if t.flags&(trackExtra|trackSpent) != trackExtra || c.cfg.Retries == 0 {
+		return false
+	}
+	t.flags |= trackSpent
+	return true
 }
 
 // wait returns the length of t's current try in microseconds: the first is
@@ -289,13 +306,14 @@ func (c *Client) ceiling() uint32 {
 }
 
 // Deadline returns when HandleTimeout is next due. It is false before the first
-// send and after the end. While q waits only to send, its ceiling is the deadline.
+// send and after the end. While q waits only to send, or for inflation budget, its
+// ceiling is the deadline.
 func (c *Client) Deadline(q *Query) (Time, bool) {
 	if q.flags&queryStarted == 0 {
 		return 0, false
 	}
 	if q.flags&queryInflate != 0 {
-		return q.start, true
+		return q.start.Add(time.Duration(c.ceiling()) * time.Microsecond), true
 	}
 	d, open := c.ceiling(), false
 	for k := range q.tracks {
@@ -356,6 +374,11 @@ func (c *Client) late(q *Query, b []byte) Output {
 
 func (c *Client) noise(q *Query) Output {
 	q.flags |= queryNoise
+	for k := range q.tracks {
+		if t := &q.tracks[k]; t.state == waiting || t.state == ready && t.attempts > 0 {
+			t.flags |= trackNoise
+		}
+	}
 	return c.said(q, Malformed)
 }
 
@@ -377,11 +400,15 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 	if q.flags&queryToken != 0 && token == q.token {
 		return c.said(q, Duplicate)
 	}
-	if half := uint16(token); half != 0 && half == q.former {
-		return c.said(q, Duplicate) // of the challenge before, late: its answer is out
+	if q.flags&(queryFormer|queryForgave) == queryFormer && token == q.former {
+		// Of the challenge before, late: its answer is out. Once that may be; a server
+		// that goes back and forth between two is a loop.
+		q.flags |= queryForgave
+		return c.said(q, Duplicate)
 	}
 	if q.flags&queryToken != 0 {
-		q.former = uint16(q.token)
+		q.former = q.token
+		q.flags |= queryFormer
 	}
 	q.token = token
 	q.flags |= queryToken | queryChallenged
@@ -446,7 +473,12 @@ func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 // takeSplit joins a complete split reply, if the budget allows to decompress it.
 func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 	size, compressed := c.asm.compressedSize(n)
-	if compressed && size <= maxAssembled { // a larger one is refused unopened, which costs nothing
+	opened := compressed && size <= maxAssembled // a larger one is refused unopened, which costs nothing
+	if opened && q.owner.duds >= maxDuds {
+		c.asm.drop(n)
+		return c.noise(q)
+	}
+	if opened {
 		if c.inflate <= 0 {
 			q.flags |= queryInflate
 			return c.said(q, Deferred)
@@ -456,16 +488,22 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 	q.flags &^= queryFragment
 	body, err := c.asm.take(n)
 	if err != nil {
-		if compressed && size <= maxAssembled {
+		if opened {
 			c.inflate -= bzipBlock
+			q.owner.duds++
 		}
 		return c.noise(q)
 	}
-	k, ok := KindOfReply(body[0])
-	if !ok {
-		return c.noise(q)
+	var out Output
+	if k, ok := KindOfReply(body[0]); ok {
+		out = c.deliver(q, now, k, body, true)
+	} else {
+		out = c.noise(q)
 	}
-	return c.deliver(q, now, k, body, true)
+	if opened && out.Verdict != Answer && out.Verdict != Upgrade {
+		q.owner.duds++
+	}
+	return out
 }
 
 // deliver takes a whole reply from its type byte on.
@@ -490,6 +528,13 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 		out.Verdict, out.Kind, out.Body, out.Split = Upgrade, k, body, split
 		return out
 	case answered:
+		// The network repeats a datagram soon. What comes when another kind is
+		// asked for again is the answer to that, of the wrong kind.
+		for i := range q.tracks {
+			if t := &q.tracks[i]; t.state == waiting && t.attempts > 1 {
+				q.flags |= queryUnexpected
+			}
+		}
 		return c.said(q, Duplicate)
 	default: // unasked, held
 		q.flags |= queryUnexpected
@@ -497,7 +542,7 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 	}
 	if t.state == failed {
 		t.flags |= trackAmbiguous
-		q.why[k] = NoReason
+		q.why.set(k, NoReason)
 	}
 	t.sent = since(t.sent, q.micros(now))
 	t.state = answered
@@ -542,21 +587,19 @@ func (c *Client) Reject(q *Query, k Kind, now Time) Output {
 }
 
 // HandleTimeout does what is due at now: retries, failures, the end of a
-// grace. Early and repeated calls do nothing. It may deliver one answer, where
-// a compressed reply waited for inflation budget; call it again while Deadline
-// has passed.
+// grace. Early and repeated calls do nothing.
 func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	if q.flags&queryStarted == 0 {
 		return c.output(q)
 	}
-	if q.flags&queryInflate != 0 {
-		if out, ok := c.takeDeferred(q, now); ok {
-			return out
-		}
-	}
 	at := q.passed(now)
 	if at >= c.ceiling() {
 		return c.end(q, NoReason)
+	}
+	if q.flags&queryInflate != 0 {
+		// What has come in time shall not be asked for again, nor given up,
+		// because this machine is behind.
+		return c.output(q)
 	}
 	for k := range q.tracks {
 		t := &q.tracks[k]
@@ -569,7 +612,7 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 				// where 5 % are lost each way, one is missing in every fourth try.
 				t.flags |= trackExtra
 			}
-			if int(t.attempts) > c.tries(t) {
+			if !c.again(t) {
 				c.fail(q, Kind(k), NoReason)
 				continue
 			}
@@ -585,29 +628,38 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	return c.output(q)
 }
 
-// takeDeferred goes on where the inflation budget ended a turn. While it is
-// short the Query stands still: what has come in time shall not be asked for
-// again, nor given up, because this machine is behind.
-func (c *Client) takeDeferred(q *Query, now Time) (out Output, ok bool) {
+// Deferred reports whether a whole compressed reply of q waits for inflation
+// budget. Until Inflate has taken it q stands still, but for its ceiling.
+func (q *Query) Deferred() bool { return q.flags&queryInflate != 0 }
+
+// CanInflate reports whether this turn has inflation budget left.
+func (c *Client) CanInflate() bool { return c.inflate > 0 }
+
+// Inflate goes on where the inflation budget ended a turn. The owner of the loop
+// calls it, in turns that have budget, for each Query that is Deferred, the one that
+// has waited longest first. It may deliver one answer, and q may still be Deferred then.
+// Deadlines that passed meanwhile are due at once.
+func (c *Client) Inflate(q *Query, now Time) Output {
+	if q.flags&queryInflate == 0 {
+		return c.output(q)
+	}
 	q.flags &^= queryInflate
 	for _, n := range q.owner.sets {
 		if !c.asm.whole(&q.owner, n) {
 			continue
 		}
-		out = c.takeSplit(q, now, n)
-		switch out.Verdict {
-		case Deferred:
-			return c.output(q), true
-		case Answer, Upgrade:
-			for _, n := range q.owner.sets { // another may wait
-				if c.asm.whole(&q.owner, n) {
-					q.flags |= queryInflate
-				}
-			}
-			return out, true
+		out := c.takeSplit(q, now, n)
+		if out.Done || out.Verdict == Deferred {
+			return out
 		}
+		for _, n := range q.owner.sets { // another may wait
+			if c.asm.whole(&q.owner, n) {
+				q.flags |= queryInflate
+			}
+		}
+		return out
 	}
-	return Output{}, false
+	return c.output(q) // it had to make way for others
 }
 
 func (c *Client) noneOpen(q *Query) bool {
@@ -634,7 +686,12 @@ func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
 	if final {
 		return c.end(q, reason)
 	}
-	q.icmp = reason
+	q.flags &^= queryRefused | queryUnreachable
+	if refused {
+		q.flags |= queryRefused
+	} else {
+		q.flags |= queryUnreachable
+	}
 	return c.output(q)
 }
 
@@ -660,7 +717,7 @@ func (c *Client) fail(q *Query, k Kind, reason Reason) {
 	t := &q.tracks[k]
 	t.state = failed
 	t.sent = 0
-	q.why[k] = reason
+	q.why.set(k, reason)
 	if reason == NoReason && t.attempts > 0 {
 		if got, total := c.asm.progress(&q.owner, k); got > 0 {
 			t.sent = uint32(got)<<16 | uint32(total)
@@ -704,8 +761,8 @@ func (q *Query) Result(k Kind) Result {
 
 // verdictOn finds the reason of a failed kind: the strongest evidence speaks.
 func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
-	if q.why[k] != NoReason {
-		return q.why[k], 0, 0
+	if why := q.why.of(k); why != NoReason {
+		return why, 0, 0
 	}
 	t := &q.tracks[k]
 	if t.attempts == 0 {
@@ -730,12 +787,14 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		return ReasonFragments, int(t.sent >> 16), int(t.sent & 0xFFFF)
 	case q.flags&queryFragment != 0 && (k == KindPlayers || k == KindRules):
 		return ReasonFragments, 0, 0 // there was no memory for them
-	case q.icmp != NoReason:
-		return q.icmp, 0, 0
+	case q.flags&queryRefused != 0:
+		return ReasonRefused, 0, 0
+	case q.flags&queryUnreachable != 0:
+		return ReasonUnreachable, 0, 0
+	case t.flags&trackNoise != 0 || q.flags&queryNoise != 0 && quiet:
+		return ReasonMalformed, 0, 0
 	case t.rounds > 0:
 		return ReasonChallenge, 0, 0
-	case q.flags&queryNoise != 0 && quiet:
-		return ReasonMalformed, 0, 0
 	case q.flags&queryUnexpected != 0 && (quiet || t.attempts > 0):
 		return ReasonUnexpected, 0, 0
 	case q.flags&queryChallenged != 0 && quiet:

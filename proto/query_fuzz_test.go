@@ -198,16 +198,14 @@ func (p *play) send() {
 
 func (p *play) timeout() {
 	p.took(p.c.HandleTimeout(&p.q, p.now))
-	at, open := p.c.Deadline(&p.q)
-	if !open || at > p.now {
-		return
-	}
-	// A compressed reply waits. With budget it does not.
+	// A compressed reply may wait. With budget it does not.
 	for range 4 {
 		p.c.BeginTurn()
+		p.took(p.c.Inflate(&p.q, p.now))
 		p.took(p.c.HandleTimeout(&p.q, p.now))
 	}
-	at, open = p.c.Deadline(&p.q)
+	require.False(p.t, p.q.Deferred())
+	at, open := p.c.Deadline(&p.q)
 	require.True(p.t, !open || at > p.now, "the deadline stays in the past")
 }
 

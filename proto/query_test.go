@@ -161,7 +161,7 @@ func TestChallengeAfterSilenceGrantsATry(t *testing.T) {
 	require.True(t, q.WantsSend(), "the second phase has a retry too")
 	lose()
 	require.False(t, q.WantsSend())
-	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 3, Rounds: 1, RTT: -1}, q.Result(KindInfo))
+	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 2, Rounds: 1, RTT: -1}, q.Result(KindInfo), "which counts as no try on silence")
 }
 
 // TestSerialsSkipZero: 0 is the serial of free sets, which belong to nobody.
@@ -184,7 +184,7 @@ func TestTriesFitTheirByte(t *testing.T) {
 		for q.WantsSend() {
 			c.AppendTransmit(nil, &q, now)
 			sends++
-			require.Equal(t, sends, q.Result(KindRules).Attempts)
+			require.Equal(t, min(sends, 255), q.Result(KindRules).Attempts)
 		}
 		c.HandleDatagram(&q, now, []byte{0xFE, 0xFF, 0xFF, 0xFF, id, 0, 0, 0, 2, 0, 0xE0, 4, 0xFF, 0xFF, 0xFF, 0xFF, 'E', 1, 0})
 		at, open := c.Deadline(&q)
@@ -194,6 +194,6 @@ func TestTriesFitTheirByte(t *testing.T) {
 		now = at
 		c.HandleTimeout(&q, now)
 	}
-	require.Equal(t, 255, sends)
+	require.Equal(t, 256, sends)
 	require.Equal(t, ReasonFragments, q.Result(KindRules).Reason)
 }

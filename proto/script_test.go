@@ -152,7 +152,6 @@ type scriptRun struct {
 	failed   [proto.NumKinds]bool // which failures were told
 	events   []event
 	hold     bool // the next input comes while a request waits to be sent
-	deferred bool // inflation is pending: the deadline lies in the past
 }
 
 func runScript(t testing.TB, text []byte) {
@@ -331,6 +330,13 @@ func (s *scriptRun) step(words []string) {
 	switch words[0] {
 	case "timeout":
 		s.timeout(after)
+	case "inflate":
+		s.advance(after)
+		s.require(s.q.Deferred(), "nothing waits for budget")
+		before := s.q
+		out := s.c.HandleTimeout(&s.q, s.now)
+		s.require(out.Verdict == proto.Nothing && !out.Done && before == s.q, "a deadline passes meanwhile")
+		s.note(s.c.Inflate(&s.q, s.now))
 	case "<":
 		s.advance(after)
 		b := s.bytes(words[1:])
@@ -358,7 +364,7 @@ func (s *scriptRun) advance(after string) {
 		return
 	}
 	to := s.after(after)
-	if at, open := s.c.Deadline(&s.q); open && !s.deferred {
+	if at, open := s.c.Deadline(&s.q); open {
 		s.require(at >= to, "the deadline at %v passes without a word", time.Duration(at))
 	}
 	s.early(to)
@@ -377,9 +383,6 @@ func (s *scriptRun) after(word string) proto.Time {
 
 // early calls HandleTimeout before anything is due.
 func (s *scriptRun) early(now proto.Time) {
-	if s.deferred {
-		return
-	}
 	for _, at := range []proto.Time{s.now, now - 1} {
 		if at < s.now {
 			continue
@@ -392,24 +395,18 @@ func (s *scriptRun) early(now proto.Time) {
 
 // timeout lets the next deadline pass, which must be where the script says.
 func (s *scriptRun) timeout(after string) {
-	if !s.deferred {
-		at, open := s.c.Deadline(&s.q)
-		s.require(open, "there is no deadline")
-		word, about := strings.CutPrefix(after, "+~")
-		if about {
-			d := s.duration(word)
-			s.require(at >= s.now.Add(d) && at <= s.now.Add(d+d/8), "the deadline comes after %v", at.Sub(s.now))
-		} else {
-			s.require(at == s.after(after), "the deadline comes after %v", at.Sub(s.now))
-		}
-		s.early(at)
-		s.now = at
+	at, open := s.c.Deadline(&s.q)
+	s.require(open, "there is no deadline")
+	word, about := strings.CutPrefix(after, "+~")
+	if about {
+		d := s.duration(word)
+		s.require(at >= s.now.Add(d) && at <= s.now.Add(d+d/8), "the deadline comes after %v", at.Sub(s.now))
+	} else {
+		s.require(at == s.after(after), "the deadline comes after %v", at.Sub(s.now))
 	}
-	s.deferred = false
+	s.early(at)
+	s.now = at
 	s.note(s.c.HandleTimeout(&s.q, s.now))
-	if at, open := s.c.Deadline(&s.q); open && !s.deferred {
-		s.deferred = at <= s.now
-	}
 }
 
 // send takes the next request, which must be the one the script names.
@@ -454,7 +451,6 @@ func (s *scriptRun) note(out proto.Output) {
 	case verdictWords[out.Verdict] != "":
 		s.events = append(s.events, event{text: verdictWords[out.Verdict]})
 	}
-	s.deferred = s.deferred || out.Verdict == proto.Deferred
 	for k := range s.failed {
 		r := s.q.Result(proto.Kind(k))
 		if r.Reason != proto.NoReason && !s.failed[k] {

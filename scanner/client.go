@@ -104,6 +104,7 @@ type call struct {
 	sendTo error // what the system said instead of sending
 	id     uint32
 	queued bool // in sending
+	waits  bool // in deferred
 	done   chan struct{}
 }
 
@@ -364,19 +365,20 @@ func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 
 // clientLoop is what the loop of a Client owns.
 type clientLoop struct {
-	c       *Client
-	pc      *proto.Client
-	open    map[mux.Key][]*call // the first is in flight, the others wait for it
-	flights []*call             // those in flight by id, nil where the id is free
-	free    []uint32            // ids
-	wheel   *wheel              // by id
-	sending []*call             // want to send
-	due     []uint32
-	tokens  map[mux.Key]proto.Challenge
-	tx      *mux.Batch
-	info    proto.Info
-	players proto.PlayerList
-	rules   proto.RuleList
+	c        *Client
+	pc       *proto.Client
+	open     map[mux.Key][]*call // the first is in flight, the others wait for it
+	flights  []*call             // those in flight by id, nil where the id is free
+	free     []uint32            // ids
+	wheel    *wheel              // by id
+	sending  []*call             // want to send
+	deferred []*call             // compressed replies of theirs wait for inflation budget
+	due      []uint32
+	tokens   map[mux.Key]proto.Challenge
+	tx       *mux.Batch
+	info     proto.Info
+	players  proto.PlayerList
+	rules    proto.RuleList
 }
 
 // maxTokens bounds the challenges that are remembered for later calls. A stale
@@ -430,6 +432,7 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 			return net.ErrClosed
 		}
 		l.expire(before, now)
+		l.inflate(now)
 		if err := l.transmit(now); err != nil {
 			return err
 		}
@@ -437,7 +440,7 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 		if at, ok := l.wheel.next(); ok {
 			wait = max(at.Sub(now), 0)
 		}
-		if rx.Len() == rx.Cap() {
+		if rx.Len() == rx.Cap() || len(l.deferred) > 0 {
 			wait = 0
 		}
 	}
@@ -533,6 +536,10 @@ func (l *clientLoop) step(now proto.Time, w *call, out *proto.Output) {
 		l.settle(w)
 		return
 	}
+	if w.q.Deferred() && !w.waits {
+		w.waits = true
+		l.deferred = append(l.deferred, w)
+	}
 	if out.Send {
 		l.enqueue(w)
 	}
@@ -582,6 +589,19 @@ func (l *clientLoop) expire(before, now proto.Time) {
 		w := l.flights[id]
 		out := l.pc.HandleTimeout(&w.q, before)
 		l.step(now, w, &out)
+	}
+}
+
+// inflate goes on with compressed replies that waited for this turn's budget.
+func (l *clientLoop) inflate(now proto.Time) {
+	for len(l.deferred) > 0 && l.pc.CanInflate() {
+		w := l.deferred[0]
+		l.deferred = l.deferred[1:]
+		w.waits = false
+		if l.flights[w.id] == w {
+			out := l.pc.Inflate(&w.q, now)
+			l.step(now, w, &out)
+		}
 	}
 }
 

@@ -36,9 +36,10 @@ type Engine struct {
 	recent recent
 	store  *proto.Arena // answers that wait for the target's other answers
 
-	answers readyList
-	retries readyList
-	origins origins
+	answers  readyList
+	retries  readyList
+	deferred deferred
+	origins  origins
 
 	feed    []targets.Target // not yet admitted
 	feedAt  int
@@ -286,6 +287,36 @@ func (e *Engine) HandleTimeout(now proto.Time) {
 	}
 }
 
+// Inflate goes on with the compressed replies that waited for budget, as far as this
+// turn's goes. It is called once a turn, after the packets and deadlines: what it
+// finds waiting has waited for a turn, and is never in the way of either.
+func (e *Engine) Inflate(now proto.Time) {
+	for e.client.CanInflate() && !e.reached {
+		i, ok := e.deferred.pop()
+		if !ok {
+			return
+		}
+		s := &e.slab.slots[i]
+		if s.flags&slotDeferred == 0 {
+			continue // it ended meanwhile
+		}
+		s.flags &^= slotDeferred
+		out := e.client.Inflate(&s.q, now)
+		e.step(now, i, &out)
+		if s.flags&slotLive != 0 {
+			e.postpone(i)
+		}
+	}
+}
+
+// postpone queues a slot whose Query waits for inflation budget.
+func (e *Engine) postpone(i uint32) {
+	if s := &e.slab.slots[i]; s.q.Deferred() && s.flags&slotDeferred == 0 {
+		s.flags |= slotDeferred
+		e.deferred.push(i)
+	}
+}
+
 // step does what a Query's Output asks for.
 func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
@@ -308,6 +339,8 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 			s.flags |= slotNoRoom
 			*out = e.client.Reject(&s.q, out.Kind, now)
 		}
+	case proto.Deferred:
+		e.postpone(i)
 	case proto.Challenged:
 		e.stats.Challenges++
 	case proto.Duplicate:
@@ -576,6 +609,9 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 			sooner(now.Add(leastPatience / 4))
 		}
 		fresh = false
+	}
+	if e.deferred.waiting() && !e.reached {
+		sooner(now)
 	}
 	if e.answers.head != 0 || e.retries.head != 0 || fresh {
 		sooner(e.budget.next(now))

@@ -61,6 +61,12 @@ func (e *Engine) checkInvariants(t testing.TB) {
 		}
 	}
 
+	// The queue for inflation budget: each slot that waits stands in it.
+	queued := map[uint32]bool{}
+	for _, i := range e.deferred.slots[e.deferred.head:] {
+		queued[i] = true
+	}
+
 	live, armed, stored, tabled := 0, 0, 0, 0
 	for i := range e.slab.slots[:e.slab.fresh] {
 		s := &e.slab.slots[i]
@@ -87,6 +93,9 @@ func (e *Engine) checkInvariants(t testing.TB) {
 			fail(i, "its query is done, or was never begun")
 		} else if tick := uint32((at + 1<<tickBits - 1) >> tickBits); e.wheel.nodes[i].tick > max(tick, e.wheel.cursor) {
 			fail(i, "its deadline on the wheel is later than its query's")
+		}
+		if s.q.Deferred() && (s.flags&slotDeferred == 0 || !queued[uint32(i)]) {
+			fail(i, "waits for inflation budget, and nobody knows")
 		}
 		if s.q.WantsSend() && s.flags&(slotAnswer|slotRetry|slotPaced) == 0 {
 			fail(i, "wants to send, and nobody knows")

@@ -93,6 +93,8 @@ func (r *rig) turn(packets ...mux.Packet) {
 	}
 	r.e.HandleTimeout(r.now)
 	r.e.checkInvariants(r.t)
+	r.e.Inflate(r.now)
+	r.e.checkInvariants(r.t)
 	r.e.Judge(r.now, noDrops)
 	r.fill()
 }

@@ -289,6 +289,7 @@ func (s *Scanner) loop() error {
 		readUpTo := s.readUpTo(before)
 		if !s.behind() {
 			s.engine.HandleTimeout(readUpTo)
+			s.engine.Inflate(now)
 		}
 		if err := s.control(now); err != nil {
 			return err

@@ -142,6 +142,8 @@ func (s *sim) run() {
 		}
 		s.e.HandleTimeout(s.now)
 		s.step()
+		s.e.Inflate(s.now)
+		s.step()
 		s.e.Judge(s.now, func() uint64 { return 0 })
 		s.feed()
 		s.e.Fill(s.now, s.tx)

@@ -26,12 +26,13 @@ type slot struct {
 type slotFlags uint8
 
 const (
-	slotLive    slotFlags = 1 << iota
-	slotPaced             // wants to send, waits for its address's turn
-	slotAnswer            // is in the list of those whose server waits
-	slotRetry             // is in the list of retries
-	slotRetries           // what it wants to send is a retry
-	slotNoRoom            // an answer found no memory
+	slotLive     slotFlags = 1 << iota
+	slotPaced              // wants to send, waits for its address's turn
+	slotAnswer             // is in the list of those whose server waits
+	slotRetry              // is in the list of retries
+	slotRetries            // what it wants to send is a retry
+	slotNoRoom             // an answer found no memory
+	slotDeferred           // is in the queue of those that wait for inflation budget
 )
 
 // A slab is a fixed number of slots, those in flight and the free ones.
@@ -108,6 +109,34 @@ func (l *readyList) pop(s *slab) (uint32, bool) {
 	}
 	i := l.head - 1
 	l.remove(s, i)
+	return i, true
+}
+
+// deferred is the queue of the slots whose compressed replies wait for inflation
+// budget, the one that has waited longest first. A slot may end, and begin anew,
+// while it stands here: whoever takes it looks at slotDeferred.
+type deferred struct {
+	slots []uint32
+	head  int
+}
+
+func (d *deferred) waiting() bool { return d.head < len(d.slots) }
+
+func (d *deferred) push(i uint32) {
+	if d.head > len(d.slots)/2 && len(d.slots) == cap(d.slots) { // move up rather than grow
+		d.slots = d.slots[:copy(d.slots, d.slots[d.head:])]
+		d.head = 0
+	}
+	d.slots = append(d.slots, i)
+}
+
+func (d *deferred) pop() (uint32, bool) {
+	if !d.waiting() {
+		d.slots, d.head = d.slots[:0], 0
+		return 0, false
+	}
+	i := d.slots[d.head]
+	d.head++
 	return i, true
 }
 

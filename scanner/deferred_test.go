@@ -1,0 +1,86 @@
+package scanner
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+)
+
+// compressed returns message as one compressed datagram.
+func compressed(id uint32, message []byte) []byte {
+	sp := prototest.Splitter{Dialect: proto.DialectSource, Size: 1 << 15, ID: id, Packed: prototest.AppendBZip2(nil, message)}
+	return sp.AppendFragment(nil, message, 0)
+}
+
+// C3, P1: more servers than are dealt with in one step send small datagrams that
+// become much, as fast as they can. Nobody else's deadline waits for them, nobody's
+// time is longer for it, and a compressed reply that is one is read.
+func TestC3_FleetOfBombs(t *testing.T) {
+	const hostile = 2 * expireStep
+	cfg := rigConfig(proto.WantRules)
+	cfg.MaxInFlight = 256
+	cfg.Retries = 2
+	cfg.Timeout, cfg.TargetTimeout = 200*time.Millisecond, 3*time.Second
+	r := newRig(t, cfg, rigTargets(hostile+2)...)
+	silent, honest := hostile, hostile+1
+	r.e.client.BeginTurn()
+
+	bomb := compressed(1, bytes.Repeat([]byte("\xff\xff\xff\xffZ"), 20_000)) // 100 KB of nothing that was asked for
+	require.Less(t, len(bomb), 200)
+	for ms := range 3100 {
+		if ms%25 == 0 {
+			bomb[4] = byte(ms / 25) // another reply each time
+			for i := range hostile {
+				r.reply(rigKey(i), bomb)
+			}
+		}
+		if ms == 120 {
+			r.reply(rigKey(honest), compressed(9, rulesReply("sv_gravity", "800")))
+		}
+		r.advance(time.Millisecond)
+	}
+	require.Len(t, r.records, hostile+2)
+	const tick = float64(1<<tickBits)/1e6 + 1
+	for seq, rec := range r.records {
+		require.LessOrEqual(t, *rec.DurationMS, 3000+tick, "target %d", seq)
+	}
+	rec := r.record(uint64(silent))
+	require.Equal(t, output.Timeout, rec.Status)
+	require.Equal(t, 3, rec.Attempts)
+	require.InDelta(t, 200+2*200+4*200, *rec.DurationMS, (2+4)*200/8+3*tick)
+	rec = r.record(uint64(honest))
+	require.Equal(t, output.Success, rec.Status)
+	require.Less(t, *rec.DurationMS, 1000.0)
+	require.Equal(t, output.ProtocolError, r.record(0).Status)
+	r.finish()
+}
+
+// Who waits for budget is served in the order of waiting, whatever becomes of the slots.
+func TestDeferredQueue(t *testing.T) {
+	var d deferred
+	var want []uint32
+	next := uint32(0)
+	for round := range 1000 {
+		for range round % 7 {
+			d.push(next)
+			want = append(want, next)
+			next++
+		}
+		for range round % 6 {
+			i, ok := d.pop()
+			require.Equal(t, len(want) > 0, ok)
+			if ok {
+				require.Equal(t, want[0], i)
+				want = want[1:]
+			}
+		}
+		require.Equal(t, len(want) > 0, d.waiting())
+	}
+	require.Less(t, cap(d.slots), 4*len(want)+64, "it moves up rather than grow")
+}
