@@ -85,6 +85,7 @@ type Writer struct {
 
 	free        chan *Buffer // the pool
 	full        chan *Buffer // has room for every Buffer there can be, so that Put never waits
+	waiting     atomic.Int64 // bytes put and not yet written
 	overflow    atomic.Int32 // Buffers beyond the pool that are in use
 	maxOverflow int32
 
@@ -170,7 +171,14 @@ func (w *Writer) Room() int { return len(w.free) }
 // Put hands b over, full or not: lines are written soon after, or when the
 // compressor's frame ends. b must come from Free or Take and must not be touched
 // again. Put after Close panics.
-func (w *Writer) Put(b *Buffer) { w.full <- b }
+func (w *Writer) Put(b *Buffer) {
+	w.waiting.Add(int64(len(b.B)))
+	w.full <- b
+}
+
+// Waiting returns how many bytes of Buffers were put and are not written yet. A
+// Buffer may hold much more than BufferSize, and their number says little then.
+func (w *Writer) Waiting() int { return int(w.waiting.Load()) }
 
 // Failed is closed when the Sink has failed. Buffers are still taken then, and
 // thrown away, so that nobody has to hurry.
@@ -221,6 +229,7 @@ func (w *Writer) run() {
 			case wasClean:
 				timer.Reset(w.syncEvery)
 			}
+			w.waiting.Add(-int64(len(b.B)))
 			w.giveBack(b)
 			w.wake()
 		case <-timer.C:

@@ -26,6 +26,7 @@ const expireStep = 64
 type Engine struct {
 	cfg    Config
 	wall   time.Time // at proto.Time 0
+	stalls []stall
 	client *proto.Client
 	table  *mux.Table
 	slab   slab
@@ -206,6 +207,31 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
+// A stall is time that passed on the wall and not in the scan.
+type stall struct {
+	at   proto.Time // when it was over
+	lost time.Duration
+}
+
+// Stalled tells the Engine that the clock was set back by lost, so that it shows now:
+// of what is sent from now on the wall time is later by that.
+func (e *Engine) Stalled(now proto.Time, lost time.Duration) {
+	if n := len(e.stalls); n > 0 {
+		lost += e.stalls[n-1].lost
+	}
+	e.stalls = append(e.stalls, stall{now, lost})
+}
+
+// lostBefore returns how much time on the wall the scan had lost by then.
+func (e *Engine) lostBefore(at proto.Time) time.Duration {
+	for n := len(e.stalls) - 1; n >= 0; n-- {
+		if e.stalls[n].at <= at {
+			return e.stalls[n].lost
+		}
+	}
+	return 0
+}
+
 // BeginTurn is called once a turn of the loop, before anything else.
 func (e *Engine) BeginTurn() { e.client.BeginTurn() }
 
@@ -244,7 +270,9 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	if s.heard++; s.heard == 0 {
 		s.heard--
 	}
-	s.bytes += uint32(len(p.Data))
+	if n := uint32(len(p.Data)); s.bytes+n >= s.bytes { // stops near 4 GiB
+		s.bytes += n
+	}
 	if e.cfg.Raw && s.heard <= maxRaw && s.bytes <= maxRawBytes {
 		e.keepRaw(now, s, p.Data, false)
 	}
@@ -689,7 +717,7 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		start = now
 	}
 	*o = outcome{
-		seq: s.seq, key: key, start: start, duration: max(now, e.latest).Sub(start),
+		seq: s.seq, key: key, start: start.Add(e.lostBefore(start)), duration: max(now, e.latest).Sub(start),
 		sent: s.sent, heard: s.heard, bytes: s.bytes,
 		kinds: e.cfg.Kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
 		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
@@ -734,7 +762,7 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 func (e *Engine) refuse(now proto.Time, t *targets.Target) {
 	o := &e.done
 	*o = outcome{
-		seq: t.Seq, key: t.Key, start: now, status: refusedStatus(t.Refusal),
+		seq: t.Seq, key: t.Key, start: now.Add(e.lostBefore(now)), status: refusedStatus(t.Refusal),
 		kinds: e.cfg.Kinds, refusal: t.Refusal,
 		problem: append(o.problem[:0], t.Reason...), input: o.input, tag: o.tag,
 	}

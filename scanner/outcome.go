@@ -27,7 +27,7 @@ import (
 type outcome struct {
 	seq        uint64
 	key        mux.Key
-	start      proto.Time // the first send; of a target that was never sent to, its end
+	start      proto.Time // the first send, of a target that was never sent to its end; stalls included
 	duration   time.Duration
 	bytes      uint32 // received
 	sent       uint16 // datagrams

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -29,6 +30,16 @@ const (
 	// that fall silent together do not become a gigabyte of records.
 	spareOutput = 8 << 20
 	maxBacklog  = 1 << 20
+	// Answers go on being read then, and a server's may be as long as it likes. With so
+	// much waiting they stay in the socket's buffer, and what that drops is counted.
+	maxWaiting = 64 << 20
+
+	// A turn that takes so much longer than the wait it asked for was none: the
+	// process was stopped, or the machine slept.
+	stallTime = time.Second
+
+	// An abort waits no longer for whoever takes the records.
+	abandonTime = 2 * time.Second
 
 	// Sends that all fail for as long and as often as this mean that the network
 	// is gone rather than the targets.
@@ -87,6 +98,7 @@ type Scanner struct {
 	hungry atomic.Bool           // the loop sleeps and would take targets
 	fed    atomic.Bool           // fresh is closed
 	held   atomic.Bool           // the loop sleeps and waits for output buffers
+	room   chan struct{}         // the writer has taken something
 	abort  atomic.Bool
 	stop   atomic.Bool // the context is done
 
@@ -101,6 +113,7 @@ type Scanner struct {
 	rx, tx    *mux.Batch
 	buf       *output.Buffer
 	taken     []targets.Target
+	clock     clock
 	flushAt   proto.Time // 0: nothing to flush
 	publishAt proto.Time
 	stale     bool // something may have happened since
@@ -130,6 +143,8 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 		source: source,
 		engine: engine,
 		start:  start,
+		clock:  clock{start: start},
+		room:   make(chan struct{}, 1),
 		fresh:  make(chan []targets.Target, feedBatches),
 		empty:  make(chan []targets.Target, feedBatches),
 		rx:     mux.NewBatch(cfg.Batch, receiveSize),
@@ -145,6 +160,10 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 		Overflow: spareOutput,
 		Encode:   newRecorder(start).lines,
 		Wake: func() {
+			select {
+			case s.room <- struct{}{}:
+			default:
+			}
 			if s.held.Load() {
 				port.Wake()
 			}
@@ -186,25 +205,50 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 	endFeeding()
 	feeder.Wait()
 
-	if closeErr := s.writer.Close(); closeErr != nil && err == nil {
+	if closeErr := s.closeWriter(); closeErr != nil && err == nil {
 		err = closeErr
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrAbandoned) {
 		s.reason = EndError
 	}
 	s.publish(s.now())
 	return Result{
 		Reason: s.reason,
 		Start:  s.start,
-		End:    s.start.Add(time.Duration(s.now())),
+		End:    time.Now(),
 		Stats:  s.Stats(),
 		Output: s.writer.Stats(),
 		Port:   s.port.Stats(),
 	}, err
 }
 
-// now is the only clock: monotonic nanoseconds since the start.
-func (s *Scanner) now() proto.Time { return proto.Time(time.Since(s.start)) }
+// ErrAbandoned means that a scan was aborted while whoever takes its records did not:
+// what could not be written in two seconds was given up.
+var ErrAbandoned = errors.New("the records that were left could not be written: nobody takes them")
+
+// closeWriter waits until all is written, and after an abort not much longer.
+func (s *Scanner) closeWriter() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.writer.Close() }()
+	poll := time.NewTicker(publishEvery)
+	defer poll.Stop()
+	var abandon <-chan time.Time
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-abandon:
+			return ErrAbandoned
+		case <-poll.C:
+			if abandon == nil && s.abort.Load() {
+				abandon = time.After(abandonTime)
+			}
+		}
+	}
+}
+
+// now is the scan's time: see clock.
+func (s *Scanner) now() proto.Time { return s.clock.now() }
 
 // feedFrom is the feeder.
 func (s *Scanner) feedFrom(ctx context.Context) {
@@ -256,6 +300,7 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 
 // loop owns the Engine, the socket and the batches.
 func (s *Scanner) loop() error {
+	s.clock.turn(-1)
 	if s.cfg.MaxRuntime > 0 {
 		s.runUntil = s.now().Add(s.cfg.MaxRuntime)
 	}
@@ -270,6 +315,7 @@ func (s *Scanner) loop() error {
 	wait := time.Duration(0)
 	for {
 		before := now
+		s.awaitWriter()
 		if err := s.port.Recv(s.rx, 0); err != nil {
 			return s.lost(err)
 		}
@@ -281,6 +327,12 @@ func (s *Scanner) loop() error {
 		}
 		s.hungry.Store(false)
 		s.held.Store(false)
+		if lost := s.clock.turn(wait); lost > 0 {
+			s.engine.Stalled(s.now(), lost)
+			if s.runUntil != 0 { // which is a limit of real time
+				s.runUntil = max(s.runUntil.Add(-lost), 1)
+			}
+		}
 		now = s.now()
 		s.engine.BeginTurn()
 		for i := range s.rx.Len() {
@@ -314,6 +366,9 @@ func (s *Scanner) loop() error {
 				s.reason = EndInterrupted
 			default:
 				s.reason = EndComplete
+			}
+			if st := &s.engine.stats; st.Sent == 0 && st.SendErrors >= sendFailCount {
+				return fmt.Errorf("nothing could be sent to any of %d targets", st.SendErrors)
 			}
 			return s.feedError()
 		}
@@ -432,16 +487,33 @@ func (s *Scanner) send(now proto.Time) error {
 			return err
 		}
 		s.engine.SendFailed(now, s.tx.Packet(0), refused)
-		s.tx.DropFront(1)
+		if !s.tx.Packet(0).Peer.Is4() && isNoRoute(refused.Err) {
+			// A machine without IPv6, and a list that has some: no sign that the
+			// network is gone.
+			s.tx.DropFront(1)
+			continue
+		}
 		if s.failCount == 0 {
 			s.failSince = now
 		}
 		s.failCount++
+		s.tx.DropFront(1)
 		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {
 			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
 		}
 	}
 	return nil
+}
+
+// isNoRoute reports whether a refusal says that there is no way to the target from
+// this machine, rather than none at all.
+func isNoRoute(err error) bool {
+	for _, e := range []error{mux.ErrNoFamily, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // lost names the error of a socket that can't be used any more.
@@ -475,6 +547,17 @@ func (s *Scanner) handOver(now proto.Time) {
 	s.buf = next
 	s.engine.TakeOutput(next.B)
 	s.flushAt = 0
+}
+
+// awaitWriter waits while too much waits to be written: even what is received then
+// waits in the socket.
+func (s *Scanner) awaitWriter() {
+	for s.writer.Waiting()+len(s.engine.Output()) >= maxWaiting && s.writer.Err() == nil && !s.abort.Load() {
+		select {
+		case <-s.room:
+		case <-time.After(publishEvery):
+		}
+	}
 }
 
 // behind reports whether as many records wait for the writer as may.

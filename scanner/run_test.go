@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -681,6 +683,114 @@ func TestN4_NetworkGoesDown(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A long run of IPv6 targets on a machine that has none is no sign that the network
+// is gone; where nothing at all could be sent, the scan says so.
+func TestN4_NoIPv6(t *testing.T) {
+	v6 := func(i uint64) mux.Key {
+		return mux.KeyFrom(netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}), 27015))
+	}
+	for name, v4 := range map[string]uint64{"and IPv4 behind them": 100, "and nothing else": 0} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(s *scan) {
+				s.net.SetEverywhere(func(k mux.Key) muxtest.Host {
+					if !k.Is4() {
+						return muxtest.Host{SendErr: syscall.ENETUNREACH}
+					}
+					return whole()
+				})
+				const n = 20_000
+				next := uint64(0)
+				source := sourceFunc(func(_ context.Context, dst []targets.Target) (int, error) {
+					i := 0
+					for ; i < len(dst) && next < n+v4; i++ {
+						dst[i] = targets.Target{Key: v6(next), Seq: next}
+						if next >= n {
+							dst[i].Key = mux.KeyFrom(simAddr(next))
+						}
+						next++
+					}
+					if next == n+v4 {
+						return i, io.EOF
+					}
+					return i, nil
+				})
+				cfg := scanConfig()
+				cfg.Rate = 2000
+				result, err := s.run(s.t.Context(), cfg, source)
+				s.requireWhole(result)
+				require.EqualValues(s.t, n, result.Stats.Statuses[output.SendError])
+				require.EqualValues(s.t, v4, result.Stats.Statuses[output.Success])
+				if v4 > 0 {
+					require.NoError(s.t, err)
+				} else {
+					require.ErrorContains(s.t, err, "nothing could be sent to any of 20000 targets")
+					require.Equal(s.t, EndError, result.Reason)
+				}
+			})
+		})
+	}
+}
+
+// Replies as long as UDP carries them, while nobody takes the records: what waits is
+// bounded, the rest stays in the socket, and is asked for again.
+func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
+	virtual(t, func(s *scan) {
+		long := infoReply(strings.Repeat("x", 60_000))
+		s.net.SetEverywhere(func(mux.Key) muxtest.Host {
+			return muxtest.Host{Handler: func(_ time.Time, _ mux.Key, _ []byte, reply func(mux.Key, []byte, time.Duration)) {
+				reply(mux.Key{}, long, time.Second)
+			}}
+		})
+		s.listen(muxtest.Options{Rcvbuf: 200})
+		cfg := scanConfig()
+		const n = 1500
+		cfg.MaxInFlight = n
+		cfg.Rate = 3000
+		cfg.Timeout, cfg.TargetTimeout = 2*time.Second, time.Minute
+		stuck := true
+		s.sink.hold = func([]byte) error {
+			if stuck {
+				stuck = false
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		}
+		most := 0
+		s.make(cfg, &countSource{n: n})
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+			most = max(most, s.scanner.writer.Waiting()+len(s.scanner.engine.Output()))
+		}
+		result, err := s.scanner.Run(s.t.Context())
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, n, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+		require.Greater(s.t, s.elapsed(), 30*time.Second)
+		s.t.Logf("%d bytes waited at most, %d datagrams dropped", most, result.Stats.Drops)
+		require.Less(s.t, most, maxWaiting+cfg.Batch*receiveSize)
+		require.NotZero(s.t, result.Stats.Drops, "or this was not put to the test")
+	})
+}
+
+// Whoever interrupts twice is not kept by a reader that does not read.
+func TestO3_AbortWithAStuckReader(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Rate = 1000
+		released := make(chan struct{})
+		s.sink.hold = func([]byte) error { <-released; return nil }
+		s.make(cfg, &countSource{n: 1e9})
+		ctx, cancel := context.WithCancel(s.t.Context())
+		time.AfterFunc(time.Second, cancel)
+		time.AfterFunc(2*time.Second, s.scanner.Abort)
+		result, err := s.scanner.Run(ctx)
+		require.ErrorIs(s.t, err, ErrAbandoned)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Less(s.t, s.elapsed(), 2*time.Second+abandonTime+2*publishEvery)
+		require.Zero(s.t, result.Output.Records)
+		close(released)
+	})
 }
 
 // A machine that was suspended sends one burst when it wakes, and goes on at its rate;

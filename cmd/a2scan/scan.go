@@ -359,6 +359,10 @@ func (r *scanRun) do() error {
 	if err == nil {
 		err = statusErr
 	}
+	if errors.Is(err, scanner.ErrAbandoned) && stopped != nil {
+		r.ui.sayf("%v", err)
+		return stopped
+	}
 	if err != nil {
 		return r.explain(err)
 	}

@@ -1,0 +1,101 @@
+package scanner
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/prototest"
+)
+
+// Turns that take as long as they may take nothing off, those that take longer do.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock{start: time.Now()}
+		now := time.Duration(0)
+		for _, step := range []struct{ wait, took, lost time.Duration }{
+			{0, 0, 0},
+			{0, stallTime, 0},
+			{0, stallTime + 1, stallTime + 1},
+			{time.Minute, time.Minute, 0},
+			{time.Minute, time.Second, 0},
+			{time.Minute, time.Hour, 59 * time.Minute},
+			{-1, 10 * time.Hour, 0},
+		} {
+			time.Sleep(step.took)
+			require.Equal(t, step.lost, c.turn(step.wait))
+			now += step.took - step.lost
+			require.Equal(t, proto.Time(now), c.now())
+		}
+	})
+}
+
+// T1, T2: a process that was stopped for longer than a target's whole time goes on
+// where it was: a challenge that waits in the socket is answered, and what was lost is
+// asked again. The records' times are those of the wall.
+func TestT2_StoppedForLongerThanATarget(t *testing.T) {
+	const stop = 12 * time.Second
+	for name, dead := range map[string]bool{"what came waits": false, "what came is lost": true} {
+		t.Run(name, func(t *testing.T) {
+			virtual(t, func(s *scan) {
+				s.serve(prototest.Shares{Challenge: 100, DelayMin: 100 * time.Millisecond, DelayMax: 300 * time.Millisecond})
+				cfg := scanConfig()
+				cfg.Rate = 2000
+				require.Less(s.t, cfg.TargetTimeout, stop)
+				stopped := false
+				s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+					if !stopped && s.elapsed() > 300*time.Millisecond {
+						stopped = true
+						time.Sleep(stop)
+						if dead {
+							s.port.Recv(mux.NewBatch(1000, 2000), 0)
+						}
+					}
+				}
+				const n = 2000
+				result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+				require.NoError(s.t, err)
+				s.requireWhole(result)
+				require.EqualValues(s.t, n, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+				require.Less(s.t, s.elapsed(), stop+5*time.Second)
+				sent := map[mux.Key]time.Time{} // first
+				for _, p := range s.sends {
+					if _, ok := sent[p.to]; !ok {
+						sent[p.to] = p.at
+					}
+				}
+				for _, r := range s.sink.records() {
+					at := sent[mux.KeyFrom(simAddr(r.Seq))]
+					require.WithinDuration(s.t, at, r.Timestamp.Time, time.Millisecond, "target %d", r.Seq)
+					require.Less(s.t, *r.DurationMS, 10_000.0)
+				}
+			})
+		})
+	}
+}
+
+// --max-runtime is time on the wall.
+func TestMaxRuntimeOverAStall(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Rate = 100
+		cfg.MaxRuntime = 10 * time.Second
+		stopped := false
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+			if !stopped && s.elapsed() > time.Second {
+				stopped = true
+				time.Sleep(time.Minute)
+			}
+		}
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+		require.NoError(s.t, err)
+		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.Less(s.t, s.elapsed(), 62*time.Second)
+		s.requireWhole(result)
+	})
+}
