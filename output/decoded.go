@@ -14,7 +14,7 @@ type DecodedReply struct {
 	Info      *InfoSection    // nil is written as null, here and below
 	Players   *PlayersSection //
 	Rules     *RulesSection   //
-	Challenge proto.Challenge // written as the number that its four bytes make, little-endian
+	Challenge proto.Challenge // written as the number that its four bytes make, little-endian; with an Error as null
 	Ping      []byte          // the text of a ping's answer, without its NUL
 }
 
@@ -64,7 +64,7 @@ func (r *DecodedReply) AppendJSON(dst []byte) []byte {
 	case ReplyRules:
 		dst = AppendRulesJSON(append(dst, section...), r.Rules)
 	case ReplyChallenge:
-		dst = appendUint(dst, section, uint64(r.Challenge))
+		dst = appendOptionalUint(dst, section, uint64(r.Challenge), r.Error == "")
 	case ReplyPing:
 		dst = appendText(dst, section, r.Ping)
 	}

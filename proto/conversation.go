@@ -64,9 +64,9 @@ func (c *Conversation) Receive(b []byte) (Message, bool) {
 	}
 	m := Message{Datagrams: []int{n}}
 	if len(b) < 5 || binary.LittleEndian.Uint32(b) != 0xFFFFFFFF {
-		m.Err = &DecodeError{Field: "header", Err: ErrShort}
+		m.Err = &DecodeError{Kind: NumKinds, Field: "header", Err: ErrShort}
 		if len(b) >= 5 {
-			m.Err = &DecodeError{Field: "header", Err: ErrType}
+			m.Err = &DecodeError{Kind: NumKinds, Field: "header", Err: ErrType}
 		}
 		return m, true
 	}
@@ -124,7 +124,7 @@ func (c *Conversation) open(m *Message, body []byte) {
 		return
 	}
 	if len(body) < 5 {
-		m.Err = &DecodeError{Field: "challenge", Offset: len(body), Err: ErrShort}
+		m.Err = &DecodeError{Kind: NumKinds, Field: "challenge", Offset: len(body), Err: ErrShort}
 		return
 	}
 	m.Challenge = Challenge(binary.LittleEndian.Uint32(body[1:]))

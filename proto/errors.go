@@ -15,7 +15,7 @@ var (
 
 // A DecodeError says where a payload stopped making sense.
 type DecodeError struct {
-	Kind   Kind   // what was being decoded
+	Kind   Kind   // what was being decoded; NumKinds: no answer to a query
 	Field  string // the field at which it failed
 	Offset int    // bytes from the type byte
 	Err    error  // ErrShort, ErrType, …
@@ -23,6 +23,9 @@ type DecodeError struct {
 
 // Error returns, for example, "info: map: short payload at byte 17".
 func (e *DecodeError) Error() string {
+	if e.Kind >= NumKinds {
+		return fmt.Sprintf("%s: %v at byte %d", e.Field, e.Err, e.Offset)
+	}
 	return fmt.Sprintf("%s: %s: %v at byte %d", e.Kind, e.Field, e.Err, e.Offset)
 }
 

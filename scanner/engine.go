@@ -180,7 +180,8 @@ func (e *Engine) Finished() bool {
 	return e.stopped || e.ended && e.feedAt == len(e.feed) && e.hosts.parked == 0 && e.twins.none()
 }
 
-// ReachedMaxResults reports whether Config.MaxResults records of success are written.
+// ReachedMaxResults reports whether Config.MaxResults targets were successes, their
+// records written or left out by Config.Filter.
 // The Engine then settles no more, and is to be aborted.
 func (e *Engine) ReachedMaxResults() bool { return e.reached }
 
@@ -781,14 +782,14 @@ func (e *Engine) write(origin *targets.Origin) (at int, wanted bool) {
 	} else {
 		e.stats.Done++
 	}
+	if o.status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
+		e.reached = true
+	}
 	if !e.cfg.Filter.Has(o.status) {
 		e.stats.Filtered++
 		return 0, false
 	}
 	e.stats.Records++
-	if o.status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
-		e.reached = true
-	}
 	o.input, o.tag = o.input[:0], o.tag[:0]
 	if origin != nil {
 		o.input, o.tag = append(o.input, origin.Input...), append(o.tag, origin.Tag...)

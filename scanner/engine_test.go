@@ -136,6 +136,19 @@ func TestRefusedTargets(t *testing.T) {
 }
 
 // -N is exact: what answers in the same moment as the last one is aborted.
+// Results are counted whether or not their records are wanted.
+func TestMaxResultsBesideAFilter(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.MaxResults = 2
+	cfg.Filter = StatusSet(0).Add(output.Timeout)
+	r := newRig(t, cfg, rigTargets(5)...)
+	r.reply(rigKey(0), infoReply("x"))
+	require.False(t, r.e.ReachedMaxResults())
+	r.reply(rigKey(1), infoReply("x"))
+	require.True(t, r.e.ReachedMaxResults())
+	require.Empty(t, r.records)
+}
+
 func TestMaxResultsIsExact(t *testing.T) {
 	for name, late := range map[string]bool{"answers in one batch": false, "graces that end together": true} {
 		t.Run(name, func(t *testing.T) {

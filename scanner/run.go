@@ -180,6 +180,9 @@ func (s *Scanner) Stats() Stats {
 	return s.published
 }
 
+// Written returns what is in the output by now. Any goroutine may call it.
+func (s *Scanner) Written() output.WriterStats { return s.writer.Stats() }
+
 // Abort ends the scan now: what is in flight is settled as aborted. Any
 // goroutine may call it.
 func (s *Scanner) Abort() {

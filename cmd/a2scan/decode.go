@@ -100,6 +100,9 @@ func (a *app) decodeRecords(out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
 		var rec struct {
 			server
 			Raw []output.ParsedRawItem `json:"raw"`

@@ -54,13 +54,19 @@ func (r *scanRun) fillMetadata(m *output.Metadata, result *scanner.Result) {
 	m.RTT = output.Percentiles{
 		P50: milliseconds(s.RTT[0]), P90: milliseconds(s.RTT[1]), P99: milliseconds(s.RTT[2]), Max: milliseconds(s.RTTMax),
 	}
-	m.Output = output.OutputCounts{Records: result.Output.Records, Bytes: result.Output.Bytes}
-	if r.options.compress.For(r.options.outputFile) != output.CompressNone {
-		m.Output.CompressedBytes = &result.Output.Committed
-	}
+	m.Output = r.outputCounts(result.Output)
 	if r.options.earlier != nil {
 		r.options.earlier.count(m)
 	}
+}
+
+// outputCounts returns what w says of the file of records.
+func (r *scanRun) outputCounts(w output.WriterStats) output.OutputCounts {
+	c := output.OutputCounts{Records: w.Records, Bytes: w.Bytes}
+	if r.options.compress.For(r.options.outputFile) != output.CompressNone {
+		c.CompressedBytes = &w.Committed
+	}
+	return c
 }
 
 // writeMetadata writes m where it was asked for.

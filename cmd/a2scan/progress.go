@@ -26,6 +26,7 @@ type sample struct {
 	stats  scanner.Stats
 	input  output.InputCounts
 	socket output.SocketCounts
+	output output.OutputCounts
 	total  uint64 // targets there will be; 0: not known
 }
 
@@ -165,7 +166,7 @@ func statusUpdate(now time.Time, prev, cur *sample) *output.Update {
 			ReceivedPPS:      output.Decimal(perSecond(prev.stats.Received, s.Received, d)),
 			TargetsPerSecond: output.Decimal(perSecond(prev.stats.Done, s.Done, d)),
 		},
-		Output: output.OutputCounts{Records: int64(s.Records)},
+		Output: cur.output,
 	}
 	if cur.total > 0 {
 		u.Targets.Total = &cur.total

@@ -182,7 +182,10 @@ func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(),
 	list, err := targets.NewList(cfg)
 	if err != nil {
 		closeInput()
-		if errors.Is(err, targets.ErrHuge) {
+		switch {
+		case errors.Is(err, targets.ErrUncountable):
+			err = &usageError{err}
+		case errors.Is(err, targets.ErrHuge):
 			err = withHint(&usageError{err}, "with --max-targets N the first N of them are asked")
 		}
 		return nil, nil, err
@@ -216,23 +219,30 @@ func (a *app) dryRun(list *targets.List) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := watchSignals(cancel, cancel)
-	err := printTargets(ctx, a.stdout, list)
+	err := printTargets(ctx, a.stdout, list, func(t *targets.Target) {
+		a.ui.sayf("%s: %s", clean(t.Origin.Input), clean(t.Reason))
+	})
 	if stopped := w.stop(); stopped != nil {
 		return stopped
 	}
 	return err
 }
 
-func printTargets(ctx context.Context, out io.Writer, list *targets.List) error {
+// printTargets prints the targets of list in their order. Names without an address
+// are given to unresolved.
+func printTargets(ctx context.Context, out io.Writer, list *targets.List, unresolved func(*targets.Target)) error {
 	batch := make([]targets.Target, 256)
 	var lines []byte
 	for {
 		n, err := list.Next(ctx, batch)
 		lines = lines[:0]
-		for _, t := range batch[:n] {
-			if t.Refusal == targets.Accepted {
+		for i := range batch[:n] {
+			switch t := &batch[i]; t.Refusal {
+			case targets.Accepted:
 				lines = t.Key.AddrPort().AppendTo(lines)
 				lines = append(lines, '\n')
+			case targets.Resolve:
+				unresolved(t)
 			}
 		}
 		if _, werr := out.Write(lines); werr != nil {
@@ -386,6 +396,7 @@ func (r *scanRun) sample(total uint64) sample {
 	s := sample{stats: r.scanner.Stats(), total: total}
 	s.input = inputCounts(r.list.Counts(), &s.stats)
 	s.socket = socketCounts(r.port.shared())
+	s.output = r.outputCounts(r.scanner.Written())
 	return s
 }
 

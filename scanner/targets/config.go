@@ -88,6 +88,10 @@ func (c *Counts) fields() [6]*uint64 {
 	return [...]*uint64{&c.Lines, &c.Targets, &c.Duplicates, &c.Invalid, &c.Blocked, &c.Skipped}
 }
 
+// ErrUncountable means that an argument stands for more targets than can be told
+// apart by number, whatever --max-targets says.
+var ErrUncountable = errors.New("too many targets to number")
+
 // ErrHuge means that an argument stands for more targets than were consented to,
 // or than can be numbered.
 var ErrHuge = errors.New("too many targets")

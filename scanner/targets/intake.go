@@ -159,7 +159,7 @@ func (in *intake) acceptInterval(e *entry, ports *Ports) error {
 	}
 	switch {
 	case n >= maxTargets-1-in.seq:
-		return fmt.Errorf("%w: %s stands for more than can be numbered; write a longer prefix", ErrHuge, quote(e.word))
+		return fmt.Errorf("%w: %s; write a longer prefix", ErrUncountable, quote(e.word))
 	case n > hugeTargets && !in.cfg.AllowHuge:
 		return fmt.Errorf("%w: %s stands for %d of them; more than %d at once need consent (--max-targets)", ErrHuge, quote(e.word), n, uint64(hugeTargets))
 	}

@@ -58,7 +58,7 @@ func NewList(cfg Config) (*List, error) {
 	}
 	for i, arg := range cfg.Args {
 		l.count.Lines++
-		if err := l.acceptLine(arg); errors.Is(err, ErrHuge) {
+		if err := l.acceptLine(arg); errors.Is(err, ErrHuge) || errors.Is(err, ErrUncountable) {
 			return nil, err
 		} else if err != nil {
 			l.invalid("", i+1, err)

@@ -203,7 +203,7 @@ func (n *names) lookupReason(err error) string {
 }
 
 func (w waiter) target(a answer) Target {
-	t := Target{Seq: w.seq, Origin: w.origin, Refusal: a.refusal, Reason: a.reason}
+	t := Target{Seq: w.seq, Origin: w.origin, Refusal: a.refusal, Reason: a.reason, Key: mux.Key{Port: w.port}}
 	if a.refusal != Resolve {
 		t.Key = mux.Key{Hi: a.addr.hi, Lo: a.addr.lo, Scope: a.scope, Port: w.port}
 	}

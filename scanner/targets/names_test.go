@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
 // A zone is a resolver's data, and what it saw.
@@ -90,6 +92,7 @@ func TestNamesAndWhatTheyStandFor(t *testing.T) {
 8 - input=empty.example:1 tag= resolve: the name has no address
 9 - input=gone.example:1 tag= resolve: no such host
 `, show(all), "names have their numbers when they are read, and come when they are resolved")
+	require.Equal(t, mux.Key{Port: 1}, all[10].Key, "a name without an address has a port")
 	require.Equal(t, Counts{Lines: 11, Targets: 12, Invalid: 2, Blocked: 3}, c)
 	cfg.Args, cfg.Prefer = []string{"both.example:1", "four.example:1"}, IPv6
 	all, _ = drain(t, cfg, 256)
