@@ -1,7 +1,6 @@
 package mux_test
 
 import (
-	"fmt"
 	"net"
 	"testing"
 
@@ -15,10 +14,14 @@ var payload = make([]byte, 29)
 // BenchmarkPort sends a batch over loopback and receives it again: the time is
 // that of both, a packet.
 func BenchmarkPort(b *testing.B) {
-	for _, batch := range []int{1, 8, 64} {
-		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+	for _, c := range []struct {
+		name        string
+		batch, room int
+	}{{"batch=1", 1, 2048}, {"batch=8", 8, 2048}, {"batch=64", 64, 2048}, {"batch=64,room=65535", 64, mux.MaxDatagram}} {
+		b.Run(c.name, func(b *testing.B) {
+			batch := c.batch
 			from, to := listen(b, mux.Options{Local: loopback}), listen(b, mux.Options{Local: loopback, Rcvbuf: 1 << 20})
-			out, in := mux.NewBatch(batch, 64), mux.NewBatch(batch, 2048)
+			out, in := mux.NewBatch(batch, 64), mux.NewBatch(batch, c.room)
 			peer := mux.KeyFrom(to.LocalAddr())
 			b.ReportAllocs()
 			packets := 0

@@ -12,10 +12,10 @@
 //	                    │                Engine.Fill ◄── wants to send, or is done   │
 //	                    │  Port.Send ◄──   │ budget, hosts, window    │              │
 //	                    │                  ▼                          ▼              │
-//	                    │            fresh targets            recorder ─► JSON lines │
-//	                    └──────────────────────────────────────────────────┬─────────┘
-//	                                                             buffers   ▼
-//	                                                       output.Writer ──► file
+//	                    │            fresh targets                 outcomes          │
+//	                    └──────────────────────────────────────────────┬─────────────┘
+//	                                                           buffers ▼
+//	                                     output.Writer ── recorder ─► JSON lines ──► file
 //
 // The loop is three goroutines in all, whatever the number of targets. A batch or
 // a buffer belongs to whoever holds it, and sending it on a channel hands it over;
@@ -28,8 +28,9 @@
 // deadlines that lie before the moment at which the socket was last known to be
 // empty, so that an answer that waits in its buffer is never taken for silence;
 // takes in fresh targets as far as the rate, the address's own rate and the
-// window of a closed loop allow; sends; and hands records to the writer. Only
-// when there is nothing to do does it sleep, until the next deadline or packet.
+// window of a closed loop allow; sends; and hands the outcomes of targets that ended to
+// the writer, which makes their records. Only when there is nothing to do does it
+// sleep, until the next deadline or packet.
 //
 // Requests are pulled, not pushed: a Query says that it wants to send, and its
 // clock starts when its request goes out. Waiting for the rate never eats into a
@@ -45,6 +46,7 @@
 // # Where to read
 //
 // engine.go is the whole; slab.go, wheel.go, budget.go, hosts.go and window.go are
-// its parts, each with an oracle in its test; recorder.go makes the records;
-// run.go is the loop, and the only place that reads a clock.
+// its parts, each with an oracle in its test; outcome.go is what it leaves of a target,
+// and recorder.go makes the record of that; run.go is the loop, and with clock.go the
+// only place that reads a clock.
 package scanner
