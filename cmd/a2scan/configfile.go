@@ -12,7 +12,8 @@ import (
 )
 
 // applyConfig sets flags from "name = value" lines, the names without their
-// dashes. Flags that the command line has set keep their value. Blank lines and
+// dashes. Flags that the command line has set keep their value; what is not to be asked
+// is added up, in the file too. Blank lines and
 // those that begin with '#' or ';' are passed over. The error joins one for
 // every bad line, each with file and number.
 func (fs *flagSet) applyConfig(file string, r io.Reader) error {
@@ -46,11 +47,11 @@ func (fs *flagSet) applyConfig(file string, r io.Reader) error {
 			bad(fs.unknown(fmt.Errorf("unknown flag: %s", clean(name)), name))
 		case name == "config":
 			bad(errors.New("a config file cannot name another"))
-		case first[name] != 0:
+		case first[name] != 0 && !addsUp[name]:
 			bad(fmt.Errorf("%s is set on line %d already", name, first[name]))
 		default:
 			first[name] = n
-			if fixed[name] {
+			if fixed[name] && !spares[name] {
 				continue
 			}
 			if err := fs.Set(name, value); err != nil {
@@ -71,6 +72,14 @@ func (fs *flagSet) applyConfig(file string, r io.Reader) error {
 	}
 	return &usageError{err}
 }
+
+// addsUp are the flags of which a file may have several lines, and spares those of
+// them that hold beside the command line's: nobody who was left out once is asked
+// because somebody else was left out too.
+var (
+	addsUp = map[string]bool{"blocklist-file": true, "allowlist-file": true, "exclude": true}
+	spares = map[string]bool{"blocklist-file": true, "exclude": true}
+)
 
 // readConfig applies the config file of that name; none for an empty name.
 func (fs *flagSet) readConfig(name string) error {

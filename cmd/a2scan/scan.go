@@ -51,6 +51,9 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 		return err
 	}
 	a.ui.setVerbosity(fs)
+	if len(args) == 1 && args[0] == "-" && o.inputFile == "" { // as everywhere
+		o.inputFile, args = "-", nil
+	}
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}

@@ -64,11 +64,12 @@ func newScanOptions() *scanOptions {
 
 func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Targets", func() {
-		fs.text(&o.inputFile, "input-file", "f", "FILE", "read targets from this file, one a line (default -, standard input, where no TARGET is given)")
+		fs.once(&o.inputFile, "input-file", "f", "FILE", "read targets from this file, one a line (default -, standard input, where no TARGET is given)",
+			"join lists: cat A B | a2scan scan")
 		add(fs, &o.ports, "target-ports", "p", "LIST", "ports and ranges for targets that name none", targets.ParsePorts, targets.Ports.String)
 		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "never ask the addresses in this file: prefixes and ranges, one a line")
 		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "ask only the addresses in this file")
-		fs.text(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
+		fs.more(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
 		fs.toggle(&o.noDedup, "no-dedup", "", "ask a target again where the list names it again; saves 7 bytes a target")
 		fs.toggle(&o.shuffle, "shuffle", "", "ask in random order")
 		fs.count64(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")

@@ -75,6 +75,30 @@ func (fs *flagSet) size(p *int, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, parse, formatSize)
 }
 
+// once registers a text flag that may be given once: of two files that only one of
+// would be read the other must not be forgotten in silence.
+func (fs *flagSet) once(p *string, name, short, value, usage, instead string) {
+	set := false
+	add(fs, p, name, short, value, usage, func(s string) (string, error) {
+		if set {
+			return "", withHint(errors.New("it is given twice"), "%s", instead)
+		}
+		set = true
+		return s, nil
+	}, func(s string) string { return s })
+}
+
+// more registers a text flag of words with commas between them, to which each
+// further time it is given adds.
+func (fs *flagSet) more(p *string, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, func(s string) (string, error) {
+		if *p == "" || s == "" {
+			return *p + s, nil
+		}
+		return *p + "," + s, nil
+	}, func(s string) string { return s })
+}
+
 func (fs *flagSet) text(p *string, name, short, value, usage string) {
 	same := func(s string) (string, error) { return s, nil }
 	add(fs, p, name, short, value, usage, same, func(s string) string { return s })
