@@ -94,7 +94,7 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 		due:     make([]uint32, 0, expireStep),
 	}
 	if cfg.Rate == 0 {
-		e.window = newWindow(n, 0)
+		e.window = newWindow(n, 0, cfg.Kinds)
 	}
 	return e, nil
 }
@@ -141,7 +141,7 @@ func (e *Engine) Hold(held bool) { e.held = held }
 // datagrams the socket can hold, as the kernel accounts them.
 func (e *Engine) SetReceiveBuffer(n int) {
 	if e.window != nil && n > 0 {
-		e.window = newWindow(e.cfg.MaxInFlight, n)
+		e.window = newWindow(e.cfg.MaxInFlight, n, e.cfg.Kinds)
 	}
 }
 

@@ -27,6 +27,13 @@ const (
 	leastPatience = 8 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
+	// How much of the receive buffer the answers that are expected may take, by the
+	// mean of what they took. Those to INFO are alike. Lists are not: a buffer of
+	// 425,984 bytes (the default of Linux, doubled) overflowed at 0.8 when most of
+	// what was expected were rules of several fragments, and each drop costs a timeout.
+	shareShort = 0.8
+	shareLong  = 0.5
+
 	stampBits = 20 // 1.05 ms, the grain in which requests grow old
 	stampRing = 256
 
@@ -55,6 +62,7 @@ type window struct {
 	limit  int
 	most   int     // Config.MaxInFlight
 	buffer int     // bytes that the receive buffer holds, as the kernel accounts them; 0: unknown
+	share  float64 // of it that may be expected
 	relax  float64 // the limit that drops have set
 	open   int     // requests sent, and neither answered nor out of patience
 
@@ -81,8 +89,11 @@ type window struct {
 	rest   int
 }
 
-func newWindow(most, buffer int) *window {
-	w := &window{most: most, buffer: buffer, rtt: time.Millisecond, cost: replyCost, relax: float64(most)}
+func newWindow(most, buffer int, kinds proto.Kinds) *window {
+	w := &window{most: most, buffer: buffer, share: shareShort, rtt: time.Millisecond, cost: replyCost, relax: float64(most)}
+	if kinds&(proto.WantPlayers|proto.WantRules) != 0 {
+		w.share = shareLong
+	}
 	w.limit = min(startWindow, w.cap())
 	return w
 }
@@ -91,7 +102,7 @@ func newWindow(most, buffer int) *window {
 func (w *window) cap() int {
 	c := min(float64(w.most), w.relax)
 	if w.buffer > 0 {
-		c = min(c, 0.8*float64(w.buffer)/w.cost)
+		c = min(c, w.share*float64(w.buffer)/w.cost)
 	}
 	return min(max(int(c), minWindow), w.most)
 }

@@ -18,7 +18,7 @@ func (w *window) step(now *proto.Time, d time.Duration, drops uint64) {
 }
 
 func TestWindowCountsWhatIsExpected(t *testing.T) {
-	w := newWindow(1000, 0)
+	w := newWindow(1000, 0, proto.WantInfo)
 	now := proto.Time(time.Second)
 	w.step(&now, 0, 0)
 	at := stampAt(now)
@@ -41,7 +41,7 @@ func TestWindowCountsWhatIsExpected(t *testing.T) {
 // However long nothing happens, and wherever the stamps wrap, places are given back.
 func TestWindowAfterALongRest(t *testing.T) {
 	for _, rest := range []time.Duration{0, time.Second, 36 * time.Minute, 40 * time.Minute, 72 * time.Minute, 74 * time.Minute, 5 * time.Hour} {
-		w := newWindow(1000, 0)
+		w := newWindow(1000, 0, proto.WantInfo)
 		now := proto.Time(time.Second)
 		w.step(&now, 0, 0)
 		w.sent(stampAt(now))
@@ -84,7 +84,7 @@ func (w *window) busy(now *proto.Time, need int, idle bool, drops uint64) {
 // The window grows as long as that brings more answers, and stops where it doesn't.
 func TestWindowFindsTheSmallestThatIsBusy(t *testing.T) {
 	for _, need := range []int{300, 2000} {
-		w := newWindow(100_000, 0)
+		w := newWindow(100_000, 0, proto.WantInfo)
 		now := proto.Time(time.Second)
 		w.judge(now, 0)
 		for range 100 {
@@ -97,7 +97,7 @@ func TestWindowFindsTheSmallestThatIsBusy(t *testing.T) {
 
 // A loop that never sleeps needs no larger window, and gives some back.
 func TestWindowOfABusyLoop(t *testing.T) {
-	w := newWindow(100_000, 0)
+	w := newWindow(100_000, 0, proto.WantInfo)
 	w.limit = 10_000
 	now := proto.Time(time.Second)
 	w.judge(now, 0)
@@ -109,7 +109,7 @@ func TestWindowOfABusyLoop(t *testing.T) {
 
 // Drops shrink it at once, those of one moment once only, and it comes back slowly.
 func TestWindowShrinksOnDrops(t *testing.T) {
-	w := newWindow(100_000, 0)
+	w := newWindow(100_000, 0, proto.WantInfo)
 	w.limit = 10_000
 	now := proto.Time(time.Second)
 	w.judge(now, 0)
@@ -127,19 +127,22 @@ func TestWindowShrinksOnDrops(t *testing.T) {
 	require.GreaterOrEqual(t, w.limit, 4500)
 }
 
-// It never is larger than what the receive buffer holds of the answers that come.
+// It never is larger than what the receive buffer holds of the answers that come, and
+// keeps more of it free where they are lists.
 func TestWindowFitsTheBuffer(t *testing.T) {
 	const buffer = 1 << 20
-	w := newWindow(100_000, buffer)
-	require.LessOrEqual(t, w.limit*replyCost, buffer)
-	now := proto.Time(time.Second)
-	w.judge(now, 0)
-	for range 200 {
-		w.busy(&now, 100_000, true, 0)
-		require.LessOrEqual(t, float64(w.limit)*w.cost, 0.81*buffer)
+	for kinds, share := range map[proto.Kinds]float64{proto.WantInfo: shareShort, allKinds: shareLong} {
+		w := newWindow(100_000, buffer, kinds)
+		require.LessOrEqual(t, float64(w.limit*replyCost), share*buffer)
+		now := proto.Time(time.Second)
+		w.judge(now, 0)
+		for range 200 {
+			w.busy(&now, 100_000, true, 0)
+			require.LessOrEqual(t, float64(w.limit)*w.cost, (share+.01)*buffer)
+		}
+		require.InDelta(t, share*buffer/(200+datagramOverhead), w.limit, 10)
+		require.LessOrEqual(t, newWindow(10, 0, kinds).limit, 10, "nor than --max-in-flight")
 	}
-	require.InDelta(t, 0.8*buffer/(200+datagramOverhead), w.limit, 10)
-	require.LessOrEqual(t, newWindow(10, 0).limit, 10, "nor than --max-in-flight")
 }
 
 // FuzzWindow plays sends, answers and the passing of time on a list of requests.
@@ -147,7 +150,7 @@ func FuzzWindow(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 1, 5, 2, 40, 0, 0, 1, 0, 2, 255, 0, 1})
 	f.Add([]byte{0, 0, 3, 255, 0, 0, 1, 0, 2, 10, 1, 0, 3, 200, 2, 1})
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		w := newWindow(1000, 0)
+		w := newWindow(1000, 0, proto.WantInfo)
 		var now proto.Time
 		type request struct {
 			at   stamp
