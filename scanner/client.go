@@ -415,6 +415,7 @@ func (c *Client) loop(pc *proto.Client) {
 // run returns when the Client is closed or its socket is lost.
 func (l *clientLoop) run(rx *mux.Batch) error {
 	wait := time.Duration(0)
+	drained := drainedOf(l.c.port.Stats().RcvbufActual)
 	for {
 		before := l.now()
 		if err := l.c.port.Recv(rx, wait); err != nil {
@@ -425,9 +426,7 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 		for i := range rx.Len() {
 			l.handle(now, rx.Packet(i))
 		}
-		if rx.Len() == rx.Cap() {
-			before = 0 // more waits in the socket: nobody is late yet
-		}
+		before = drained.upTo(before, rx.Len(), rx.Cap())
 		if l.commands() {
 			return net.ErrClosed
 		}

@@ -120,10 +120,7 @@ type Scanner struct {
 	reason    EndReason
 	giveUpAt  proto.Time // with reason set: when what is left is aborted
 	runUntil  proto.Time // 0: no limit
-	checked   proto.Time // the socket was read empty at a time not before this
-	backlog   int        // datagrams received since mark
-	mark      proto.Time
-	capacity  int // datagrams that the receive buffer can hold at most
+	drained   drained
 	failSince proto.Time
 	failCount int
 }
@@ -153,8 +150,7 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 	for range feedBatches {
 		s.empty <- make([]targets.Target, feedBatch)
 	}
-	// Of the smallest datagrams a buffer holds one for each 512 bytes or so.
-	s.capacity = max(port.Stats().RcvbufActual/512, 1024)
+	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
 	s.writer = output.NewWriter(sink, output.WriterOptions{
 		Overflow: spareOutput,
@@ -341,7 +337,7 @@ func (s *Scanner) loop() error {
 		for i := range s.rx.Len() {
 			s.engine.HandlePacket(now, s.rx.Packet(i))
 		}
-		readUpTo := s.readUpTo(before)
+		readUpTo := s.drained.upTo(before, s.rx.Len(), s.rx.Cap())
 		if !s.behind() {
 			s.engine.HandleTimeout(readUpTo)
 			s.engine.Inflate(now)
@@ -377,25 +373,6 @@ func (s *Scanner) loop() error {
 		}
 		wait = s.waitTime(now)
 	}
-}
-
-// readUpTo returns up to when deadlines may be dealt with, after a Recv before
-// which the time was before: an answer that waits in the socket's buffer, because
-// this process was stopped or slow, is not silence. Where the last Recv left
-// nothing behind, that is before. Where it was full, more may wait; as a
-// buffer is read in order, what had come at some moment has been read once
-// as many datagrams as the buffer can hold were received since: a flood delays
-// deadlines, but doesn't stop them.
-func (s *Scanner) readUpTo(before proto.Time) proto.Time {
-	s.backlog += s.rx.Len()
-	if s.rx.Len() < s.rx.Cap() {
-		s.checked = before
-		s.mark, s.backlog = before, 0
-	} else if s.backlog >= s.capacity {
-		s.checked = s.mark
-		s.mark, s.backlog = before, 0
-	}
-	return s.checked
 }
 
 // control looks at what may end the scan.
