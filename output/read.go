@@ -66,6 +66,11 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newReader(src, c)
+}
+
+// newReader returns a Reader of what is known to be packed by c.
+func newReader(src *source, c Compression) (*Reader, error) {
 	frames, err := newFrameReader(src, c)
 	if err != nil {
 		return nil, err
@@ -212,47 +217,100 @@ type Kept struct {
 }
 
 // Recover makes a file of records, whose writer may have been killed, one that
-// can be appended to: it cuts off a partial last line or frame. Whole lines in a
-// partial frame are written again, as a frame of their own. line is called with
-// each line that the file then holds, in order, valid during the call; an error
-// of it ends Recover, as does a file that is damaged elsewhere, and the file
-// stays as it was.
+// can be appended to: it cuts off a partial last line or frame, and the zeros that
+// a power cut may leave at the end. Whole lines in a partial frame are written
+// again, as a frame of their own. line is called with each line that the file
+// then holds, in order, valid during the call; an error of it ends Recover, as
+// does a file that is damaged elsewhere, and the file stays as it was.
 func Recover(path string, line func([]byte) error) (Kept, error) {
-	kept, border, err := survey(path, line)
+	s, err := NewSurvey(path, line)
 	if err != nil {
 		return Kept{}, err
 	}
-	if border == kept.Size {
-		return kept, nil
-	}
-	var again []byte
-	if kept.Compression != CompressNone {
-		if again, err = repack(path, border, kept.Compression); err != nil {
-			return Kept{}, err
-		}
-	}
-	if err := replaceTail(path, border, again); err != nil {
-		return Kept{}, err
-	}
-	size := border + int64(len(again))
-	kept.Removed = kept.Size - size
-	kept.Size = size
-	return kept, nil
+	return s.Mend()
 }
 
-// survey reads a file and finds where its whole part ends. Kept has the size as
-// it is.
-func survey(path string, line func([]byte) error) (kept Kept, border int64, err error) {
+// A Survey is the first half of [Recover]: what is whole in a file, which is as
+// it was.
+type Survey struct {
+	path   string
+	kept   Kept  // Size is that of the file as it is
+	border int64 // where its whole frames, or lines, end
+	limit  int64 // where it ends, but for zeros
+}
+
+// NewSurvey reads the file and tells line of each line that Mend will keep.
+func NewSurvey(path string, line func([]byte) error) (*Survey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return Kept{}, 0, err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return Kept{}, 0, fmt.Errorf("%s: not a regular file", path)
+		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	r, err := OpenReader(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return Kept{}, 0, err
+		return nil, err
+	}
+	defer f.Close()
+	size := info.Size()
+	end, err := withoutZeros(f, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s := &Survey{path: path, limit: size}
+	if size-end >= sureZeros {
+		s.limit = end
+	}
+	var unwanted error
+	err = s.read(f, func(l []byte) error {
+		unwanted = line(l)
+		return unwanted
+	})
+	if err != nil && unwanted == nil && end < s.limit && s.kept.Compression != CompressNone {
+		// The few zeros may be the frame's own, or stand where its end was. In
+		// the second case what is before them is the beginning of a frame, with
+		// the same lines.
+		cut := &Survey{path: path, limit: end}
+		if cut.read(f, func([]byte) error { return nil }) == nil && cut.kept.Lines == s.kept.Lines {
+			s, err = cut, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.kept.Size = size
+	return s, nil
+}
+
+// sureZeros is how many zeros in a row end no line and no frame: a gzip member may
+// end with those of its length, less than four, and a zstd frame with a checksum
+// of four bytes.
+const sureZeros = 8
+
+// withoutZeros returns where the zeros begin with which f ends. After a power cut
+// a file may have its length already, and not its contents.
+func withoutZeros(f io.ReaderAt, size int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for size > 0 {
+		b := buf[:min(size, int64(len(buf)))]
+		if _, err := f.ReadAt(b, size-int64(len(b))); err != nil {
+			return 0, err
+		}
+		rest := bytes.TrimRight(b, "\x00")
+		size -= int64(len(b) - len(rest))
+		if len(rest) > 0 {
+			break
+		}
+	}
+	return size, nil
+}
+
+// read reads f up to the limit and finds where its whole part ends.
+func (s *Survey) read(f io.ReaderAt, line func([]byte) error) error {
+	r, err := NewReader(io.NewSectionReader(f, 0, s.limit))
+	if err != nil {
+		return err
 	}
 	defer r.Close()
 	for {
@@ -260,39 +318,66 @@ func survey(path string, line func([]byte) error) (kept Kept, border int64, err 
 		if err == nil {
 			err = line(l)
 		}
+		if err == nil {
+			continue
+		}
+		s.kept = Kept{Compression: r.compression, Lines: r.lines, Bytes: r.bytes}
 		var cut *CutError
 		switch {
-		case err == nil:
-			continue
 		case errors.Is(err, io.EOF):
-			border = info.Size()
+			s.border = s.limit
 		case errors.As(err, &cut):
-			border = cut.Offset
+			s.border = cut.Offset
 		default:
-			return Kept{}, 0, fmt.Errorf("%s: %w", path, err)
+			return err
 		}
-		return Kept{Compression: r.compression, Lines: r.lines, Bytes: r.bytes, Size: info.Size()}, border, nil
+		return nil
 	}
+}
+
+// Whole reports whether Mend has nothing to do.
+func (s *Survey) Whole() bool { return s.border == s.kept.Size }
+
+// Kept returns what Mend will keep, and of what size the file is before.
+func (s *Survey) Kept() Kept { return s.kept }
+
+// Mend is the second half of [Recover]: it makes the file one that can be appended
+// to. Nobody may have written to it since.
+func (s *Survey) Mend() (Kept, error) {
+	if s.Whole() {
+		return s.kept, nil
+	}
+	var again []byte
+	if s.kept.Compression != CompressNone {
+		var err error
+		if again, err = s.repack(); err != nil {
+			return Kept{}, err
+		}
+	}
+	if err := replaceTail(s.path, s.border, again); err != nil {
+		return Kept{}, err
+	}
+	kept := s.kept
+	kept.Size = s.border + int64(len(again))
+	kept.Removed = s.kept.Size - kept.Size
+	return kept, nil
 }
 
 // repack returns the whole lines behind border as a frame, or nothing where
 // there is none.
-func repack(path string, border int64, c Compression) ([]byte, error) {
-	f, err := os.Open(path)
+func (s *Survey) repack() ([]byte, error) {
+	f, err := os.Open(s.path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if _, err := f.Seek(border, io.SeekStart); err != nil {
-		return nil, err
-	}
-	r, err := NewReader(f)
+	r, err := newReader(newSource(io.NewSectionReader(f, s.border, s.limit-s.border)), s.kept.Compression)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
 	var packed bytes.Buffer
-	enc, err := newEncoder(c)
+	enc, err := newEncoder(s.kept.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +385,7 @@ func repack(path string, border int64, c Compression) ([]byte, error) {
 	for {
 		l, err := r.next()
 		if err != nil {
-			break // the end that survey found
+			break // the end that read found
 		}
 		// l is followed by its newline.
 		if _, err := enc.Write(l[:len(l)+1]); err != nil {

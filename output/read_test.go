@@ -303,6 +303,89 @@ func TestCutForeignFrames(t *testing.T) {
 	}
 }
 
+// After a power cut a file may have its length and zeros in the place of its last
+// bytes. They are cut off like a partial line or frame, wherever they begin.
+func TestRecoverZeroedTail(t *testing.T) {
+	frames := [][]byte{lines(0, 3), lines(3, 1), lines(4, 3)}
+	all := bytes.Join(frames, nil)
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			whole, ends := pack(t, c, frames...)
+			path := filepath.Join(t.TempDir(), name)
+			recoverOf := func(b []byte) Kept {
+				require.NoError(t, os.WriteFile(path, b, 0o644))
+				var kept []byte
+				k, err := Recover(path, func(line []byte) error {
+					kept = append(append(kept, line...), '\n')
+					return nil
+				})
+				require.NoError(t, err)
+				require.True(t, bytes.HasPrefix(all, kept), "%s", kept)
+				require.EqualValues(t, len(kept), k.Bytes)
+				if b := readFile(t, path); len(b) > 0 {
+					require.Equal(t, string(kept), string(unpack(t, c, b)))
+				}
+				return k
+			}
+			for _, zeros := range []int{1, 2, 3, 5, 7, 8, 100, 4096, 100_000} {
+				k := recoverOf(append(bytes.Clone(whole), make([]byte, zeros)...))
+				require.EqualValues(t, 7, k.Lines, "%d zeros behind", zeros)
+			}
+			for n := range whole {
+				b := append(bytes.Clone(whole[:n]), make([]byte, len(whole)-n)...)
+				k := recoverOf(b)
+				if n >= ends[1] {
+					require.GreaterOrEqual(t, k.Lines, int64(4), "zeros from %d on", n)
+				} else if n >= ends[0] {
+					require.GreaterOrEqual(t, k.Lines, int64(3), "zeros from %d on", n)
+				}
+			}
+			k := recoverOf(make([]byte, 4096))
+			require.Zero(t, k.Lines)
+			require.Zero(t, k.Size)
+		})
+	}
+}
+
+// What others append to a compressed file is no line.
+func TestRecoverNewlineBehindFrames(t *testing.T) {
+	for _, c := range []Compression{CompressZstd, CompressGzip} {
+		whole, _ := pack(t, c, lines(0, 3))
+		for _, more := range []string{"\n", "\n\n", "{}\n"} {
+			path := filepath.Join(t.TempDir(), endings[c])
+			require.NoError(t, os.WriteFile(path, append(bytes.Clone(whole), more...), 0o644))
+			kept, err := Recover(path, func([]byte) error { return nil })
+			require.NoError(t, err)
+			require.EqualValues(t, 3, kept.Lines)
+			require.Equal(t, whole, readFile(t, path))
+		}
+	}
+}
+
+// To survey a file changes nothing.
+func TestSurvey(t *testing.T) {
+	for c, name := range endings {
+		whole, _ := pack(t, c, lines(0, 3), lines(3, 3))
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, whole, 0o644))
+		s, err := NewSurvey(path, func([]byte) error { return nil })
+		require.NoError(t, err)
+		require.True(t, s.Whole())
+		require.Equal(t, Kept{Compression: c, Lines: 6, Bytes: int64(len(lines(0, 6))), Size: int64(len(whole))}, s.Kept())
+
+		cut := whole[:len(whole)-1]
+		require.NoError(t, os.WriteFile(path, cut, 0o644))
+		s, err = NewSurvey(path, func([]byte) error { return nil })
+		require.NoError(t, err)
+		require.False(t, s.Whole())
+		require.Equal(t, cut, readFile(t, path))
+		kept, err := s.Mend()
+		require.NoError(t, err)
+		require.Equal(t, s.Kept().Lines, kept.Lines)
+		require.Len(t, readFile(t, path), int(kept.Size))
+	}
+}
+
 // Of a frame of several blocks that was cut, the lines of the whole blocks are
 // rescued.
 func TestRecoverRescuesLines(t *testing.T) {
