@@ -53,3 +53,33 @@ func TestRewriteOfAFileThatIsNotThere(t *testing.T) {
 	_, err := Rewrite(filepath.Join(t.TempDir(), "none"), func([]byte) bool { return true })
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// A link to the file stays one, and what a process that was killed has left is
+// taken away.
+func TestRewriteBehindALink(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	path, link := filepath.Join(dir, "r.ndjson"), filepath.Join(other, "link")
+	require.NoError(t, os.WriteFile(path, lines(0, 4), 0o600))
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	rest := filepath.Join(dir, ".r.ndjson.resume")
+	require.NoError(t, os.WriteFile(rest, lines(0, 1), 0o644))
+
+	kept, err := Rewrite(link, func(l []byte) bool { seq, _ := Seq(l); return seq != 2 })
+	require.NoError(t, err)
+	require.EqualValues(t, 3, kept.Lines)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeSymlink)
+	require.Equal(t, string(lines(0, 2))+string(lines(3, 1)), string(readFile(t, path)))
+	require.NoFileExists(t, rest)
+
+	require.NoError(t, os.WriteFile(rest, lines(0, 1), 0o644))
+	require.NoError(t, RemoveRest(link))
+	require.NoFileExists(t, rest)
+	require.NoError(t, RemoveRest(link))
+	list, err := os.ReadDir(other)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+}
