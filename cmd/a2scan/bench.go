@@ -175,6 +175,14 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}
+	err := checkFiles(
+		fileUse{flag: "--from", name: o.from},
+		fileUse{flag: "--json", name: o.jsonFile, std: a.stdout, writes: true},
+		fileUse{flag: "--markdown", name: o.markdownFile, writes: true},
+	)
+	if err != nil {
+		return err
+	}
 	if o.from != "" {
 		report, err := bench.ReadReport(o.from)
 		if err != nil {

@@ -31,6 +31,9 @@ func decodeCommand() *command {
 		},
 		new: func(*flagSet) func(*app, []string) error {
 			return func(a *app, args []string) error {
+				if err := checkRead(a.stdin, a.stdout, "FILE", args...); err != nil {
+					return err
+				}
 				out := bufio.NewWriterSize(a.stdout, 64<<10)
 				var err error
 				switch {

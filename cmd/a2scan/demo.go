@@ -80,6 +80,10 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	if err := errors.Join(o.farm.validate(), o.scan.validate()); err != nil {
 		return &usageError{err}
 	}
+	// Its targets are none of the user's.
+	if err := checkFiles(o.scan.files(a, []string{demoFirst})...); err != nil {
+		return err
+	}
 	f, err := startDemoFarm(fs, o)
 	if err != nil {
 		return err

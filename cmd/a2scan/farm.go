@@ -100,6 +100,9 @@ func portsInWords(p targets.Ports) string {
 
 // verify compares records with the truth.
 func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []string) error {
+	if err := checkRead(a.stdin, a.stdout, "--verify", file); err != nil {
+		return err
+	}
 	opts := farm.VerifyOptions{Lossy: lossy, Ports: o.config().Ports}
 	var truth prototest.TruthTeller = &o.world
 	if replay != "" {

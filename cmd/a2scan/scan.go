@@ -57,6 +57,9 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}
+	if err := checkFiles(o.files(a, args)...); err != nil {
+		return err
+	}
 	if !fs.Changed("seed") {
 		o.ask.cfg.Seed = randomSeed()
 	}

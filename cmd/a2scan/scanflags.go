@@ -155,18 +155,6 @@ func (o *scanOptions) validate() error {
 
 	bad(o.resume && o.outputFile == "-", "--resume needs --output-file: it goes on from the records in it")
 	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other: one changes the output file, the other must not")
-
-	// Two of our own outputs in one file would spoil both.
-	files := map[string]string{}
-	for _, f := range []struct{ flag, name string }{
-		{"--output-file", o.outputFile}, {"--metadata-file", o.metadataPath()}, {"--status-updates-file", o.statusFile},
-	} {
-		if f.name == "" || f.name == "-" {
-			continue
-		}
-		bad(files[f.name] != "", "%s and %s both name %s", files[f.name], f.flag, quote(f.name))
-		files[f.name] = f.flag
-	}
 	return errors.Join(errs...)
 }
 

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// A fileUse is a file of the command line: under which flag it stands, and whether
+// it is written to.
+type fileUse struct {
+	flag   string
+	name   string // empty: none
+	std    any    // what "-" stands for, if it may be a file; nil: it is none
+	writes bool
+}
+
+// checkFiles refuses to write to a file that is read from as well, or is written to
+// under another flag, before any of them is opened. It looks through links and
+// spellings; files that are not there yet are told by their names.
+func checkFiles(uses ...fileUse) error {
+	var errs []error
+	var known []*place
+	for _, u := range uses {
+		p := placeOf(u)
+		if p == nil {
+			continue
+		}
+		for _, other := range known {
+			if (u.writes || other.writes) && p.is(other) {
+				errs = append(errs, p.collision(other))
+				break
+			}
+		}
+		known = append(known, p)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return withHint(&usageError{errors.Join(errs...)}, "give each a file of its own: what is written takes the place of what was there")
+}
+
+// A place is where a fileUse leads.
+type place struct {
+	fileUse
+	path string      // without links, as far as it exists; empty for what has no name
+	info os.FileInfo // nil: there is nothing yet
+}
+
+// placeOf returns nil for what can be shared: nothing, terminals and the like.
+func placeOf(u fileUse) *place {
+	if u.name == "" {
+		return nil
+	}
+	if u.name == "-" {
+		f, ok := u.std.(*os.File)
+		if !ok {
+			return nil
+		}
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+		return &place{fileUse: u, info: info}
+	}
+	p := &place{fileUse: u, path: resolve(u.name)}
+	if info, err := os.Stat(u.name); err == nil {
+		if info.Mode()&(os.ModeDevice|os.ModeSocket) != 0 {
+			return nil
+		}
+		p.info = info
+	}
+	return p
+}
+
+// resolve returns the path that name leads to, whether something is there or not.
+func resolve(name string) string {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return filepath.Clean(name)
+	}
+	for range maxLinks {
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			return real
+		}
+		// The last part may be a link to nowhere: it is made there.
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
+}
+
+// maxLinks is as many as Linux follows.
+const maxLinks = 40
+
+func (p *place) is(other *place) bool {
+	if p.info != nil && other.info != nil {
+		return os.SameFile(p.info, other.info)
+	}
+	return p.path != "" && p.path == other.path
+}
+
+func (p *place) collision(other *place) error {
+	if p.name == other.name && p.name != "-" {
+		return fmt.Errorf("%s and %s both name %s", other.flag, p.flag, quote(p.name))
+	}
+	return fmt.Errorf("%s %s and %s %s are the same file", other.flag, quote(other.name), p.flag, quote(p.name))
+}
+
+// files returns all that a scan reads and writes.
+func (o *scanOptions) files(a *app, args []string) []fileUse {
+	input := o.inputFile
+	if input == "" && len(args) == 0 {
+		input = "-"
+	}
+	uses := []fileUse{
+		{flag: "--config", name: o.configFile},
+		{flag: "--input-file", name: input, std: a.stdin},
+	}
+	for _, name := range o.blocklists {
+		uses = append(uses, fileUse{flag: "--blocklist-file", name: name})
+	}
+	for _, name := range o.allowlists {
+		uses = append(uses, fileUse{flag: "--allowlist-file", name: name})
+	}
+	return append(uses,
+		fileUse{flag: "--output-file", name: o.outputFile, std: a.stdout, writes: true},
+		fileUse{flag: "--metadata-file", name: o.metadataPath(), writes: true},
+		fileUse{flag: "--status-updates-file", name: o.statusFile, writes: true},
+		fileUse{flag: "--cpuprofile", name: o.cpuProfile, writes: true},
+		fileUse{flag: "--memprofile", name: o.memProfile, writes: true},
+	)
+}
+
+// checkRead refuses standard output that is redirected into one of the files that
+// are read: there would be no end to it.
+func checkRead(stdin io.Reader, stdout io.Writer, what string, names ...string) error {
+	uses := []fileUse{{flag: "standard output", name: "-", std: stdout, writes: true}}
+	for _, name := range names {
+		uses = append(uses, fileUse{flag: what, name: name, std: stdin})
+	}
+	return checkFiles(uses...)
+}
