@@ -113,8 +113,8 @@ func (l *Lock) Release() error {
 	return f.Close()
 }
 
-// Discard is Release for who did not get as far as to write: a file that was made
-// for the lock, and is empty, is removed.
+// Discard is Release for who did not get as far as to write: a file that was
+// made for the lock, and is empty, is removed.
 func (l *Lock) Discard() error {
 	if l == nil || !l.made {
 		return l.Release()

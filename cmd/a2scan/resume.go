@@ -31,7 +31,7 @@ type resumption struct {
 // openEarlier looks at what the output file holds, cuts off what is not whole,
 // and takes over from the earlier run what the flags leave open. It returns nil
 // where there is nothing to go on with.
-func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumption, error) {
+func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string, lock *output.Lock) (*resumption, error) {
 	path := o.outputFile
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
@@ -58,7 +58,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err == nil && aborted {
 		// Targets that an earlier run gave up, as a whole or after the answer to
 		// one query, are asked again, and may have one record only.
-		_, err = output.Rewrite(path, func(line []byte) bool { return !bytes.Contains(line, abortedMark) })
+		_, err = lock.Rewrite(func(line []byte) bool { return !bytes.Contains(line, abortedMark) })
 		if err == nil {
 			r.kept, err = output.Recover(path, func([]byte) error { return nil })
 		}

@@ -72,41 +72,75 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 }
 
 func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error) {
+	if o.dryRun {
+		list, closeList, err := a.openTargets(o, args)
+		if err != nil {
+			return err
+		}
+		defer closeList()
+		return a.dryRun(list)
+	}
+	// What stands in files is not touched until all that can be found wrong is found
+	// to be right: the metadata changes first, then the records.
+	lock, err := a.lockRecords(o)
+	if err != nil {
+		return err
+	}
+	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, lock: lock}
+	defer func() {
+		if r.scanner != nil {
+			err = errors.Join(err, lock.Release())
+		} else {
+			err = errors.Join(err, lock.Discard())
+		}
+	}()
 	if o.resume {
-		if o.earlier, err = a.openEarlier(fs, o, args); err != nil {
+		if o.earlier, err = a.openEarlier(fs, o, args, lock); err != nil {
 			return err
 		}
 	}
-	list, closeList, err := a.openTargets(o, args)
-	if err != nil {
+	var closeList func()
+	if r.list, closeList, err = a.openTargets(o, args); err != nil {
 		return err
 	}
 	defer closeList()
-	if o.dryRun {
-		return a.dryRun(list)
-	}
-
-	port, err := a.openSocket(&o.ask)
-	if err != nil {
+	if r.port, err = a.openSocket(&o.ask); err != nil {
 		return err
 	}
-	defer port.Close()
-	status, err := a.openStatus(o.statusFile)
-	if err != nil {
+	defer r.port.Close()
+	if r.status, err = a.openStatus(o.statusFile); err != nil {
 		return err
 	}
-	defer status.Close()
-	sink, err := a.openRecords(o)
-	if err != nil {
-		return err
-	}
-	s, err := scanner.New(o.ask.cfg, port, list, sink)
-	if err != nil {
-		return errors.Join(err, sink.Close())
-	}
-	boundGarbage()
-	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, list: list, port: port, scanner: s, status: status.w}
+	defer r.status.Close()
 	return r.do()
+}
+
+// lockRecords keeps other scans from the file of records, and finds out whether it
+// can be written to.
+func (a *app) lockRecords(o *scanOptions) (*output.Lock, error) {
+	if o.outputFile == "-" {
+		return nil, a.checkTerminal(o)
+	}
+	lock, err := output.LockFile(o.outputFile)
+	if errors.Is(err, output.ErrLocked) {
+		return nil, withHint(fmt.Errorf("cannot write records: %w", err), "wait for it to end, or write to another file")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot write records: %w", err)
+	}
+	return lock, nil
+}
+
+// checkTerminal refuses to write what is no text to a terminal.
+func (a *app) checkTerminal(o *scanOptions) error {
+	if o.compress != output.CompressNone && o.compress != output.CompressAuto {
+		if f, ok := a.stdout.(*os.File); ok {
+			if _, terminal := terminalWidth(f); terminal {
+				return withHint(usagef("compressed records would go to a terminal"), "use -o FILE, or redirect standard output")
+			}
+		}
+	}
+	return nil
 }
 
 // A scanRun is one scan that is under way.
@@ -118,7 +152,8 @@ type scanRun struct {
 	list       *targets.List
 	port       *watchedPort
 	scanner    *scanner.Scanner
-	status     io.Writer
+	status     statusFile
+	lock       *output.Lock
 }
 
 // openTargets opens all that says whom to ask.
@@ -277,13 +312,6 @@ func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 
 // openRecords opens the file of records.
 func (a *app) openRecords(o *scanOptions) (output.Sink, error) {
-	if o.outputFile == "-" && o.compress != output.CompressNone && o.compress != output.CompressAuto {
-		if f, ok := a.stdout.(*os.File); ok {
-			if _, terminal := terminalWidth(f); terminal {
-				return nil, withHint(usagef("compressed records would go to a terminal"), "use -o FILE, or redirect standard output")
-			}
-		}
-	}
 	sink, err := output.OpenSink(o.outputFile, output.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
 	if err != nil {
 		return nil, fmt.Errorf("cannot write records: %w", err)
@@ -314,49 +342,91 @@ func (a *app) openStatus(name string) (statusFile, error) {
 	case "-":
 		return statusFile{w: a.ui.w}, nil
 	}
-	f, err := os.Create(name)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return statusFile{}, fmt.Errorf("cannot write status updates: %w", err)
 	}
 	return statusFile{f, f}, nil
 }
 
-// do runs the scan and writes what is to be said about it, however it ends.
-func (r *scanRun) do() error {
-	// Before there is any file: whoever sees one may interrupt.
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w := watchSignals(func() {
-		cancel()
-		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
-		r.ui.noteHintf("interrupt again to stop at once")
-	}, r.scanner.Abort)
-	defer w.stop()
-
-	total := uint64(0)
-	if n, all := r.list.Size(); all {
-		total = n
+// empty takes away what an earlier run has left in it.
+func (s statusFile) empty() error {
+	f, ok := s.c.(*os.File)
+	if !ok {
+		return nil
 	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write status updates: %w", err)
+	}
+	return nil
+}
+
+// begin writes what is known before the scan, so that a bad path is found before
+// the records are touched, and so that a scan that is killed has said what it was;
+// then it opens the records.
+func (r *scanRun) begin() (*output.Metadata, error) {
 	m := r.newMetadata(time.Now())
 	if r.options.outputFile != "-" {
 		input, err := inputConfig(r.options, r.targetArgs)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		maps.Copy(m.Config, input)
 	}
 	if path := r.options.metadataPath(); path != "" && path != "-" {
-		// Written now, so that a bad path is found now, and so that a scan that
-		// is killed has said what it was.
 		if err := m.WriteFile(path); err != nil {
-			return fmt.Errorf("cannot write metadata: %w", err)
+			return nil, fmt.Errorf("cannot write metadata: %w", err)
 		}
 	}
+	sink, err := r.openRecords(r.options)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.status.empty(); err != nil {
+		return nil, errors.Join(err, sink.Close())
+	}
+	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.list, sink)
+	if err != nil {
+		return nil, errors.Join(err, sink.Close())
+	}
+	boundGarbage()
+	return m, nil
+}
 
+// do runs the scan and writes what is to be said about it, however it ends.
+func (r *scanRun) do() error {
+	total := uint64(0)
+	if n, all := r.list.Size(); all {
+		total = n
+	}
+	// Before there is any file: whoever sees one may interrupt.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	begun := make(chan struct{})
+	w := watchSignals(func() {
+		cancel()
+		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
+		r.ui.noteHintf("interrupt again to stop at once")
+	}, func() {
+		<-begun
+		if r.scanner != nil {
+			r.scanner.Abort()
+		}
+	})
+	m, err := r.begin()
+	close(begun)
+	if err != nil {
+		_ = w.stop() // the error tells more
+		return err
+	}
 	p := &progress{
 		ui:     r.ui,
 		show:   !r.toTerminal(),
-		file:   r.status,
+		file:   r.status.w,
 		start:  time.Now(),
 		sample: func() sample { return r.sample(total) },
 	}
