@@ -1,0 +1,55 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
+)
+
+// A file that a scan writes is no other scan's, whether that begins anew or goes on;
+// when the first has ended, it is.
+func TestTwoScansOfOneFile(t *testing.T) {
+	slow := honest
+	slow.DelayMin, slow.DelayMax = 50*time.Millisecond, 100*time.Millisecond
+	f := newFixtureOf(t, "127.64.0.0/23", slow)
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			p := start(t, f.args(path, "-r", "400")...)
+			require.Eventually(t, func() bool {
+				info, err := os.Stat(path)
+				return err == nil && info.Size() > 0
+			}, 20*time.Second, 5*time.Millisecond)
+			meta := readFile(t, path+".meta.json")
+			link := filepath.Join(filepath.Dir(path), "link-"+file)
+			require.NoError(t, os.Symlink(path, link))
+			for _, args := range [][]string{f.args(path), f.args(path, "--resume"), f.args(link, "-m", link+".meta.json")} {
+				status, stderr := inProcess(args...)
+				require.Equal(t, 1, status, stderr)
+				require.Contains(t, stderr, ": another scan writes this file\na2scan: hint: wait for it to end, or write to another file\n")
+			}
+			require.Equal(t, meta, readFile(t, path+".meta.json"))
+			status, _ := p.end(t)
+			require.Zero(t, status, p.stderr.String())
+			f.requireTruth(t, path)
+		})
+	}
+
+	// One that was killed holds nothing.
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	killAfter(t, 300*time.Millisecond, f.args(path, "-r", "400")...)
+	requireRun(t, f.args(path, "--resume")...)
+	f.requireTruth(t, path)
+
+	lock, err := output.LockFile(path)
+	require.NoError(t, err)
+	status, stderr := inProcess(f.args(path, "--resume")...)
+	require.Equal(t, 1, status, stderr)
+	require.Contains(t, stderr, "another scan writes this file")
+	require.NoError(t, lock.Release())
+}
