@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
 // A Source yields the targets of a scan, in the order in which they are to be
@@ -57,6 +59,11 @@ type Config struct {
 	// Done holds the sequence numbers that are not to be yielded again. A SeqSet
 	// is one.
 	Done interface{ Has(seq uint64) bool }
+	// Skipped, if set, is told of each target that is not yielded since Done has
+	// it: where it would be asked or, where name is not empty, of which host, whose
+	// address is not looked up, on port at.Port. An error ends the List, whose Next
+	// or Verify returns it.
+	Skipped func(seq uint64, name string, at mux.Key) error
 
 	// Lookup resolves names; nil means the system's resolver. Lookups is how many
 	// run at once (0: DefaultLookups), LookupTimeout the time for each (0:

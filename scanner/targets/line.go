@@ -132,6 +132,17 @@ func (e *entry) parseWord(word string) error {
 	return checkName(where)
 }
 
+// HostOf returns the host that word, a target as it may stand in a list, names: in
+// lower case, as Config.Skipped gets it. It is empty where word is an address, a
+// prefix or a range, or no target.
+func HostOf(word string) string {
+	var e entry
+	if e.parseWord(word) != nil {
+		return ""
+	}
+	return e.name
+}
+
 func colonsError(word string) error {
 	return fmt.Errorf("%s has too many colons; write HOST:PORT, or [IPV6]:PORT", quote(word))
 }

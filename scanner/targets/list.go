@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
 // A List is the Source of a scan's targets: arguments and files of lines, less
@@ -191,6 +193,40 @@ func (l *List) Walk(ctx context.Context) error {
 	}
 }
 
+// Verify goes through the input up to number last, or to its end, and tells
+// Skipped of what is in Done. Nothing is yielded or resolved, and MaxTargets does
+// not count. The List should not be shuffled, since it then may have to go further.
+func (l *List) Verify(ctx context.Context, last uint64) error {
+	defer l.publish()
+	l.quota = math.MaxUint64
+	for steps := 0; ; steps++ {
+		if l.over {
+			return l.err
+		}
+		if steps%fillSteps == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if l.cursor.left > 0 {
+			p, i, seq := l.cursor.peek()
+			l.cursor.advance()
+			if !l.take(seq) {
+				l.skip(seq, p.name, p.asked(i))
+			} else if l.window == nil && l.cursor.perm == nil && seq > last {
+				return nil
+			}
+			continue
+		}
+		if l.seq > last {
+			return l.err
+		}
+		if _, _, lacking := l.line(); lacking == wantInput {
+			if err := l.wait(ctx, lacking); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // fill puts targets into dst until it is full or something is lacking.
 func (l *List) fill(dst []Target) (n int, lacking want) {
 	for range fillSteps {
@@ -250,6 +286,7 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 	}
 	l.cursor.advance()
 	if !l.take(seq) {
+		l.skip(seq, p.name, p.asked(i))
 		return t, false, wantNothing
 	}
 	if p.name != "" {
@@ -278,7 +315,11 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 	if a, port, plain := parsePlain(text); plain {
 		seq := l.seq
 		key, reason, fresh := l.acceptPlain(a, port)
-		if !fresh || seq%l.cfg.Shards != l.cfg.Shard || !l.take(seq) {
+		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {
+			return t, false, wantNothing
+		}
+		if !l.take(seq) {
+			l.skip(seq, "", key)
 			return t, false, wantNothing
 		}
 		t = Target{Key: key, Seq: seq, Reason: reason}
@@ -316,6 +357,16 @@ func (l *List) take(seq uint64) bool {
 		return false
 	}
 	return true
+}
+
+// skip tells of a target that is done.
+func (l *List) skip(seq uint64, name string, at mux.Key) {
+	if l.cfg.Skipped == nil {
+		return
+	}
+	if err := l.cfg.Skipped(seq, name, at); err != nil {
+		l.end(err)
+	}
 }
 
 // end ends the input: err says what went wrong, if anything did. Only the first end
