@@ -338,6 +338,9 @@ func (s *Survey) read(f io.ReaderAt, line func([]byte) error) error {
 // Whole reports whether Mend has nothing to do.
 func (s *Survey) Whole() bool { return s.border == s.kept.Size }
 
+// Empty reports whether Mend will leave nothing, not even an empty frame.
+func (s *Survey) Empty() bool { return s.border == 0 && s.kept.Lines == 0 }
+
 // Kept returns what Mend will keep, and of what size the file is before.
 func (s *Survey) Kept() Kept { return s.kept }
 

@@ -120,13 +120,9 @@ func (p *place) collision(other *place) error {
 
 // files returns all that a scan reads and writes.
 func (o *scanOptions) files(a *app, args []string) []fileUse {
-	input := o.inputFile
-	if input == "" && len(args) == 0 {
-		input = "-"
-	}
 	uses := []fileUse{
 		{flag: "--config", name: o.configFile},
-		{flag: "--input-file", name: input, std: a.stdin},
+		{flag: "--input-file", name: o.listName(args), std: a.stdin},
 	}
 	for _, name := range o.blocklists {
 		uses = append(uses, fileUse{flag: "--blocklist-file", name: name})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // newMetadata returns what is known of a run before it begins.
 func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
 	o := r.options
-	return &output.Metadata{
+	m := &output.Metadata{
 		Schema:      output.SchemaVersion,
 		Tool:        "a2scan",
 		Version:     version(),
@@ -30,6 +31,10 @@ func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
 		Socket:      socketCounts(r.port.shared()),
 		Rate:        output.RateCounts{RequestedPPS: output.Decimal(o.ask.cfg.Rate)},
 	}
+	if o.earlier != nil {
+		m.Notes = slices.Clone(o.earlier.remarks)
+	}
+	return m
 }
 
 // fillMetadata adds how the run went.
@@ -194,8 +199,13 @@ func (fs *flagSet) values() map[string]string {
 
 // commandLine returns args as one would type them into a shell.
 func commandLine(args []string) string {
-	quoted := []string{"a2scan"}
-	for _, a := range args {
+	return quoteWords(append([]string{"a2scan"}, args...))
+}
+
+// quoteWords joins words so that they can be told apart again.
+func quoteWords(words []string) string {
+	var quoted []string
+	for _, a := range words {
 		if a == "" || strings.ContainsAny(a, " \t\n\"'`$\\*?[]{}()<>|&;#~!") {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}

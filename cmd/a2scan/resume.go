@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,76 +13,161 @@ import (
 	"strings"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // The output file is the checkpoint. Every record carries the target's place in
 // the input, so what the file holds is what need not be asked again: nothing
 // else can claim to be done, whatever ended the run before. The metadata file,
-// which is written when a scan begins, says what scan it was.
+// which is written when a scan begins, says what scan it was; where it is silent
+// the records themselves do, as far as they can.
+//
+// Until it is known that this is the same scan nothing is changed.
 
 // A resumption is what an earlier run left behind.
 type resumption struct {
+	path  string
+	kinds proto.Kinds // that this run asks for
+
 	done     targets.SeqSet
-	kept     output.Kept
+	prints   *fingerprints // where each of done was asked; nil when that was compared
+	seen     uint64        // how many of done the list has skipped
+	allSeen  func()        // is called when that is all of them; nil: nobody waits
 	statuses output.StatusCounts
 	sections output.SectionCounts
+
+	survey  *output.Survey
+	lines   uint64
+	again   targets.SeqSet // the lines that are left out since their targets are asked again
+	broken  uint64         // of these, lines that are no records any more
+	brokeAt uint64         // the first of them, from 1
+	kept    output.Kept    // what is left of the file
+
+	remarks  []string // what could not be made sure of
+	finished bool     // there is nothing left to do
 }
 
-// openEarlier looks at what the output file holds, cuts off what is not whole,
-// and takes over from the earlier run what the flags leave open. It returns nil
-// where there is nothing to go on with.
-func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string, lock *output.Lock) (*resumption, error) {
+// openEarlier looks at what the output file holds, and takes over from the earlier
+// run what the flags leave open. It returns nil where there is nothing to go on
+// with.
+func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumption, error) {
 	path := o.outputFile
 	info, err := os.Stat(path)
+	if err == nil {
+		err = output.RemoveRest(path)
+	}
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot resume: %w", err)
 	}
-	if err := a.compareRuns(fs, o, args); err != nil {
+	r := &resumption{path: path, kinds: o.ask.cfg.Kinds, prints: newFingerprints(uint64(o.shards))}
+	was, err := a.compareRuns(r, fs, o, args)
+	if err != nil {
 		return nil, err
 	}
-	if err := comparePacking(o); err != nil {
-		return nil, err
-	}
-	r := &resumption{}
-	aborted := false
-	r.kept, err = output.Recover(path, func(line []byte) error {
-		if bytes.Contains(line, abortedMark) {
-			aborted = true
-			return nil
+	var differs error
+	r.survey, err = output.NewSurvey(path, func(line []byte) error {
+		if err := r.take(line, o); err != nil {
+			if errors.As(err, new(*usageError)) {
+				differs = err
+			}
+			return err
 		}
-		return r.add(line)
+		return nil
 	})
-	if err == nil && aborted {
-		// Targets that an earlier run gave up, as a whole or after the answer to
-		// one query, are asked again, and may have one record only.
-		_, err = lock.Rewrite(func(line []byte) bool { return !bytes.Contains(line, abortedMark) })
-		if err == nil {
-			r.kept, err = output.Recover(path, func([]byte) error { return nil })
-		}
+	switch {
+	case differs != nil:
+		return nil, r.refuse(differs)
+	case err == nil && r.broken == r.lines && r.lines > 0:
+		err = errors.New("line 1 is not a record of a scan")
 	}
 	if err != nil {
 		return nil, withHint(fmt.Errorf("cannot resume %s: %w", clean(path), err), "the file is as it was; without --resume it is overwritten")
 	}
+	if err := comparePacking(r, o); err != nil {
+		return nil, err
+	}
 	a.ui.notef("resuming %s: %s done before", clean(path), plural(r.done.Len(), "target was", "targets were"))
-	if r.kept.Removed > 0 {
-		a.ui.detailf("%s: %d bytes of a partial record or frame were cut off", clean(path), r.kept.Removed)
+	if r.finished = r.isFinished(was, fs.values()); r.finished {
+		a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", was.EndReason)
+		return r, nil
+	}
+	if r.broken > 0 {
+		r.remark(a, "%s damaged, the first of them line %d: what they were is asked again", plural(r.broken, "line is", "lines are"), r.brokeAt)
+	}
+	if n := r.again.Len() - r.broken; n > 0 {
+		a.ui.detailf("%s given up before, and asked again", plural(n, "target was", "targets were"))
 	}
 	return r, nil
 }
 
-// comparePacking refuses to append to a file that is packed in another way.
-func comparePacking(o *scanOptions) error {
-	file, err := output.OpenReader(o.outputFile)
-	if err != nil {
-		return fmt.Errorf("cannot resume: %w", err)
+// remark says what could not be made sure of, to everyone and in the metadata.
+func (r *resumption) remark(a *app, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.remarks = append(r.remarks, text)
+	a.ui.sayf("%s", text)
+}
+
+// refuse returns the error that says that this is another scan, for a reason.
+func (r *resumption) refuse(reason error) error {
+	return withHint(&usageError{fmt.Errorf("cannot resume %s: %w", clean(r.path), reason)}, "give the same targets and flags, or write to another file")
+}
+
+// isFinished reports whether all that this run would do was done by the run that
+// was, and the file is still the one that it left. With --filter the records alone
+// do not tell.
+func (r *resumption) isFinished(was *output.Metadata, now map[string]string) bool {
+	if len(r.remarks) > 0 || !r.survey.Whole() || r.broken > 0 {
+		return false
 	}
-	defer file.Close()
-	was, want := file.Compression(), o.compress.For(o.outputFile)
-	if was == want {
+	same := func(flag string) bool { return was.Config[flag] == now[flag] }
+	switch was.EndReason {
+	case output.EndComplete:
+		if r.again.Len() > 0 || was.Statuses[output.Aborted]+was.Statuses[output.SendError] > 0 {
+			return false
+		}
+	case output.EndMaxResults:
+		if !same("max-results") {
+			return false
+		}
+	default:
+		return false
+	}
+	kept := r.survey.Kept()
+	size := was.Output.Bytes
+	if was.Output.CompressedBytes != nil {
+		size = *was.Output.CompressedBytes
+	}
+	return same("max-targets") && kept.Lines == was.Output.Records && kept.Size == size
+}
+
+// mend makes the file one that can be appended to: without what is not whole, and
+// without the records of targets that are asked again, which may have one only.
+func (r *resumption) mend(a *app, lock *output.Lock) error {
+	var err error
+	if r.kept, err = r.survey.Mend(); err == nil && r.again.Len() > 0 {
+		line := uint64(0)
+		r.kept, err = lock.Rewrite(func([]byte) bool {
+			line++
+			return !r.again.Has(line)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("cannot resume %s: %w", clean(r.path), err)
+	}
+	if n := r.survey.Kept().Size - r.kept.Size; n > 0 {
+		a.ui.detailf("%s: %d bytes were taken out", clean(r.path), n)
+	}
+	return nil
+}
+
+// comparePacking refuses to append to a file that is packed in another way.
+func comparePacking(r *resumption, o *scanOptions) error {
+	was, want := r.survey.Kept().Compression, o.compress.For(o.outputFile)
+	if was == want || r.survey.Empty() {
 		return nil
 	}
 	return withHint(&usageError{fmt.Errorf("cannot resume %s: it is %s, and this run would write %s", clean(o.outputFile), packing(was), packing(want))},
@@ -97,36 +183,97 @@ func packing(c output.Compression) string {
 
 // What stands in a record, in the order in which AppendJSON writes it. Quotes
 // inside of strings are escaped, so that no server can say any of these. The
-// first is of targets and of sections alike.
+// first two are of targets and of sections alike.
 var (
-	abortedMark = []byte(`"status":"aborted",`)
-	statusMark  = []byte(`,"status":"`)
-	sectionMark = [...][]byte{[]byte(`,"info":{"status":"`), []byte(`,"players":{"status":"`), []byte(`,"rules":{"status":"`)}
+	abortedMark   = []byte(`"status":"aborted",`)
+	sendErrorMark = []byte(`"status":"send_error",`)
+	statusMark    = []byte(`,"status":"`)
+	sectionMark   = [...][]byte{
+		proto.KindInfo:    []byte(`,"info":{"status":"`),
+		proto.KindPlayers: []byte(`,"players":{"status":"`),
+		proto.KindRules:   []byte(`,"rules":{"status":"`),
+	}
 )
 
-// add counts a record of the earlier run.
-func (r *resumption) add(line []byte) error {
+// take takes in the next line of the file. An error that is a usageError says that
+// this is another scan.
+func (r *resumption) take(line []byte, o *scanOptions) error {
+	r.lines++
+	if !json.Valid(line) {
+		// A page of the file was lost: that happens to disks, and to files that
+		// were copied while they grew.
+		if r.broken++; r.broken == 1 {
+			r.brokeAt = r.lines
+		}
+		r.again.Set(r.lines)
+		return nil
+	}
 	seq, ok := output.Seq(line)
 	if !ok {
-		return errors.New("a line is not a record of a scan")
+		return fmt.Errorf("line %d is not a record of a scan", r.lines)
 	}
-	if !r.done.Set(seq) {
-		return fmt.Errorf("target %d has two records", seq)
+	if seq%uint64(o.shards) != uint64(o.shard) {
+		return &usageError{fmt.Errorf("target %d is not of shard %d of %d", seq, o.shard, o.shards)}
 	}
 	status, ok := wordAfter(line, statusMark)
 	if !ok {
 		return fmt.Errorf("the record of target %d has no status", seq)
 	}
+	if err := r.compareKinds(seq, status, line); err != nil {
+		return err
+	}
+	if bytes.Contains(line, abortedMark) || bytes.Contains(line, sendErrorMark) {
+		// Given up, as a whole or after the answer to one query; or no packet has
+		// left this machine for it, which may have been a moment of no network.
+		r.again.Set(r.lines)
+		return nil
+	}
+	if !r.done.Set(seq) {
+		return fmt.Errorf("target %d has two records", seq)
+	}
+	host, at, err := askedAt(line)
+	if err != nil {
+		return fmt.Errorf("the record of target %d: %w", seq, err)
+	}
+	r.prints.set(seq, r.prints.of(host, at))
+	r.tally(status, line)
+	return nil
+}
+
+// compareKinds refuses a record of a target that was asked for something else.
+func (r *resumption) compareKinds(seq uint64, status output.Status, line []byte) error {
+	if unasked(status) {
+		return nil
+	}
+	var was proto.Kinds
+	for k, mark := range sectionMark {
+		if bytes.Contains(line, mark) {
+			was |= proto.Kind(k).Bit()
+		}
+	}
+	if was != r.kinds {
+		return &usageError{fmt.Errorf("target %d was asked for %s, and --query is %s now", seq, describeValue(formatKinds(was)), formatKinds(r.kinds))}
+	}
+	return nil
+}
+
+// unasked reports whether a target of that status was refused without a packet: it
+// has no sections.
+func unasked(s output.Status) bool {
+	return s == output.ResolveError || s == output.Blocked || s == output.InvalidInput
+}
+
+// tally counts a record of the earlier run.
+func (r *resumption) tally(status output.Status, line []byte) {
 	r.statuses[status]++
-	if status >= output.SendError && status != output.SendError {
-		return nil // refused without a packet: no section was asked
+	if unasked(status) {
+		return
 	}
 	for i, counts := range []*output.StatusCounts{&r.sections.Info, &r.sections.Players, &r.sections.Rules} {
 		if s, ok := wordAfter(line, sectionMark[i]); ok {
 			counts[s]++
 		}
 	}
-	return nil
 }
 
 func wordAfter(line, mark []byte) (output.Status, bool) {
@@ -152,61 +299,93 @@ const (
 )
 
 // compareRuns refuses to go on with another scan than the one whose records are
-// in the file.
-func (a *app) compareRuns(fs *flagSet, o *scanOptions, args []string) error {
+// in the file, as far as the metadata knows that, which it returns; nil where there
+// is none. What cannot be compared becomes a remark.
+func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []string) (*output.Metadata, error) {
 	path := o.metadataPath()
-	if path == "-" {
-		a.ui.notef("no metadata file is read: that this is the same scan can't be checked")
-		return nil
-	}
-	m, err := output.ReadMetadata(path)
-	if errors.Is(err, os.ErrNotExist) {
-		a.ui.notef("%s is missing: that this is the same scan can't be checked", clean(path))
-		return nil
-	}
+	m, err := a.readEarlier(r, path)
 	if err != nil {
-		return fmt.Errorf("cannot resume: %w", err)
+		return nil, err
 	}
+	_, seeded := m.Config["seed"]
 	if !fs.Changed("seed") {
-		o.ask.cfg.Seed = m.Seed
+		if seeded {
+			o.ask.cfg.Seed = m.Seed
+		} else if o.shuffle {
+			return nil, withHint(usagef("cannot resume %s: the order of --shuffle follows from a seed, and %s does not say which", clean(o.outputFile), clean(path)),
+				"give it with --seed: the first run named it in its last line on standard error")
+		}
 	}
 	var errs []error
+	var unknown []string
 	differs := func(what, was, is string) {
 		if was != is {
 			errs = append(errs, fmt.Errorf("cannot resume %s: %s was %s, and is %s now", clean(o.outputFile), what, describeValue(was), describeValue(is)))
 		}
 	}
-	differs("--seed", strconv.FormatUint(m.Seed, 10), strconv.FormatUint(o.ask.cfg.Seed, 10))
+	if seeded {
+		differs("--seed", strconv.FormatUint(m.Seed, 10), strconv.FormatUint(o.ask.cfg.Seed, 10))
+	}
 	now := fs.values()
 	for _, name := range definingFlags {
 		if was, ok := m.Config[name]; ok {
 			differs("--"+name, was, now[name])
+		} else {
+			unknown = append(unknown, "--"+name)
 		}
 	}
 	input, err := inputConfig(o, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, d := range []struct{ key, what string }{
-		{configTargets, "the list of TARGETs"},
-		{configInput, "the content of --input-file"},
-		{configBlocklist, "the content of --blocklist-file"},
-		{configAllowlist, "the content of --allowlist-file"},
+	var streams []string
+	for _, d := range []struct{ key, what, short string }{
+		{configTargets, "the list of TARGETs", "TARGET"},
+		{configInput, "the content of --input-file", "--input-file"},
+		{configBlocklist, "the content of --blocklist-file", "--blocklist-file"},
+		{configAllowlist, "the content of --allowlist-file", "--allowlist-file"},
 	} {
 		was, ok := m.Config[d.key]
-		if !ok {
-			continue
+		switch {
+		case !ok:
+			unknown = append(unknown, d.short)
+		case was == stdinDigest && input[d.key] == stdinDigest:
+			streams = append(streams, d.short)
+		default:
+			differs(d.what, was, input[d.key])
 		}
-		if was == stdinDigest && input[d.key] == stdinDigest {
-			a.ui.notef("targets come from standard input: that they are the same can't be checked")
-			continue
-		}
-		differs(d.what, was, input[d.key])
 	}
 	if len(errs) > 0 {
-		return withHint(&usageError{errors.Join(errs...)}, "give the same targets and flags, or write to another file")
+		return nil, withHint(&usageError{errors.Join(errs...)}, "give the same targets and flags, or write to another file")
 	}
-	return nil
+	if len(unknown) > 0 && len(m.Config) > 0 {
+		r.remark(a, "%s does not tell of %s: that this is the same scan can't be checked but by the records", clean(path), strings.Join(unknown, ", "))
+	}
+	if len(streams) > 0 {
+		r.remark(a, "%s can be read once only: of the targets those that were done are compared with their records, others can't be", strings.Join(streams, ", "))
+	}
+	return m, nil
+}
+
+// readEarlier reads the earlier run's metadata. Where there is none to read it is
+// empty, and that is remarked.
+func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) {
+	if path == "-" {
+		r.remark(a, "no metadata file is read: that this is the same scan can't be checked but by the records")
+		return new(output.Metadata), nil
+	}
+	m, err := output.ReadMetadata(path)
+	if errors.Is(err, os.ErrNotExist) {
+		r.remark(a, "%s is missing: that this is the same scan can't be checked but by the records", clean(path))
+		return new(output.Metadata), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot resume: %w", err)
+	}
+	if len(m.Config) == 0 {
+		r.remark(a, "%s tells of no flags: that this is the same scan can't be checked but by the records", clean(path))
+	}
+	return m, nil
 }
 
 func describeValue(s string) string {
@@ -241,12 +420,12 @@ func (r *resumption) count(m *output.Metadata) {
 
 // inputConfig describes what the targets follow from.
 func inputConfig(o *scanOptions, args []string) (map[string]string, error) {
-	m := map[string]string{configTargets: strings.Join(args, " ")}
+	m := map[string]string{configTargets: quoteWords(args)}
 	var err error
-	switch {
-	case o.inputFile == "-" || o.inputFile == "" && len(args) == 0:
+	switch name := o.listName(args); name {
+	case "-":
 		m[configInput] = stdinDigest
-	case o.inputFile == "":
+	case "":
 		m[configInput] = ""
 	default:
 		if m[configInput], err = digest([]string{o.inputFile}); err != nil {

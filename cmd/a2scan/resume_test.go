@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -315,6 +316,7 @@ func TestResumeAnotherScan(t *testing.T) {
 		"duplicates":         {"--no-dedup=true", "", "--no-dedup was false, and is true now"},
 		"another filter":     {"--filter", "success", "--filter was empty, and is success now"},
 		"targets as well":    {"", "127.64.1.0", "the list of TARGETs was empty, and is 127.64.1.0 now"},
+		"another TARGET":     {"", "127.64.1.0 x", "the list of TARGETs was empty, and is '127.64.1.0 x' now"},
 		"another compressor": {"--compress", "zstd", "it is plain, and this run would write zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -363,25 +365,50 @@ func TestResumeAnotherScan(t *testing.T) {
 	}
 }
 
-// To go on with what is finished sends nothing and changes nothing.
+// To go on with what is finished sends nothing and changes nothing, be it a byte of
+// the metadata: also where the records alone don't tell, since --filter left some
+// out, or since -N ended the scan.
 func TestResumeFinished(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/24")
+	closed := fmt.Sprintf("127.64.1.0/28:%d", freePort(t))
 	for name, file := range endings {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), file)
-			requireRun(t, f.args(path)...)
-			before := readFile(t, path)
-			for range 2 {
-				status, stderr := inProcess(f.args(path, "--resume")...)
-				require.Zero(t, status, stderr)
-				require.Contains(t, stderr, "256 targets were done before")
-				require.Equal(t, before, readFile(t, path))
-				m := readMetadata(t, path)
-				require.Zero(t, m.Packets.Sent)
-				f.requireTruth(t, path)
-			}
-		})
+		for how, more := range map[string][]string{
+			"whole":       {},
+			"filter":      {"--filter", "refused", closed},
+			"max results": {"-N", "100"},
+			"max targets": {"-n", "100"},
+			"some":        {"-n", "100", "-N", "20", "--filter", "success"},
+		} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), file)
+				requireRun(t, f.args(path, more...)...)
+				before, meta := readFile(t, path), readFile(t, path+".meta.json")
+				for range 2 {
+					status, stderr := inProcess(f.args(path, append(more, "--resume")...)...)
+					require.Zero(t, status, stderr)
+					require.Contains(t, stderr, " done before\na2scan: that was all: the scan has ended as ")
+					require.Equal(t, before, readFile(t, path))
+					require.Equal(t, meta, readFile(t, path+".meta.json"))
+				}
+				if how == "whole" {
+					f.requireTruth(t, path)
+				}
+			})
+		}
 	}
+
+	// Where more is wanted, or the file is not what the metadata tells of, the scan
+	// goes on.
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	requireRun(t, f.args(path, "-n", "100")...)
+	requireRun(t, f.args(path, "-n", "120", "--resume")...)
+	require.Len(t, seqs(t, path), 120)
+	b := readFile(t, path)
+	require.NoError(t, os.WriteFile(path, b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1], 0o666))
+	requireRun(t, f.args(path, "-n", "120", "--resume")...)
+	require.Len(t, seqs(t, path), 120)
+	requireRun(t, f.args(path, "--resume")...)
+	f.requireTruth(t, path)
 }
 
 // Scans that ended early for any reason are gone on with, more than once.
@@ -484,7 +511,8 @@ func TestResumeMetadata(t *testing.T) {
 	require.NoError(t, os.Remove(path+".meta.json"))
 	status, stderr := inProcess(f.args(path, "--resume")...)
 	require.Zero(t, status, stderr)
-	require.Contains(t, stderr, "is missing: that this is the same scan can't be checked")
+	require.Contains(t, stderr, "is missing: that this is the same scan can't be checked but by the records")
+	require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "is missing: that this is the same scan")
 	f.requireTruth(t, path)
 
 	// It is what a run that was killed leaves, written at the start: no end.
@@ -531,8 +559,231 @@ func TestResumeMetadata(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("my shopping list\n"), 0o666))
 	status, stderr = inProcess(f.args(path, "--resume")...)
 	require.Equal(t, 1, status)
-	require.Contains(t, stderr, "a line is not a record of a scan")
+	require.Contains(t, stderr, "line 1 is not a record of a scan")
 	require.Equal(t, "my shopping list\n", string(readFile(t, path)))
+}
+
+// Where the metadata does not tell that this is another scan, the records do: by
+// what was asked, by the shard, and by which target has which number. Nothing is
+// changed then.
+func TestResumeAnotherScanByRecords(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/27")
+	port := strconv.Itoa(int(f.port))
+	lines := func(hosts ...string) string {
+		var b strings.Builder
+		for _, h := range hosts {
+			fmt.Fprintln(&b, strings.ReplaceAll(h, "PORT", port))
+		}
+		return b.String()
+	}
+	list := lines("127.64.0.1:PORT", "127.64.0.2:PORT eu", "127.64.0.8/30:PORT", "[::ffff:127.64.0.3]:PORT",
+		"localhost:PORT", "nowhere.invalid:PORT", "240.0.0.1:PORT", "127.64.0.4:PORT")
+	base := []string{"--query", "info,players", "--shards", "1", "--retries", "0", "--timeout", "300ms"}
+	for name, c := range map[string]struct {
+		list string   // "": the same
+		args []string // nil: base
+		want string
+	}{
+		"the same":      {want: ""},
+		"spelling":      {list: "# the same\n" + strings.Replace(list, "127.64.0.1:", "127.64.0.1:", 1) + "\n\n", want: ""},
+		"one more":      {list: list + lines("127.64.0.5:PORT"), want: ""},
+		"another order": {list: lines("127.64.0.2:PORT", "127.64.0.1:PORT") + list, want: "target 0 was 127.64.0.1:" + port + ", and is 127.64.0.2:" + port + " now"},
+		"another port":  {list: strings.Replace(list, "127.64.0.4:"+port, "127.64.0.4:1", 1), want: "target 10 was 127.64.0.4:" + port + ", and is 127.64.0.4:1 now"},
+		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.invalid, and is elsewhere.invalid:" + port + " now"},
+		"a name's port": {list: strings.Replace(list, "localhost:"+port, "localhost:1", 1), want: "target 7 was localhost:" + port + ", and is localhost:1 now"},
+		"other queries": {args: []string{"--query", "info"}, want: "target "},
+		"more shards":   {args: []string{"--query", "info,players", "--shards", "2"}, want: "is not of shard 0 of 2"},
+		"a shorter one": {list: lines("127.64.0.1:PORT", "127.64.0.2:PORT"), want: "9 targets that have a record are not in the list"},
+		"none":          {list: "\n", want: "11 targets that have a record are not in the list"},
+	} {
+		for _, from := range []string{"file", "stdin"} {
+			for _, meta := range []string{"", "{}", "{\"schema\":1}"} {
+				t.Run(name+" "+from+" "+meta, func(t *testing.T) {
+					dir := t.TempDir()
+					path, input := filepath.Join(dir, "out.ndjson"), filepath.Join(dir, "list")
+					scan := func(list string, args ...string) (int, string) {
+						args = append([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
+						if from == "file" {
+							require.NoError(t, os.WriteFile(input, []byte(list), 0o666))
+							args = append(args, "-f", input)
+						}
+						var stderr bytes.Buffer
+						status := run(args, strings.NewReader(list), new(bytes.Buffer), &stderr)
+						return status, stderr.String()
+					}
+					status, stderr := scan(list, base...)
+					require.Zero(t, status, stderr)
+					require.Len(t, seqs(t, path), 11)
+					switch meta {
+					case "":
+						require.NoError(t, os.Remove(path+".meta.json"))
+					case "{}":
+						m := readMetadata(t, path)
+						m.Config = map[string]string{"seed": m.Config["seed"]}
+						require.NoError(t, m.WriteFile(path+".meta.json"))
+					default:
+						require.NoError(t, os.WriteFile(path+".meta.json", []byte(meta), 0o666))
+					}
+					before := append(readFile(t, path), `{"schema":1,"seq":`...)
+					require.NoError(t, os.WriteFile(path, before, 0o666))
+
+					if c.list == "" {
+						c.list = list
+					}
+					if c.args == nil {
+						c.args = base
+					}
+					status, stderr = scan(c.list, append(c.args, "--resume")...)
+					require.Contains(t, stderr, "that this is the same scan can't be checked but by the records")
+					if c.want == "" {
+						require.Zero(t, status, stderr)
+						require.Len(t, seqs(t, path), 11+strings.Count(name, "more"))
+						require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "can't be checked but by the records")
+						return
+					}
+					require.Equal(t, 2, status, stderr)
+					require.Contains(t, stderr, "a2scan: cannot resume "+path+": ")
+					require.Contains(t, stderr, c.want)
+					require.Contains(t, stderr, "a2scan: hint: give the same targets and flags")
+					require.Equal(t, string(before), string(readFile(t, path)))
+				})
+			}
+		}
+	}
+}
+
+// Of a stream those targets that are not done are held back until those that are
+// were compared; what is not there yet is not waited for.
+func TestResumeFromAStream(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	var list []string
+	for at := range f.targets() {
+		list = append(list, at.String())
+	}
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	scan := func(input io.Reader, args ...string) (int, string) {
+		args = append([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path, "--shuffle"}, args...)
+		var stderr bytes.Buffer
+		status := run(args, input, new(bytes.Buffer), &stderr)
+		return status, stderr.String()
+	}
+	all := strings.Join(list, "\n") + "\n"
+	status, stderr := scan(strings.NewReader(all))
+	require.Zero(t, status, stderr)
+	b := readFile(t, path)
+	b = b[:bytes.LastIndexByte(b[:len(b)/2], '\n')+1]
+
+	// One of those that are not done is another: that cannot be seen. One that is
+	// done is another, behind those: nothing is asked.
+	require.NoError(t, os.WriteFile(path, b, 0o666))
+	done := seqs(t, path)
+	last := uint64(255)
+	for done[last] == 0 {
+		last--
+	}
+	wrong := strings.Replace(all, list[last]+"\n", "127.64.9.9:1\n", 1)
+	status, stderr = scan(strings.NewReader(wrong), "--resume")
+	require.Equal(t, 2, status, stderr)
+	require.Contains(t, stderr, fmt.Sprintf("target %d was %s, and is 127.64.9.9:1 now", last, list[last]))
+	require.True(t, bytes.Equal(b, readFile(t, path)))
+
+	// The list stands still behind the last that is done.
+	in, feed := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(feed, strings.Join(list[:last+1], "\n")+"\n")
+		require.Eventually(t, func() bool { return len(seqs(t, path)) == int(last)+1 }, 20*time.Second, 10*time.Millisecond)
+		_, _ = io.WriteString(feed, strings.Join(list[last+1:], "\n")+"\n")
+		feed.Close()
+	}()
+	status, stderr = scan(in, "--resume")
+	require.Zero(t, status, stderr)
+	require.Contains(t, stderr, "--input-file can be read once only: ")
+	f.requireTruth(t, path)
+}
+
+// A file that lost a page in the middle: what can be read stays, and what the rest
+// was is asked again.
+func TestResumeDamaged(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	whole := filepath.Join(t.TempDir(), "whole.ndjson")
+	requireRun(t, f.args(whole)...)
+	b, meta := readFile(t, whole), readFile(t, whole+".meta.json")
+	noise := make([]byte, 4096)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	for name, page := range map[string][]byte{"zeros": make([]byte, 4096), "noise": noise, "a line": []byte("\n")} {
+		for _, at := range []int{0, 4096, 9000, len(b) - 5000} {
+			t.Run(fmt.Sprintf("%s at %d", name, at), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "out.ndjson")
+				damaged := bytes.Clone(b)
+				copy(damaged[at:], page)
+				require.NoError(t, os.WriteFile(path, damaged, 0o666))
+				require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
+				status, stderr := inProcess(f.args(path, "--resume", "-q")...)
+				require.Zero(t, status, stderr)
+				require.Regexp(t, `a2scan: [0-9]+ lines? (is|are) damaged, the first of them line [0-9]+: what they were is asked again\n`, stderr)
+				require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "damaged, the first of them line")
+				f.requireTruth(t, path)
+			})
+		}
+	}
+}
+
+// Targets that no packet has left for are asked again, since that may have been a
+// moment without a network.
+func TestResumeSendErrors(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/25")
+	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
+	requireRun(t, f.args(path)...)
+	var lines []byte
+	for line := range farm.Lines(path) {
+		var r output.ParsedRecord
+		require.NoError(t, json.Unmarshal(line, &r))
+		if r.Seq%2 == 0 {
+			lines = append(append(lines, line...), '\n')
+			continue
+		}
+		lines = output.AppendJSON(lines, &output.Record{
+			Seq: r.Seq, Addr: netip.AddrPortFrom(netip.MustParseAddr(*r.IP), *r.Port), Time: time.Unix(1_800_000_000, 0),
+			Status: output.SendError, Error: "network is unreachable", RTT: output.NoRTT,
+			Info: &output.InfoSection{Section: output.Section{Status: output.SendError, RTT: output.NoRTT}},
+		})
+	}
+	sink, err := output.OpenSink(path, output.SinkOptions{})
+	require.NoError(t, err)
+	require.NoError(t, sink.WriteLines(lines))
+	require.NoError(t, sink.Close())
+
+	// Through a link, which stays one; and what a killed process has left goes.
+	link := filepath.Join(t.TempDir(), "link.gz")
+	require.NoError(t, os.Symlink(path, link))
+	rest := filepath.Join(filepath.Dir(path), ".out.ndjson.gz.resume")
+	require.NoError(t, os.WriteFile(rest, []byte("rest"), 0o666))
+	requireRun(t, f.args(link, "--resume", "-m", path+".meta.json")...)
+	f.requireTruth(t, path)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeSymlink)
+	require.NoFileExists(t, rest)
+	require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "resumed: 64 of the targets")
+}
+
+// An order that followed from a seed is not gone on with by another.
+func TestResumeShuffledWithoutSeed(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/26")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	args := []string{"scan", "-r", "0", "--per-ip-rate", "0", "--shuffle", "-p", strconv.Itoa(int(f.port)), "-o", path, f.prefix.String()}
+	requireRun(t, append(args, "-e", "9", "-n", "20")...)
+	require.NoError(t, os.Remove(path+".meta.json"))
+	before := readFile(t, path)
+	status, stderr := inProcess(append(args, "--resume")...)
+	require.Equal(t, 2, status, stderr)
+	require.Contains(t, stderr, "the order of --shuffle follows from a seed, and "+path+".meta.json does not say which")
+	require.Contains(t, stderr, "a2scan: hint: give it with --seed")
+	require.Equal(t, before, readFile(t, path))
+	requireRun(t, append(args, "--resume", "-e", "9")...)
+	f.requireTruth(t, path)
 }
 
 // With --filter the records left out are not in the file: those targets are asked

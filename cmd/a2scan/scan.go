@@ -95,15 +95,33 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 		}
 	}()
 	if o.resume {
-		if o.earlier, err = a.openEarlier(fs, o, args, lock); err != nil {
+		if o.earlier, err = a.openEarlier(fs, o, args); err != nil {
+			return err
+		}
+		if o.earlier != nil && o.earlier.finished {
+			return nil
+		}
+	}
+	cfg, err := a.targetConfig(o, args)
+	if err != nil {
+		return err
+	}
+	if o.earlier != nil {
+		if err := a.compareTargets(o.earlier, &cfg, o); err != nil {
 			return err
 		}
 	}
 	var closeList func()
-	if r.list, closeList, err = a.openTargets(o, args); err != nil {
+	if r.list, closeList, err = a.openList(cfg, o); err != nil {
 		return err
 	}
 	defer closeList()
+	r.source = r.list
+	if o.earlier != nil && cfg.Skipped != nil {
+		if r.source, err = a.holdTargets(o.earlier, r.list, o); err != nil {
+			return err
+		}
+	}
 	if r.port, err = a.openSocket(&o.ask); err != nil {
 		return err
 	}
@@ -150,6 +168,7 @@ type scanRun struct {
 	options    *scanOptions
 	targetArgs []string
 	list       *targets.List
+	source     scanner.Source // list, or what holds its targets back
 	port       *watchedPort
 	scanner    *scanner.Scanner
 	status     statusFile
@@ -158,6 +177,15 @@ type scanRun struct {
 
 // openTargets opens all that says whom to ask.
 func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(), error) {
+	cfg, err := a.targetConfig(o, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.openList(cfg, o)
+}
+
+// targetConfig says whom to ask, save for the list itself, which is not opened.
+func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error) {
 	cfg := targets.Config{
 		Args:       args,
 		Ports:      o.ports,
@@ -194,15 +222,13 @@ func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(),
 		cfg.Exclude = new(targets.AddrSet)
 		errs = append(errs, cfg.Exclude.AddList(o.exclude)) // validate has found no error
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, nil, err
-	}
+	return cfg, errors.Join(errs...)
+}
 
+// openList opens the list of targets of cfg.
+func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(), error) {
 	closeInput := func() {}
-	name := o.inputFile
-	if name == "" && len(args) == 0 {
-		name = "-"
-	}
+	name := o.listName(cfg.Args)
 	switch name {
 	case "":
 	case "-":
@@ -382,6 +408,11 @@ func (r *scanRun) begin() (*output.Metadata, error) {
 			return nil, fmt.Errorf("cannot write metadata: %w", err)
 		}
 	}
+	if r.options.earlier != nil {
+		if err := r.options.earlier.mend(r.app, r.lock); err != nil {
+			return nil, err
+		}
+	}
 	sink, err := r.openRecords(r.options)
 	if err != nil {
 		return nil, err
@@ -389,7 +420,7 @@ func (r *scanRun) begin() (*output.Metadata, error) {
 	if err := r.status.empty(); err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}
-	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.list, sink)
+	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.source, sink)
 	if err != nil {
 		return nil, errors.Join(err, sink.Close())
 	}

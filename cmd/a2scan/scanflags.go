@@ -158,6 +158,14 @@ func (o *scanOptions) validate() error {
 	return errors.Join(errs...)
 }
 
+// listName returns the file of targets: "-" is standard input, "" none.
+func (o *scanOptions) listName(args []string) string {
+	if o.inputFile == "" && len(args) == 0 {
+		return "-"
+	}
+	return o.inputFile
+}
+
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
 func (o *scanOptions) metadataPath() string {
 	if o.metadataFile == "" && o.outputFile != "-" {

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// Whether a number means the same target as in the earlier run is seen from its
+// record: where it was asked. All of these are compared before anything is asked.
+// A list that can be read again is gone through once for that alone, up to the last
+// target that is done. Of standard input or a pipe the targets between those that
+// are done are held back meanwhile.
+
+// askedAt returns where the target of a record was asked: the host, where it was
+// written as a name, and the address and port.
+func askedAt(line []byte) (host string, at mux.Key, err error) {
+	ip, rest, ok := cutValue(line, `,"ip":`)
+	port, rest, ok2 := cutValue(rest, `,"port":`)
+	input, _, ok3 := cutValue(rest, `,"input":`)
+	if !ok || !ok2 || !ok3 {
+		return "", at, errors.New("ip, port and input do not stand where they belong")
+	}
+	var ap netip.AddrPort
+	if string(port) != "null" {
+		n, err := strconv.ParseUint(string(port), 10, 16)
+		if err != nil {
+			return "", at, fmt.Errorf("port %q", port)
+		}
+		ap = netip.AddrPortFrom(netip.Addr{}, uint16(n))
+	}
+	if string(ip) != "null" {
+		a, err := netip.ParseAddr(string(bytes.Trim(ip, `"`)))
+		if err != nil {
+			return "", at, fmt.Errorf("ip %q", ip)
+		}
+		ap = netip.AddrPortFrom(a.WithZone(""), ap.Port())
+		at = mux.KeyFrom(ap)
+		// Of most the input is the address and port themselves.
+		if string(bytes.Trim(input, `"`)) == ap.String() {
+			return "", at, nil
+		}
+	}
+	at.Port = ap.Port()
+	var word string
+	if err := json.Unmarshal(input, &word); err != nil {
+		return "", at, fmt.Errorf("input %q", input)
+	}
+	return targets.HostOf(word), at, nil
+}
+
+// cutValue returns what stands behind key and ends before the next comma that is
+// not inside of a string, and the rest of the line from there on.
+func cutValue(line []byte, key string) (value, rest []byte, ok bool) {
+	_, rest, ok = bytes.Cut(line, []byte(key))
+	quoted := false
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			quoted = !quoted
+		case ',':
+			if !quoted {
+				return rest[:i], rest[i:], ok
+			}
+		}
+	}
+	return nil, nil, false
+}
+
+// skipped is targets.Config.Skipped: it compares a target with its record.
+func (r *resumption) skipped(seq uint64, host string, at mux.Key) error {
+	same := r.prints.is(seq, r.prints.of(host, at))
+	if !same && host != "" { // its name had no address, and its record no port
+		same = r.prints.is(seq, r.prints.of(host, mux.Key{}))
+	}
+	if !same {
+		is := host + ":" + strconv.Itoa(int(at.Port))
+		if host == "" {
+			is = at.AddrPort().String()
+		}
+		return r.refuse(fmt.Errorf("target %d was %s, and is %s now", seq, r.describeTarget(seq), clean(is)))
+	}
+	if r.seen++; r.seen == r.done.Len() && r.allSeen != nil {
+		r.allSeen()
+	}
+	return nil
+}
+
+// describeTarget returns in words where the record of a target says that it was
+// asked.
+func (r *resumption) describeTarget(seq uint64) string {
+	records, err := output.OpenReader(r.path)
+	if err != nil {
+		return "another"
+	}
+	defer records.Close()
+	for {
+		line, err := records.Next()
+		if err != nil {
+			return "another"
+		}
+		if n, ok := output.Seq(line); !ok || n != seq {
+			continue
+		}
+		host, at, err := askedAt(line)
+		switch {
+		case err != nil:
+			return "another"
+		case host == "":
+			return at.AddrPort().String()
+		case at.Port == 0:
+			return clean(host)
+		}
+		return clean(host) + ":" + strconv.Itoa(int(at.Port))
+	}
+}
+
+// notInList is the error where the list has ended before all that is done was seen.
+func (r *resumption) notInList() error {
+	n := r.done.Len() - r.seen
+	if n == 0 {
+		return nil
+	}
+	return r.refuse(fmt.Errorf("%s in the list", plural(n, "target that has a record is not", "targets that have a record are not")))
+}
+
+// compareTargets completes cfg for a scan that goes on. A list that can be read
+// again is compared now, others as their targets are taken: cfg.Skipped is then set.
+func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions) error {
+	cfg.Done, cfg.Skipped = &r.done, r.skipped
+	last, some := r.done.Max()
+	if !some {
+		cfg.Skipped = nil
+		return nil
+	}
+	if name := o.listName(cfg.Args); name != "" {
+		if info, err := os.Stat(name); name == "-" || err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+	}
+	once := *cfg
+	once.Shuffle, once.Log = false, nil
+	list, closeList, err := a.openList(once, o)
+	if err != nil {
+		return err
+	}
+	defer closeList()
+	if err := list.Verify(context.Background(), last); err != nil {
+		return err
+	}
+	if err := r.notInList(); err != nil {
+		return err
+	}
+	cfg.Skipped, r.prints = nil, nil
+	return nil
+}
+
+// maxHeld bounds the targets that are held back: 64 MiB of them. An earlier run had
+// its --max-in-flight open at once, or 65,536 with --shuffle; only with --filter are
+// there more between those that are done.
+const maxHeld = 1 << 20
+
+// A heldList is a list whose targets wait until all that are done were compared.
+type heldList struct {
+	*targets.List
+	earlier *resumption
+	limited bool // by --max-targets: the list may end before the last that is done
+	held    []targets.Target
+}
+
+// holdTargets reads list until all that are done were compared.
+func (a *app) holdTargets(r *resumption, list *targets.List, o *scanOptions) (scanner.Source, error) {
+	h := &heldList{List: list, earlier: r, limited: o.ask.cfg.MaxTargets > 0}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.allSeen = cancel // and do not wait for what comes behind
+	batch := make([]targets.Target, 256)
+	for r.seen < r.done.Len() {
+		if len(h.held) >= maxHeld {
+			r.remark(a, "%s before the last that is done are not: the rest of the list is compared as it is read", thousands(uint64(len(h.held))))
+			break
+		}
+		n, err := list.Next(ctx, batch)
+		h.held = append(h.held, batch[:n]...)
+		if errors.Is(err, io.EOF) {
+			if err := h.ended(); err != nil {
+				return nil, err
+			}
+			break
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+	}
+	r.allSeen = nil
+	if r.seen == r.done.Len() {
+		r.prints = nil
+	}
+	return h, nil
+}
+
+// ended returns what is wrong with a list that ends here.
+func (h *heldList) ended() error {
+	if h.limited {
+		return nil
+	}
+	return h.earlier.notInList()
+}
+
+// Next returns those that were held back, and then the list's.
+func (h *heldList) Next(ctx context.Context, dst []targets.Target) (int, error) {
+	if len(h.held) > 0 {
+		n := copy(dst, h.held)
+		if h.held = h.held[n:]; len(h.held) == 0 {
+			h.held = nil
+		}
+		return n, nil
+	}
+	n, err := h.List.Next(ctx, dst)
+	if errors.Is(err, io.EOF) {
+		if wrong := h.ended(); wrong != nil {
+			err = wrong
+		}
+	}
+	return n, err
+}
