@@ -247,6 +247,9 @@ func (w *Writer) write(b *Buffer) {
 	for rest := b.B; len(rest) > 0 && w.Err() == nil; {
 		w.lines, rest = w.encode(w.lines[:0], rest, encodeSize)
 		w.writeLines(w.lines)
+		if w.syncEvery == 0 { // they are in the file, whatever becomes of the next
+			w.sync()
+		}
 		if cap(w.lines) > 2*encodeSize+keepCapacity {
 			w.lines = nil
 		}
