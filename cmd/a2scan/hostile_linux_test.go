@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -308,8 +309,16 @@ func TestFileSizeLimit(t *testing.T) {
 	require.Equal(t, 1, exit.ExitCode(), stderr.String())
 	require.Contains(t, stderr.String(), "file too large")
 	require.Contains(t, stderr.String(), "a2scan: hint: ")
-	require.Equal(t, output.EndError, readMetadata(t, path).EndReason)
-	require.NotEmpty(t, seqs(t, path))
+	require.Contains(t, stderr.String(), "go on with --resume")
+	m := readMetadata(t, path)
+	require.Equal(t, output.EndError, m.EndReason)
+	found := len(seqs(t, path))
+	require.NotZero(t, found)
+	require.EqualValues(t, found, m.Output.Records)
+	lost := m.Targets.Done + m.Targets.Aborted - uint64(found)
+	require.NotZero(t, lost)
+	require.Regexp(t, fmt.Sprintf("^%s records? (is|are) lost: they could not be written$", thousands(lost)), m.Notes[0])
+	require.NoError(t, m.Check(lost))
 	requireRun(t, f.args(path, "--resume")...)
 	f.requireTruth(t, path)
 }
@@ -330,6 +339,7 @@ func TestReaderLeaves(t *testing.T) {
 	m, err := output.ReadMetadata(meta)
 	require.NoError(t, err)
 	require.Equal(t, output.EndError, m.EndReason)
+	require.Contains(t, strings.Join(m.Notes, "\n"), " lost: they could not be written")
 }
 
 // Two interrupts end a scan at once, and the scan can be gone on with.

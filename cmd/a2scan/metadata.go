@@ -112,6 +112,14 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 		}
 		r.ui.notef("%s%s in %s, seed %d: %s", plural(settled, "target", "targets"), before, formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
 	}
+	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); result.Reason == scanner.EndError && n > 0 {
+		text := plural(uint64(n), "record is", "records are") + " lost: they could not be written"
+		if output.IsBrokenPipe(err) { // whoever read them knows
+			m.Notes = append(m.Notes, text)
+		} else {
+			note("", "%s", text)
+		}
+	}
 	if n := m.Socket.RxDropped; n > 0 {
 		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s asked for) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
 			"%s dropped by this machine's own socket", plural(n, "reply was", "replies were"))

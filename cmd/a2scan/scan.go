@@ -466,22 +466,23 @@ func (r *scanRun) do() error {
 	statusErr := p.stop()
 	stopped := w.stop()
 
+	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
 	if metaErr := r.writeMetadata(m); err == nil {
-		err = metaErr
+		err = explainBeside(metaErr, "the records are written; only what is told of them is not")
 	} else if metaErr != nil {
 		r.ui.sayf("%v", metaErr)
 	}
 	if err == nil {
-		err = statusErr
+		err = explainBeside(statusErr, "the records are written; only the status updates are not all there")
 	}
 	if errors.Is(err, scanner.ErrAbandoned) && stopped != nil {
 		r.ui.sayf("%v", err)
 		return stopped
 	}
 	if err != nil {
-		return r.explain(err)
+		return err
 	}
 	if result.Reason == scanner.EndInterrupted {
 		return stopped
@@ -508,11 +509,27 @@ func (r *scanRun) sample(total uint64) sample {
 }
 
 // explain adds the next step to an error that ended a scan.
-func (r *scanRun) explain(err error) error {
-	if output.IsNoSpace(err) {
-		return withHint(err, "the records up to here are whole; make room and go on with --resume")
+func (r *scanRun) explain(err error, result *scanner.Result) error {
+	if !output.IsNoSpace(err) {
+		return err
 	}
-	return err
+	info, statErr := os.Stat(r.options.outputFile)
+	switch {
+	case r.options.outputFile == "-" || statErr != nil || !info.Mode().IsRegular():
+		return withHint(err, "make room and scan again; a file, -o FILE, could be gone on with")
+	case result.Output.Records == 0 && r.options.earlier == nil:
+		return withHint(err, "no record could be written; make room and scan again")
+	}
+	return withHint(err, "the records up to here are whole; make room and go on with --resume")
+}
+
+// explainBeside adds what became of the records to an error that is about another
+// file.
+func explainBeside(err error, hint string) error {
+	if !output.IsNoSpace(err) {
+		return err
+	}
+	return withHint(err, "%s", hint)
 }
 
 // randomSeed returns a seed that can be typed again: 48 bits.
