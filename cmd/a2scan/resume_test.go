@@ -24,6 +24,7 @@ import (
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // A fixture is a farm in this process and a prefix of it that tests scan.
@@ -576,8 +577,9 @@ func TestResumeAnotherScanByRecords(t *testing.T) {
 		}
 		return b.String()
 	}
+	// Go knows by itself that names of .onion have no address.
 	list := lines("127.64.0.1:PORT", "127.64.0.2:PORT eu", "127.64.0.8/30:PORT", "[::ffff:127.64.0.3]:PORT",
-		"localhost:PORT", "nowhere.invalid:PORT", "240.0.0.1:PORT", "127.64.0.4:PORT")
+		"localhost:PORT", "nowhere.onion:PORT", "240.0.0.1:PORT", "127.64.0.4:PORT")
 	base := []string{"--query", "info,players", "--shards", "1", "--retries", "0", "--timeout", "300ms"}
 	for name, c := range map[string]struct {
 		list string   // "": the same
@@ -589,7 +591,7 @@ func TestResumeAnotherScanByRecords(t *testing.T) {
 		"one more":      {list: list + lines("127.64.0.5:PORT"), want: ""},
 		"another order": {list: lines("127.64.0.2:PORT", "127.64.0.1:PORT") + list, want: "target 0 was 127.64.0.1:" + port + ", and is 127.64.0.2:" + port + " now"},
 		"another port":  {list: strings.Replace(list, "127.64.0.4:"+port, "127.64.0.4:1", 1), want: "target 10 was 127.64.0.4:" + port + ", and is 127.64.0.4:1 now"},
-		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.invalid, and is elsewhere.invalid:" + port + " now"},
+		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.onion, and is elsewhere.onion:" + port + " now"},
 		"a name's port": {list: strings.Replace(list, "localhost:"+port, "localhost:1", 1), want: "target 7 was localhost:" + port + ", and is localhost:1 now"},
 		"other queries": {args: []string{"--query", "info"}, want: "target "},
 		"more shards":   {args: []string{"--query", "info,players", "--shards", "2"}, want: "is not of shard 0 of 2"},
@@ -699,6 +701,53 @@ func TestResumeFromAStream(t *testing.T) {
 	require.Zero(t, status, stderr)
 	require.Contains(t, stderr, "--input-file can be read once only: ")
 	f.requireTruth(t, path)
+}
+
+// Where more targets than can be held stand before the last that is done, the rest
+// of a stream is compared as it comes; an error is then no longer one of usage.
+func TestHoldNoMoreThanFits(t *testing.T) {
+	line := func(seq int, at string) []byte {
+		return bytes.TrimSuffix(output.AppendJSON(nil, &output.Record{
+			Seq: uint64(seq), Addr: netip.MustParseAddrPort(at), Status: output.Timeout,
+			Info: &output.InfoSection{Section: output.Section{Status: output.Timeout}},
+		}), []byte{'\n'})
+	}
+	for name, c := range map[string]struct{ list, want string }{
+		"the same": {strings.Repeat("127.0.0.1:1\n", 2000) + "127.0.0.2:1\n127.0.0.3:1\n", ""},
+		"another":  {strings.Repeat("127.0.0.1:1\n", 2000) + "127.0.0.9:1\n127.0.0.3:1\n", "target 2000 was another, and is 127.0.0.9:1 now"},
+		"shorter":  {strings.Repeat("127.0.0.1:1\n", 2000), "1 target that has a record is not in the list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			a := &app{ui: newUI(&stderr)}
+			o := newScanOptions()
+			r := &resumption{path: "out", kinds: o.ask.cfg.Kinds, prints: newFingerprints(1)}
+			require.NoError(t, r.take(line(7, "127.0.0.1:1"), o))
+			require.NoError(t, r.take(line(2000, "127.0.0.2:1"), o))
+			list, err := targets.NewList(targets.Config{
+				Files: []targets.File{{Name: "stdin", R: strings.NewReader(c.list)}}, Done: &r.done, Skipped: r.skipped,
+			})
+			require.NoError(t, err)
+			defer list.Close()
+			h, err := a.holdTargets(r, list, o, 500)
+			require.NoError(t, err)
+			require.Contains(t, stderr.String(), "the rest of the list is compared as it is read")
+			require.Len(t, r.remarks, 1)
+			n := 0
+			for err == nil {
+				var more int
+				more, err = h.Next(t.Context(), make([]targets.Target, 100))
+				n += more
+			}
+			if c.want == "" {
+				require.ErrorIs(t, err, io.EOF)
+				require.Equal(t, 2000, n)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			require.False(t, errors.As(err, new(*usageError)))
+		})
+	}
 }
 
 // A file that lost a page in the middle: what can be read stays, and what the rest

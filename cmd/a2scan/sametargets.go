@@ -181,15 +181,16 @@ type heldList struct {
 	held    []targets.Target
 }
 
-// holdTargets reads list until all that are done were compared.
-func (a *app) holdTargets(r *resumption, list *targets.List, o *scanOptions) (scanner.Source, error) {
+// holdTargets reads list until all that are done were compared, or until most
+// targets are held back.
+func (a *app) holdTargets(r *resumption, list *targets.List, o *scanOptions, most int) (scanner.Source, error) {
 	h := &heldList{List: list, earlier: r, limited: o.ask.cfg.MaxTargets > 0}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.allSeen = cancel // and do not wait for what comes behind
 	batch := make([]targets.Target, 256)
 	for r.seen < r.done.Len() {
-		if len(h.held) >= maxHeld {
+		if len(h.held) >= most {
 			r.remark(a, "%s before the last that is done are not: the rest of the list is compared as it is read", thousands(uint64(len(h.held))))
 			break
 		}
@@ -234,6 +235,9 @@ func (h *heldList) Next(ctx context.Context, dst []targets.Target) (int, error) 
 		if wrong := h.ended(); wrong != nil {
 			err = wrong
 		}
+	}
+	if wrong := new(*usageError); errors.As(err, wrong) {
+		err = errors.New((*wrong).Error()) // too late to have done nothing
 	}
 	return n, err
 }

@@ -118,7 +118,7 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 	defer closeList()
 	r.source = r.list
 	if o.earlier != nil && cfg.Skipped != nil {
-		if r.source, err = a.holdTargets(o.earlier, r.list, o); err != nil {
+		if r.source, err = a.holdTargets(o.earlier, r.list, o, maxHeld); err != nil {
 			return err
 		}
 	}
