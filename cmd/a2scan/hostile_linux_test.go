@@ -36,8 +36,17 @@ type process struct {
 
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with a standard output, unless that is nil.
+func startWith(t testing.TB, stdout *os.File, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command("a2scan", args...)}
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if stdout != nil {
+		p.Stdout = stdout
+	}
 	require.NoError(t, p.Start())
 	t.Cleanup(func() { _ = p.Process.Kill() })
 	return p
@@ -57,7 +66,7 @@ func (p *process) end(t testing.TB) (status int, rss int64) {
 }
 
 // A flood sends well-formed replies of servers that nobody asked to a port of
-// this machine, from 65,536 addresses and all ports in turn, until it is stopped.
+// this machine, from 65,536 addresses, until it is stopped.
 type flood struct {
 	quit, done chan struct{}
 	sent       int
@@ -340,6 +349,34 @@ func TestReaderLeaves(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, output.EndError, m.EndReason)
 	require.Contains(t, strings.Join(m.Notes, "\n"), " lost: they could not be written")
+}
+
+// Two interrupts end a scan at once though nobody reads what it writes, and it says
+// what that has cost.
+func TestInterruptedTwiceWithoutAReader(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/20")
+	meta := filepath.Join(t.TempDir(), "meta.json")
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	p := startWith(t, w, f.args("-", "-r", "0", "-m", meta)...)
+	require.NoError(t, w.Close())
+	_, err = r.Read(make([]byte, 1)) // it has begun; the pipe will soon be full
+	require.NoError(t, err)
+	time.Sleep(500 * time.Millisecond)
+	require.NoError(t, p.Process.Signal(syscall.SIGINT))
+	time.Sleep(200 * time.Millisecond)
+	began := time.Now()
+	require.NoError(t, p.Process.Signal(syscall.SIGINT))
+	status, _ := p.end(t)
+	require.Less(t, time.Since(began), 5*time.Second)
+	require.Equal(t, 130, status, p.stderr.String())
+	require.Contains(t, p.stderr.String(), "nobody takes them\n")
+	require.Contains(t, p.stderr.String(), " lost: they could not be written\n")
+	require.NotContains(t, p.stderr.String(), "bug")
+	m, err := output.ReadMetadata(meta)
+	require.NoError(t, err)
+	require.Equal(t, output.EndInterrupted, m.EndReason)
 }
 
 // Two interrupts end a scan at once, and the scan can be gone on with.

@@ -112,7 +112,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 		}
 		r.ui.notef("%s%s in %s, seed %d: %s", plural(settled, "target", "targets"), before, formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
 	}
-	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); result.Reason == scanner.EndError && n > 0 {
+	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); err != nil && n > 0 {
 		text := plural(uint64(n), "record is", "records are") + " lost: they could not be written"
 		if output.IsBrokenPipe(err) { // whoever read them knows
 			m.Notes = append(m.Notes, text)
@@ -136,8 +136,8 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
 		note("a firewall between may drop them; try one server that is known: a2scan query HOST", "nothing at all was heard")
 	}
-	if err := m.Check(result.Stats.Filtered); err != nil && result.Reason != scanner.EndError {
-		note("this is a bug; please report it with the metadata file", "the counts do not add up: %v", err)
+	if wrong := m.Check(result.Stats.Filtered); wrong != nil && err == nil {
+		note("this is a bug; please report it with the metadata file", "the counts do not add up: %v", wrong)
 	}
 }
 
