@@ -37,7 +37,7 @@ type Batch struct {
 	n       int
 	buf     []byte // cap(packets) × stride
 	size    int
-	stride  int // from one packet's buffer to the next
+	stride  int      // from one packet's buffer to the next
 	sys     batchSys // what the system calls want laid out, made once
 }
 

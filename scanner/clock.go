@@ -17,6 +17,13 @@ type clock struct {
 
 func (c *clock) now() proto.Time { return proto.Time(time.Since(c.start) - c.lost) }
 
+// atLeast gives back so much of what was taken off that it is t at least.
+func (c *clock) atLeast(t proto.Time) {
+	if now := c.now(); now < t {
+		c.lost -= t.Sub(now)
+	}
+}
+
 // turn is called once a turn, after the socket was waited for: at most wait, or for
 // ever where that is negative. It returns by how much time has been set back, because the
 // turn took stallTime longer than that; otherwise 0.

@@ -79,6 +79,31 @@ func TestT2_StoppedForLongerThanATarget(t *testing.T) {
 	}
 }
 
+// What was sent in the turn before a stall keeps its time.
+func TestTimesAroundAStall(t *testing.T) {
+	virtual(t, func(s *scan) {
+		cfg := scanConfig()
+		cfg.Rate = 0
+		turns := 0
+		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
+			if turns++; turns == 2 {
+				time.Sleep(12 * time.Second)
+			}
+		}
+		_, err := s.run(s.t.Context(), cfg, &countSource{n: 2000})
+		require.NoError(s.t, err)
+		sent := map[mux.Key]time.Time{}
+		for _, p := range s.sends {
+			if _, ok := sent[p.to]; !ok {
+				sent[p.to] = p.at
+			}
+		}
+		for _, r := range s.sink.records() {
+			require.WithinDuration(s.t, sent[mux.KeyFrom(simAddr(r.Seq))], r.Timestamp.Time, time.Millisecond, "target %d", r.Seq)
+		}
+	})
+}
+
 // --max-runtime is time on the wall.
 func TestMaxRuntimeOverAStall(t *testing.T) {
 	virtual(t, func(s *scan) {

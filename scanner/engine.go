@@ -214,11 +214,18 @@ type stall struct {
 	lost time.Duration
 }
 
+// maxStalls is how many stalls are remembered: more than there can be in the time of
+// a target, each being a second at least.
+const maxStalls = 1 << 13
+
 // Stalled tells the Engine that the clock was set back by lost, so that it shows now:
 // of what is sent from now on the wall time is later by that.
 func (e *Engine) Stalled(now proto.Time, lost time.Duration) {
 	if n := len(e.stalls); n > 0 {
 		lost += e.stalls[n-1].lost
+	}
+	if n := len(e.stalls); n == maxStalls {
+		e.stalls = append(e.stalls[:0], e.stalls[n/2:]...)
 	}
 	e.stalls = append(e.stalls, stall{now, lost})
 }
@@ -242,7 +249,7 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	i, known := e.table.Find(p.Peer)
 	if p.Unreachable != mux.Reachable {
 		e.stats.ICMP++
-		if known && e.cfg.ICMP != ICMPOff {
+		if known && e.cfg.ICMP != ICMPOff && !e.reached {
 			s := &e.slab.slots[i]
 			e.expectLess(now, s)
 			out := e.client.HandleUnreachable(&s.q, p.Unreachable == mux.PortUnreachable, e.cfg.ICMP == ICMPOn)
@@ -591,7 +598,7 @@ func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
 	e.stats.Sent--
 	e.stats.BytesSent -= uint64(len(p.Data))
 	i, ok := e.table.Find(p.Peer)
-	if ok {
+	if ok && e.slab.slots[i].sent > 0 { // 0: it is of the target before, whose twin has its place by now
 		e.slab.slots[i].sent--
 	}
 	return i, ok

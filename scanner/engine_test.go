@@ -1,6 +1,8 @@
 package scanner
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"syscall"
@@ -136,6 +138,46 @@ func TestRefusedTargets(t *testing.T) {
 }
 
 // -N is exact: what answers in the same moment as the last one is aborted.
+// Nothing ends as a result once there are enough, not even by an ICMP error in the batch
+// that brought the last.
+func TestMaxResultsAndICMP(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.MaxResults = 1
+	r := newRig(t, cfg, rigTargets(2)...)
+	r.reply(rigKey(1), goldSourceReply("in grace"))
+	r.turn(mux.Packet{Peer: rigKey(0), Data: infoReply("x")}, mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
+	require.True(t, r.e.ReachedMaxResults())
+	require.EqualValues(t, 1, r.e.Stats().Statuses[output.Success])
+	require.Len(t, r.records, 1)
+}
+
+// A packet that was never sent is taken back from who sent it, not from its twin.
+func TestUnsendOfTwins(t *testing.T) {
+	list := rigTargets(1)
+	list = append(list, list[0])
+	list[1].Seq = 1
+	e, err := NewEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
+	require.NoError(t, err)
+	e.Feed(list)
+	e.EndFeed()
+	now := proto.Time(time.Millisecond)
+	tx := mux.NewBatch(64, maxRequest)
+	e.Fill(now, tx) // and the socket has no room
+	e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Unreachable: mux.PortUnreachable})
+	e.Fill(now, tx)
+	require.Equal(t, 2, tx.Len())
+	for i := range tx.Len() {
+		e.unsend(tx.Packet(i))
+	}
+	e.Abort(now)
+	for line := range bytes.Lines(takeLines(e)) {
+		var r output.ParsedRecord
+		require.NoError(t, json.Unmarshal(line, &r))
+		require.LessOrEqual(t, r.PacketsSent, 1)
+	}
+	require.Zero(t, e.Stats().Sent)
+}
+
 // Results are counted whether or not their records are wanted.
 func TestMaxResultsBesideAFilter(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)

@@ -207,7 +207,10 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 	if closeErr := s.closeWriter(); closeErr != nil && err == nil {
 		err = closeErr
 	}
-	if err != nil && !errors.Is(err, ErrAbandoned) {
+	switch {
+	case errors.Is(err, ErrAbandoned):
+		s.reason = EndInterrupted // whatever it was before: not all is written
+	case err != nil:
 		s.reason = EndError
 	}
 	s.publish(s.now())
@@ -327,6 +330,7 @@ func (s *Scanner) loop() error {
 		s.hungry.Store(false)
 		s.held.Store(false)
 		if lost := s.clock.turn(wait); lost > 0 {
+			s.clock.atLeast(before + 1) // what was sent in the turn before was sent before
 			s.engine.Stalled(s.now(), lost)
 			if s.runUntil != 0 { // which is a limit of real time
 				s.runUntil = max(s.runUntil.Add(-lost), 1)
@@ -366,7 +370,7 @@ func (s *Scanner) loop() error {
 			default:
 				s.reason = EndComplete
 			}
-			if st := &s.engine.stats; st.Sent == 0 && st.SendErrors >= sendFailCount {
+			if st := &s.engine.stats; s.reason == EndComplete && st.Sent == 0 && st.SendErrors >= sendFailCount {
 				return fmt.Errorf("nothing could be sent to any of %d targets", st.SendErrors)
 			}
 			return s.feedError()
@@ -506,7 +510,7 @@ func (s *Scanner) lost(err error) error {
 
 // handOver gives the writer what is written, when it is a buffer full or has
 // waited long enough. Where the writer has no empty buffer in exchange the
-// records wait: there are never more of them than targets in flight.
+// records wait, no more than maxWaiting bytes of them.
 func (s *Scanner) handOver(now proto.Time) {
 	n := len(s.engine.Output())
 	if n == 0 {
@@ -532,7 +536,7 @@ func (s *Scanner) handOver(now proto.Time) {
 // awaitWriter waits while too much waits to be written: even what is received then
 // waits in the socket.
 func (s *Scanner) awaitWriter() {
-	for s.writer.Waiting()+len(s.engine.Output()) >= maxWaiting && s.writer.Err() == nil && !s.abort.Load() {
+	for s.writer.Waiting() > 0 && s.writer.Waiting()+len(s.engine.Output()) >= maxWaiting && s.writer.Err() == nil && !s.abort.Load() {
 		select {
 		case <-s.room:
 		case <-time.After(publishEvery):

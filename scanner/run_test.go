@@ -773,6 +773,57 @@ func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
 	})
 }
 
+// Where so much waits with the loop that the writer has nothing left to do, the loop
+// hands it over.
+func TestO2_LongRepliesWhenAllBuffersAreOut(t *testing.T) {
+	virtual(t, func(s *scan) {
+		long := infoReply(strings.Repeat("x", 60_000))
+		const few, n = 400, 1800
+		answered := 0
+		s.net.SetEverywhere(func(mux.Key) muxtest.Host {
+			return muxtest.Host{Handler: func(_ time.Time, _ mux.Key, _ []byte, reply func(mux.Key, []byte, time.Duration)) {
+				if answered++; answered <= few { // a buffer for each, as they are flushed
+					reply(mux.Key{}, infoReply("short"), time.Second+time.Duration(answered)*(flushEvery+time.Millisecond))
+					return
+				}
+				reply(mux.Key{}, long, 12*time.Second)
+			}}
+		})
+		s.listen(muxtest.Options{Rcvbuf: 5000})
+		cfg := scanConfig()
+		cfg.MaxInFlight = n
+		cfg.Rate = 3000
+		cfg.Timeout, cfg.TargetTimeout = 20*time.Second, time.Minute
+		stuck := true
+		s.sink.hold = func([]byte) error {
+			if stuck {
+				stuck = false
+				time.Sleep(30 * time.Second)
+			}
+			return nil
+		}
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, n, result.Stats.Done)
+		require.Less(s.t, s.elapsed(), 2*time.Minute)
+	})
+}
+
+// A scan that was over but for its records has not ended well if they are given up.
+func TestO3_AbandonedAtTheEnd(t *testing.T) {
+	virtual(t, func(s *scan) {
+		released := make(chan struct{})
+		s.sink.hold = func([]byte) error { <-released; return nil }
+		s.make(scanConfig(), &countSource{n: 10})
+		time.AfterFunc(10*time.Second, s.scanner.Abort)
+		result, err := s.scanner.Run(s.t.Context())
+		require.ErrorIs(s.t, err, ErrAbandoned)
+		require.Equal(s.t, EndInterrupted, result.Reason)
+		close(released)
+	})
+}
+
 // Whoever interrupts twice is not kept by a reader that does not read.
 func TestO3_AbortWithAStuckReader(t *testing.T) {
 	virtual(t, func(s *scan) {
