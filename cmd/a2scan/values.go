@@ -187,7 +187,10 @@ func parseSuffixed(s string, base float64) (float64, error) {
 	if err != nil || n < 0 {
 		return 0, withHint(errors.New("not a size"), "write a number, with K, M or G behind it if you like")
 	}
-	return n * factor, nil
+	if n *= factor; math.IsInf(n, 0) {
+		return 0, errors.New("too large")
+	}
+	return n, nil
 }
 
 func formatSize(n int) string {

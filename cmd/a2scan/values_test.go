@@ -51,6 +51,7 @@ func TestValues(t *testing.T) {
 		{"--rate=", `--rate "": not a number`, ""},
 		{"--bandwidth=M", `--bandwidth "M": not a size`, "write a number, with K, M or G behind it if you like"},
 		{"--bandwidth=", `--bandwidth "": not a size`, "write a number, with K, M or G behind it if you like"},
+		{"--bandwidth=1e300G", `--bandwidth "1e300G": too large`, ""}, // fuzz: it was infinite, and no text that is read again
 		{"--buffer=-1K", `--buffer "-1K": not a size`, "write a number, with K, M or G behind it if you like"},
 		{"--buffer=9G", `--buffer "9G": too large; the most is 1G`, ""},
 		{"--word=x\n", `--word "x\n": not one of auto, none`, ""},
