@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -19,9 +20,29 @@ type Difference struct {
 	Got   string `json:"got"`
 }
 
-// String returns the difference in one line.
+// String returns the difference in one line. A record may say anything: it is
+// spelled so that a terminal shows it and does not obey it.
 func (d Difference) String() string {
-	return fmt.Sprintf("line %d, seq %d, %s: %s: want %s, got %s", d.Line, d.Seq, d.Addr, d.Field, d.Want, d.Got)
+	return fmt.Sprintf("line %d, seq %d, %s: %s: want %s, got %s", d.Line, d.Seq, printable(d.Addr), printable(d.Field), printable(d.Want), printable(d.Got))
+}
+
+// printable returns s with escapes for what is not a visible character or a plain
+// space, cut where it is long.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if b.Len() > 1000 {
+			b.WriteString("…")
+			break
+		}
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRune(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
 }
 
 // A comparison collects differences between what is wanted and what

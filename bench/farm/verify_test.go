@@ -123,6 +123,22 @@ func TestVerifyFindsNothingInTheTruth(t *testing.T) {
 	require.Contains(t, report.String(), "challenge-loop")
 }
 
+// What a record says reaches the report's reader, and not the terminal.
+func TestDifferencesAreShownAndNotObeyed(t *testing.T) {
+	for _, tc := range []struct{ name, in, want string }{
+		{"a status that clears the screen", "\x1b[2J", `\x1b[2J`},
+		{"a member's name with a C1 control", "in\u009bfo", `in\u009bfo`},
+		{"a direction override", "a\u202eb", `a\u202eb`},
+		{"the zone of an address", "fe80::1%\r\n", `fe80::1%\r\n`},
+		{"not UTF-8, as a rune that was cut", "caf\xc3", "caf\uFFFD"},
+		{"text", `"Zürich 日本"`, `"Zürich 日本"`},
+		{"a megabyte", strings.Repeat("x", 1<<20), strings.Repeat("x", 1001) + "…"},
+	} {
+		d := Difference{Line: 1, Seq: 2, Addr: tc.in, Field: tc.in, Want: tc.in, Got: tc.in}
+		require.Equal(t, "line 1, seq 2, "+tc.want+": "+tc.want+": want "+tc.want+", got "+tc.want, d.String(), tc.name)
+	}
+}
+
 // Whatever is changed in a record is found, and named.
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	w := &prototest.World{Seed: 2, Shares: prototest.Shares{Challenge: 100, DelayMin: 5 * time.Millisecond, DelayMax: 6 * time.Millisecond}}
