@@ -38,6 +38,17 @@ func TestReadReportRefuses(t *testing.T) {
 	}
 }
 
+// A report of another's may say anything.
+func TestTextIsShownAndNotObeyed(t *testing.T) {
+	r := sampleReport()
+	r.Machine.CPU = "x\x1b[2J\u202e"
+	r.Problems = append(r.Problems, Problem{Workload: "w\u009b", Variant: "v\r", Text: "Zürich\a"})
+	var b strings.Builder
+	require.NoError(t, r.WriteText(&b))
+	require.Contains(t, b.String(), "x\uFFFD[2J\uFFFD")
+	require.Contains(t, b.String(), "PROBLEM: w\uFFFD, v\uFFFD: Zürich\uFFFD\n")
+}
+
 // members lists the members of an object and of those in it, by path, with
 // their types.
 func members(v any, path string, into map[string]string) {

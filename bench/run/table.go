@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -202,7 +203,8 @@ var legend = []string{
 	"among so many records compared. drops: datagrams lost by full sockets, in all runs.",
 }
 
-// WriteText writes the report for a terminal.
+// WriteText writes the report for a terminal, which obeys none of it: what the
+// machine, or the file of another, has put into a name is text.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", r.machineLine())
@@ -222,8 +224,16 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, p := range r.Problems {
 		fmt.Fprintf(&b, "\nPROBLEM: %s, %s: %s\n", p.Workload, p.Variant, p.Text)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, strings.Map(visible, b.String()))
 	return err
+}
+
+// visible returns r, or U+FFFD for what is neither a visible character nor a space.
+func visible(r rune) rune {
+	if r == '\n' || unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // text writes the table in columns.
