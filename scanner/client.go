@@ -350,7 +350,8 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 	return c.place(best, port)
 }
 
-// place returns a and port with a's zone as the number that a mux.Key wants.
+// place returns a and port with a's zone as the number that a mux.Key wants; zone
+// 0 is none.
 func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 	a = a.Unmap()
 	if a.Zone() != "" {
@@ -358,7 +359,10 @@ func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 		if err != nil {
 			return netip.AddrPort{}, err
 		}
-		a = a.WithZone(strconv.FormatUint(uint64(scope), 10))
+		a = a.WithZone("")
+		if scope != 0 {
+			a = a.WithZone(strconv.FormatUint(uint64(scope), 10))
+		}
 	}
 	return netip.AddrPortFrom(a, uint16(port)), nil
 }
