@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -291,22 +292,54 @@ func TestVerdict(t *testing.T) {
 	require.False(t, extendedErr{}.fromICMP())
 }
 
-// FuzzControl: whatever the kernel may have written, reading it stays inside.
+// FuzzControl: whatever the kernel may have written, reading it stays inside, and
+// finds what package syscall finds. name is the socket address beside it.
 func FuzzControl(f *testing.F) {
 	m := new(message)
 	m.setSource(nth(1), true)
-	f.Add(m.control[:])
+	f.Add(m.control[:], []byte{2, 0, 0x69, 0x87, 192, 0, 2, 1})
 	m.setSource(nth(1), false)
-	f.Add(m.control[:40])
-	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0})
-	f.Add(append(append([]byte{17, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 9)...), 1, 2, 3))
-	f.Fuzz(func(t *testing.T, control []byte) {
-		localKey(control, 1)
-		parseExtendedErr(control)
-		for _, level := range []uint32{0, syscall.SOL_SOCKET, syscall.IPPROTO_IPV6} {
-			if data := findControl(control, level, syscall.IP_PKTINFO); data != nil {
-				require.LessOrEqual(t, len(data)+controlHeader, len(control))
+	f.Add(m.control[:40], []byte{10, 0, 0x69, 0x87, 0, 0, 0, 0, 0xFE, 0x80, 15: 1, 23: 1, 24: 3})
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0}, []byte{})
+	f.Add(append(append([]byte{17, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 9)...), 1, 2, 3), []byte{1, 0})
+	f.Add([]byte{32, 7: 0, 12: 11, 20: originICMP, 21: 3, 22: 3, 31: 0}, []byte{2})
+	f.Fuzz(func(t *testing.T, control, name []byte) {
+		known, err := syscall.ParseSocketControlMessage(control)
+		first := func(level, typ int32) []byte {
+			for _, c := range known {
+				if c.Header.Level == level && c.Header.Type == typ {
+					return c.Data
+				}
 			}
+			return nil
+		}
+		for _, level := range []uint32{syscall.IPPROTO_IP, syscall.SOL_SOCKET, syscall.IPPROTO_IPV6} {
+			for _, typ := range []uint32{syscall.IP_PKTINFO, syscall.IP_RECVERR, syscall.IPV6_RECVERR, syscall.IPV6_PKTINFO, syscall.SO_RXQ_OVFL} {
+				data := findControl(control, level, typ)
+				if data != nil {
+					require.LessOrEqual(t, len(data)+controlHeader, len(control))
+				}
+				if err == nil {
+					require.Equal(t, first(int32(level), int32(typ)), data)
+				}
+			}
+		}
+		local := localKey(control, 1)
+		require.True(t, local == Key{} || local.Port == 1)
+		e, ok := parseExtendedErr(control)
+		require.True(t, ok || e == extendedErr{})
+		require.LessOrEqual(t, e.verdict(), OtherICMP)
+
+		m := new(message)
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&m.name)), unsafe.Sizeof(m.name)), name)
+		if k := m.key(); k != (Key{}) {
+			again := new(message)
+			again.setName(k, k.Is4())
+			back := again.key()
+			if k.Is4() {
+				k.Scope = 0 // IPv4 has none
+			}
+			require.Equal(t, k, back)
 		}
 	})
 }
