@@ -49,10 +49,13 @@ func parsePlain(line []byte) (addr uint32, port uint16, ok bool) {
 		n = n*10 + uint32(line[i]-'0')
 		i++
 	}
+	if i == start || line[start] == '0' || n > 65535 {
+		return 0, 0, false
+	}
 	if i < len(line) && line[i] == '\r' {
 		i++
 	}
-	if i != len(line) || i == start || line[start] == '0' || n > 65535 {
+	if i != len(line) {
 		return 0, 0, false
 	}
 	return addr, uint16(n), true

@@ -205,7 +205,8 @@ func TestParsePlainAgreesWithParseLine(t *testing.T) {
 		require.Equal(t, want, address4(a).key(port).AddrPort())
 	}
 	for _, line := range []string{"", ".", "1.2.3.4", "1.2.3.4:", "1.2.3.4:0", "1.2.3.4:05", "1.2.3.4:65536", "1.2.3.4:123456",
-		"1.2.3.256:1", "01.2.3.4:1", "1.2.3.1234:1", "1.2.3:1", "1.2.3.4.5:1", "1.2.3.4:1 ", "1.2.3.4:1\r\r", "1.2.3.4:1-2", "x"} {
+		"1.2.3.256:1", "01.2.3.4:1", "1.2.3.1234:1", "1.2.3:1", "1.2.3.4.5:1", "1.2.3.4:1 ", "1.2.3.4:1\r\r", "1.2.3.4:1-2", "x",
+		"1.2.3.4:\r"} { // fuzz 2026-11-26: a line end was taken for a port, 0
 		_, _, ok := parsePlain([]byte(line))
 		require.False(t, ok, line)
 	}
