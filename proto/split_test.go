@@ -346,6 +346,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add(uint64(1), rulesPayload(30)[4:], []byte("noise"))
 	f.Add(uint64(2), []byte("D\x01\x00x\x00\x01\x00\x00\x00\x00\x00\x80?"), []byte{})
 	f.Add(uint64(3), bytes.Repeat([]byte("E"), 3000), []byte("\xFE\xFF\xFF\xFF\x01\x00\x00\x00\x02\x00"))
+	f.Add(uint64(2), []byte("0\xff\xff\xff\xff"), []byte("0")) // bare, and like a size field with a message behind it
 	f.Add(uint64(4), bytes.Repeat([]byte("D\x00\x01\xFF\xFF\xFF\xFFBZh9"), 50), bytes.Repeat([]byte{0xFE, 0xFF}, 100))
 	f.Fuzz(func(t *testing.T, seed uint64, reply, noise []byte) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -366,8 +367,9 @@ func FuzzSplit(f *testing.F) {
 			c.size = 20 + (len(payload)+13)/14
 		} else {
 			c.size = 20 + len(payload)/(1+r.IntN(40)) + r.IntN(100)
-			// The third byte must not read as a type behind a size field.
-			bare = r.IntN(4) == 0 && (c.packed || len(reply) < 3 || reply[2] != 'D' && reply[2] != 'E')
+			// The third byte must not read as a type behind a size field, nor as the
+			// FF FF FF FF of a message: no reply has 65,280 rules.
+			bare = r.IntN(4) == 0 && (c.packed || len(reply) < 3 || reply[2] != 'D' && reply[2] != 'E' && reply[2] != 0xFF)
 			if bare {
 				payload = reply
 			}
