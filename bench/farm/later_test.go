@@ -13,11 +13,12 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// A later against a sorted list: everything leaves, in the order of the
+// FuzzLater plays a later against a sorted list: everything leaves, in the order of the
 // milliseconds, never early, and no later than the first look after it is due.
 func FuzzLater(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 2, 0, 9, 0, 200, 0})
 	f.Add([]byte{255, 255, 1, 255, 255, 255, 0, 255, 255, 7, 0, 0})
+	f.Add([]byte("@\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\a\x00\x00\x00\x00\x00")) // due at a look, on the millisecond
 	f.Fuzz(func(t *testing.T, script []byte) {
 		l := newLater()
 		type item struct {
@@ -67,7 +68,7 @@ func FuzzLater(f *testing.F) {
 				look()
 			} else {
 				id++
-				due := now.Add(n * 137 * time.Microsecond) // up to 9 s: two laps
+				due := now.Add(n*137*time.Microsecond + 1) // up to 9 s: two laps; what is due now is sent and not kept
 				require.True(t, l.add(due, mux.Key{}, mux.Key{Lo: uint64(id)}, binary.LittleEndian.AppendUint32(nil, id)))
 				oracle = append(oracle, item{due, id})
 			}
