@@ -154,9 +154,9 @@ func colonsError(word string) error {
 // colons and no ports; where there are brackets or a slash, ports follow the
 // first colon behind them, and else a colon that is the only one.
 func splitPorts(word string) (where, ports string, ok bool) {
-	from := 0
+	from, brackets := 0, false
 	if i := strings.LastIndexByte(word, ']'); word != "" && word[0] == '[' && i > 0 {
-		from = i + 1
+		from, brackets = i+1, true
 	} else if i := strings.IndexByte(word, '/'); i >= 0 {
 		from = i
 	} else if strings.Count(word, ":") > 1 {
@@ -166,7 +166,7 @@ func splitPorts(word string) (where, ports string, ok bool) {
 	if i := strings.IndexByte(word[from:], ':'); i >= 0 {
 		where, ports, ok = word[:from+i], word[from+i+1:], true
 	}
-	if word != "" && word[0] == '[' && from > 0 {
+	if brackets {
 		// [A], [A]/64, [A/64], [A-B] and [A]-[B] all mean what they look like.
 		inner, behind := where[1:from-1], where[from:]
 		if behind == "" || behind[0] == '/' {

@@ -162,6 +162,8 @@ func TestParseLineSaysWhatIsWrong(t *testing.T) {
 		{"[]", `names no address and no host`},
 		{"[", `is not an IPv6 address`},
 		{"]", `is neither an address nor a host name`},
+		{"[/", `"[/" is not a prefix`},                               // fuzz 2026-11-26: a panic
+		{"[2001:db8::5/120:9", `"[2001:db8::5/120" is not a prefix`}, // it was read as 2001:db8::/120
 		{"256.1.1.1", `"256.1.1.1" is not an address`},
 		{"1.2.3", `"1.2.3" is not an address`},
 		{"010.0.0.1:27015", `"010.0.0.1" is not an address; write IPv4 as four numbers up to 255 without leading zeros`},
