@@ -19,6 +19,7 @@ const module = "github.com/a2scan/a2scan"
 type pkg struct {
 	ImportPath   string
 	Dir          string
+	Export       string // with -export: the file of its compiled declarations
 	Standard     bool
 	Module       *struct{ Path string }
 	GoFiles      []string

@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -73,88 +72,4 @@ func TestUnsafe(t *testing.T) {
 			}
 		}
 	}
-}
-
-// foreign matches the names of exported functions that take apart what others wrote.
-var foreign = regexp.MustCompile(`^(Parse|Decode|Assemble|Unescape|HandleDatagram|HandlePacket)`)
-
-// exempt are the functions that TestFuzzed lets pass, each with its reason.
-var exempt = map[string]string{
-	"master.ParseRegion":   "looks a word of the command line up in a table",
-	"output.ParseStatus":   "looks a word up in a table",
-	"scanner.HandlePacket": "hands the bytes to proto, where they are fuzzed",
-	"vector.Parse":         "reads the vectors of this repository",
-}
-
-// TestFuzzed: an exported function or method that takes apart foreign bytes,
-// told by its name and by a parameter of bytes or text, is called by the code of
-// a test file of its package that holds a fuzz target.
-func TestFuzzed(t *testing.T) {
-	called := map[string]map[string]bool{} // folder → names used in files with fuzz targets
-	all := sources(t)
-	for _, s := range all {
-		if !s.test || !hasFuzz(s.ast) {
-			continue
-		}
-		if called[s.dir] == nil {
-			called[s.dir] = map[string]bool{}
-		}
-		ast.Inspect(s.ast, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok {
-				called[s.dir][id.Name] = true
-			}
-			return true
-		})
-	}
-	n := 0
-	for _, s := range all {
-		if s.test {
-			continue
-		}
-		for _, d := range s.ast.Decls {
-			f, ok := d.(*ast.FuncDecl)
-			if !ok || !foreign.MatchString(f.Name.Name) || !takesBytes(f) {
-				continue
-			}
-			n++
-			if !called[s.dir][f.Name.Name] && exempt[s.ast.Name.Name+"."+f.Name.Name] == "" {
-				t.Errorf("%s: %s reads foreign bytes and no fuzz target of its package calls it", s.path, f.Name.Name)
-			}
-		}
-	}
-	t.Logf("%d functions read foreign bytes", n)
-}
-
-func hasFuzz(file *ast.File) bool {
-	for _, d := range file.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Fuzz") && f.Recv == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// takesBytes reports whether f has a parameter of []byte, string, *Packet or RuleList.
-func takesBytes(f *ast.FuncDecl) bool {
-	for _, p := range f.Type.Params.List {
-		found := false
-		ast.Inspect(p.Type, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.ArrayType:
-				if id, ok := n.Elt.(*ast.Ident); ok && id.Name == "byte" {
-					found = true
-				}
-			case *ast.Ident:
-				switch n.Name {
-				case "string", "Packet", "Rule", "RuleList", "Reader":
-					found = true
-				}
-			}
-			return !found
-		})
-		if found {
-			return true
-		}
-	}
-	return false
 }
