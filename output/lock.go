@@ -34,6 +34,7 @@ const lockTries = 10
 func LockFile(path string) (*Lock, error) {
 	l := &Lock{path: path}
 	for range lockTries {
+		l.made = false
 		info, err := os.Stat(path)
 		if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 			return l, nil // a pipe would wait for its reader

@@ -8,7 +8,7 @@ import (
 )
 
 // fingerprints remember of each target that is done where it was asked, by 32 bits
-// of a hash: 4 bytes a target, in pages of 64 KiB, each made when its first target
+// of a hash: 4 bytes a target, in pages of 256 bytes, each made when its first target
 // arrives. Of another list one target in four billion would pass for the same. The
 // zero value is ready to use.
 type fingerprints struct {
@@ -17,7 +17,7 @@ type fingerprints struct {
 	pages map[uint64]*[fingerprintPage]uint32
 }
 
-const fingerprintPage = 1 << 14
+const fingerprintPage = 64
 
 func newFingerprints(shards uint64) *fingerprints {
 	return &fingerprints{seed: maphash.MakeSeed(), every: max(shards, 1), pages: map[uint64]*[fingerprintPage]uint32{}}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
@@ -32,6 +33,7 @@ type resumption struct {
 
 	done     targets.SeqSet
 	prints   *fingerprints // where each of done was asked; nil when that was compared
+	proven   bool          // the metadata tells that the targets are the same
 	seen     uint64        // how many of done the list has skipped
 	allSeen  func()        // is called when that is all of them; nil: nobody waits
 	statuses output.StatusCounts
@@ -57,7 +59,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err == nil {
 		err = output.RemoveRest(path)
 	}
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !endedEmpty(o.metadataPath()) {
 		return nil, nil
 	}
 	if err != nil {
@@ -91,7 +93,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return nil, err
 	}
 	a.ui.notef("resuming %s: %s done before", clean(path), plural(r.done.Len(), "target was", "targets were"))
-	if r.finished = r.isFinished(was, fs.values()); r.finished {
+	if r.finished = r.isFinished(was, fs.values(), o.ask.cfg.Filter); r.finished {
 		a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", was.EndReason)
 		return r, nil
 	}
@@ -102,6 +104,12 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		a.ui.detailf("%s given up before, and asked again", plural(n, "target was", "targets were"))
 	}
 	return r, nil
+}
+
+// endedEmpty reports whether a scan has ended whose records were all left out.
+func endedEmpty(metadata string) bool {
+	m, err := output.ReadMetadata(metadata)
+	return err == nil && m.EndReason == output.EndComplete && m.Output.Records == 0 && m.Targets.Done > 0
 }
 
 // remark says what could not be made sure of, to everyone and in the metadata.
@@ -119,7 +127,7 @@ func (r *resumption) refuse(reason error) error {
 // isFinished reports whether all that this run would do was done by the run that
 // was, and the file is still the one that it left. With --filter the records alone
 // do not tell.
-func (r *resumption) isFinished(was *output.Metadata, now map[string]string) bool {
+func (r *resumption) isFinished(was *output.Metadata, now map[string]string, filter scanner.StatusSet) bool {
 	if len(r.remarks) > 0 || !r.survey.Whole() || r.broken > 0 {
 		return false
 	}
@@ -134,6 +142,15 @@ func (r *resumption) isFinished(was *output.Metadata, now map[string]string) boo
 			return false
 		}
 	default:
+		return false
+	}
+	written := int64(0) // if none was lost
+	for status, n := range was.Statuses {
+		if filter.Has(output.Status(status)) {
+			written += int64(n)
+		}
+	}
+	if written != was.Output.Records {
 		return false
 	}
 	kept := r.survey.Kept()
@@ -235,7 +252,9 @@ func (r *resumption) take(line []byte, o *scanOptions) error {
 	if err != nil {
 		return fmt.Errorf("the record of target %d: %w", seq, err)
 	}
-	r.prints.set(seq, r.prints.of(host, at))
+	if !r.proven {
+		r.prints.set(seq, r.prints.of(host, at))
+	}
 	r.tally(status, line)
 	return nil
 }
@@ -257,8 +276,8 @@ func (r *resumption) compareKinds(seq uint64, status output.Status, line []byte)
 	return nil
 }
 
-// unasked reports whether a target of that status was refused without a packet: it
-// has no sections.
+// unasked reports whether a target of that status was refused without a packet: its
+// sections are not counted.
 func unasked(s output.Status) bool {
 	return s == output.ResolveError || s == output.Blocked || s == output.InvalidInput
 }
@@ -358,6 +377,7 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 	if len(errs) > 0 {
 		return nil, withHint(&usageError{errors.Join(errs...)}, "give the same targets and flags, or write to another file")
 	}
+	r.proven = len(unknown) == 0 && len(streams) == 0
 	if len(unknown) > 0 && len(m.Config) > 0 {
 		r.remark(a, "%s does not tell of %s: that this is the same scan can't be checked but by the records", clean(path), strings.Join(unknown, ", "))
 	}

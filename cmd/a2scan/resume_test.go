@@ -591,7 +591,7 @@ func TestResumeAnotherScanByRecords(t *testing.T) {
 		"one more":      {list: list + lines("127.64.0.5:PORT"), want: ""},
 		"another order": {list: lines("127.64.0.2:PORT", "127.64.0.1:PORT") + list, want: "target 0 was 127.64.0.1:" + port + ", and is 127.64.0.2:" + port + " now"},
 		"another port":  {list: strings.Replace(list, "127.64.0.4:"+port, "127.64.0.4:1", 1), want: "target 10 was 127.64.0.4:" + port + ", and is 127.64.0.4:1 now"},
-		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.onion, and is elsewhere.onion:" + port + " now"},
+		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.onion:" + port + ", and is elsewhere.onion:" + port + " now"},
 		"a name's port": {list: strings.Replace(list, "localhost:"+port, "localhost:1", 1), want: "target 7 was localhost:" + port + ", and is localhost:1 now"},
 		"other queries": {args: []string{"--query", "info"}, want: "target "},
 		"more shards":   {args: []string{"--query", "info,players", "--shards", "2"}, want: "is not of shard 0 of 2"},
@@ -855,4 +855,53 @@ func TestResumeFilter(t *testing.T) {
 	require.EqualValues(t, 256, m.Output.Records)
 	require.EqualValues(t, 256, m.Statuses[output.Success])
 	require.NoError(t, m.Check(256))
+}
+
+// A few targets of a large range, in random order, are gone on with at once: what
+// they were follows from the metadata, and without it is compared as they come.
+func TestResumeSampleOfALargeRange(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	args := f.args(path, "-q", "--shuffle", "-e", "5", "-n", "300", "--timeout", "100ms", "--retries", "0")
+	args[len(args)-1] = "127.0.0.0/8:1-60000" // hardly anybody is there; nothing leaves this machine
+	requireRun(t, args...)
+	whole := readFile(t, path)
+	for _, lose := range []bool{false, true} {
+		require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o666))
+		if lose {
+			require.NoError(t, os.Remove(path+".meta.json"))
+		}
+		began := time.Now()
+		requireRun(t, append(args, "--resume")...)
+		require.Less(t, time.Since(began), 20*time.Second, "there are 10^12 targets in the range")
+		list := seqs(t, path)
+		require.Len(t, list, 300)
+		for seq, n := range list {
+			require.Equal(t, 1, n, seq)
+		}
+	}
+}
+
+// A scan that has ended is not gone on with, though all of its records were left out,
+// and is gone on with where some were lost.
+func TestResumeWhatHasEnded(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/24")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	args := f.args(path, "--filter", "timeout")
+	requireRun(t, args...)
+	meta := readFile(t, path+".meta.json")
+	require.Empty(t, readFile(t, path))
+	requireRun(t, append(args, "--resume")...)
+	require.Equal(t, meta, readFile(t, path+".meta.json"), "nothing was done")
+
+	args = f.args(path)
+	requireRun(t, args...)
+	lines := bytes.SplitAfter(readFile(t, path), []byte("\n"))
+	half := bytes.Join(lines[:100], nil)
+	require.NoError(t, os.WriteFile(path, half, 0o666))
+	m := readMetadata(t, path)
+	m.Output.Records, m.Output.Bytes = 100, int64(len(half)) // as a run says whose reader took no more
+	require.NoError(t, m.WriteFile(path+".meta.json"))
+	requireRun(t, append(args, "--resume")...)
+	f.requireTruth(t, path)
 }

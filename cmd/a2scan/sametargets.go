@@ -17,7 +17,8 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// Whether a number means the same target as in the earlier run is seen from its
+// Whether a number means the same target as in the earlier run follows from the
+// metadata, if that tells of everything. Else it is seen from the target's
 // record: where it was asked. All of these are compared before anything is asked.
 // A list that can be read again is gone through once for that alone, up to the last
 // target that is done. Of standard input or a pipe the targets between those that
@@ -142,8 +143,11 @@ func (r *resumption) notInList() error {
 func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions) error {
 	cfg.Done, cfg.Skipped = &r.done, r.skipped
 	last, some := r.done.Max()
-	if !some {
-		cfg.Skipped = nil
+	if !some || r.proven {
+		cfg.Skipped, r.prints = nil, nil
+		return nil
+	}
+	if last > maxWalk { // of a shuffled range: its targets are compared as they are taken
 		return nil
 	}
 	if name := o.listName(cfg.Args); name != "" {
@@ -167,6 +171,9 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 	cfg.Skipped, r.prints = nil, nil
 	return nil
 }
+
+// maxWalk is how far a list is gone through before anything is asked, at 20 ns a target.
+const maxWalk = 1 << 26
 
 // maxHeld bounds the targets that are held back: 64 MiB of them. An earlier run had
 // its --max-in-flight open at once, or 65,536 with --shuffle; only with --filter are

@@ -99,8 +99,7 @@ func (c *Counts) fields() [6]*uint64 {
 // apart by number, whatever --max-targets says.
 var ErrUncountable = errors.New("too many targets to number")
 
-// ErrHuge means that an argument stands for more targets than were consented to,
-// or than can be numbered.
+// ErrHuge means that an argument stands for more targets than were consented to.
 var ErrHuge = errors.New("too many targets")
 
 const (

@@ -2,7 +2,7 @@ package targets
 
 import "math/bits"
 
-// A SeqSet is a set of sequence numbers: a bitmap in pages of 8 KiB, each made
+// A SeqSet is a set of sequence numbers: a bitmap in pages of 512 bytes, each made
 // when its first number arrives. Ten million numbers in a row take 1.25 MB; a
 // number that is far off the others, from a damaged file say, takes one page. The
 // zero SeqSet is empty and ready to use. It is not safe for concurrent use.
@@ -15,7 +15,7 @@ type SeqSet struct {
 	last *seqPage
 }
 
-const seqPageBits = 1 << 16
+const seqPageBits = 1 << 12
 
 type seqPage [seqPageBits / 64]uint64
 
