@@ -8,9 +8,11 @@ import (
 
 // Constants of the closed loop (--rate 0).
 const (
-	// startWindow keeps a loopback busy and no buffer full: 256 answers of an
-	// INFO take 330 KB as the kernel accounts them.
-	startWindow = 256
+	// startWindow keeps a loopback busy and no buffer full: 512 answers of an
+	// INFO take 660 KB as the kernel accounts them. Where a server is asked for
+	// lists too, three requests to it are open at once and twice as many are better
+	// (42,400 servers a second with 256, 48,800 with 1,024; 2 cores, 2026-11).
+	startWindow = 512
 	minWindow   = 64
 
 	// What the kernel accounts for a datagram in a receive buffer beyond its
@@ -60,6 +62,7 @@ const (
 // cost is measured all the while.
 type window struct {
 	limit  int
+	least  int     // that relief goes down to
 	most   int     // Config.MaxInFlight
 	buffer int     // bytes that the receive buffer holds, as the kernel accounts them; 0: unknown
 	share  float64 // of it that may be expected
@@ -94,7 +97,11 @@ func newWindow(most, buffer int, kinds proto.Kinds) *window {
 	if kinds&(proto.WantPlayers|proto.WantRules) != 0 {
 		w.share = shareLong
 	}
-	w.limit = min(startWindow, w.cap())
+	w.least = startWindow
+	if w.share == shareLong {
+		w.least *= 2
+	}
+	w.limit = min(w.least, w.cap())
 	return w
 }
 
@@ -205,7 +212,7 @@ func (w *window) judge(now proto.Time, drops uint64) {
 		w.limit = int(float64(w.limit)*growth) + 1
 		w.tried = true
 	case w.limited && !w.idle:
-		w.limit = max(int(float64(w.limit)*relief), startWindow)
+		w.limit = max(int(float64(w.limit)*relief), w.least)
 	}
 	w.limit = min(w.limit, w.cap())
 	w.epochFrom = now

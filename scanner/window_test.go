@@ -83,7 +83,7 @@ func (w *window) busy(now *proto.Time, need int, idle bool, drops uint64) {
 
 // The window grows as long as that brings more answers, and stops where it doesn't.
 func TestWindowFindsTheSmallestThatIsBusy(t *testing.T) {
-	for _, need := range []int{300, 2000} {
+	for _, need := range []int{600, 4000} {
 		w := newWindow(100_000, 0, proto.WantInfo)
 		now := proto.Time(time.Second)
 		w.judge(now, 0)
