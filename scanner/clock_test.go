@@ -72,7 +72,12 @@ func TestT2_StoppedForLongerThanATarget(t *testing.T) {
 				for _, r := range s.sink.records() {
 					at := sent[mux.KeyFrom(simAddr(r.Seq))]
 					require.WithinDuration(s.t, at, r.Timestamp.Time, time.Millisecond, "target %d", r.Seq)
-					require.Less(s.t, *r.DurationMS, 10_000.0)
+					require.Less(s.t, *r.DurationMS, 10_000.0+stop.Seconds()*1000)
+					if early := at.Sub(s.start) < 300*time.Millisecond && *r.DurationMS > 5000; early {
+						require.Nil(s.t, r.RTTMS, "when its answer came nobody saw")
+					} else if r.RTTMS != nil {
+						require.GreaterOrEqual(s.t, *r.RTTMS, 99.9, "no answer comes sooner than the server's delay")
+					}
 				}
 			})
 		})

@@ -724,8 +724,10 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 	if !started {
 		start = now
 	}
+	end := max(now, e.latest)
+	stalled := e.lostBefore(end) - e.lostBefore(start)
 	*o = outcome{
-		seq: s.seq, key: key, start: start.Add(e.lostBefore(start)), duration: max(now, e.latest).Sub(start),
+		seq: s.seq, key: key, start: start.Add(e.lostBefore(start)), duration: end.Sub(start) + stalled,
 		sent: s.sent, heard: s.heard, bytes: s.bytes,
 		kinds: e.cfg.Kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
 		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
@@ -737,6 +739,9 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		res := s.q.Result(proto.Kind(k))
 		if res.Reason == proto.ReasonMalformed && s.flags&slotNoRoom != 0 {
 			res.Reason = reasonNoRoom
+		}
+		if stalled > 0 {
+			res.RTT = output.NoRTT // when its answer came nobody saw
 		}
 		o.results[k] = res
 		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
