@@ -23,6 +23,9 @@ func compressed(id uint32, message []byte) []byte {
 // time is longer for it, and a compressed reply that is one is read.
 func TestC3_FleetOfBombs(t *testing.T) {
 	const hostile = 2 * expireStep
+	if raceEnabled {
+		t.Skip("bzip2 is minutes under the race detector; nothing here is concurrent")
+	}
 	cfg := rigConfig(proto.WantRules)
 	cfg.MaxInFlight = 256
 	cfg.Retries = 2

@@ -736,6 +736,9 @@ func TestN4_NoIPv6(t *testing.T) {
 // Replies as long as UDP carries them, while nobody takes the records: what waits is
 // bounded, the rest stays in the socket, and is asked for again.
 func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a hundred megabytes of records are minutes under the race detector")
+	}
 	virtual(t, func(s *scan) {
 		long := infoReply(strings.Repeat("x", 60_000))
 		s.net.SetEverywhere(func(mux.Key) muxtest.Host {
@@ -776,6 +779,9 @@ func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
 // Where so much waits with the loop that the writer has nothing left to do, the loop
 // hands it over.
 func TestO2_LongRepliesWhenAllBuffersAreOut(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a hundred megabytes of records are minutes under the race detector")
+	}
 	virtual(t, func(s *scan) {
 		long := infoReply(strings.Repeat("x", 60_000))
 		const few, n = 400, 1800
