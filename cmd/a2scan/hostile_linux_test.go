@@ -167,7 +167,7 @@ func TestHostileMixture(t *testing.T) {
 	require.Zero(t, status, p.stderr.String())
 	f.requireTruth(t, path)
 	t.Logf("%d MiB", rss>>20)
-	require.Less(t, rss, int64(256<<20))
+	require.Less(t, rss, int64(256<<20)*memoryFactor)
 }
 
 // nasty is what a server may put into its strings: terminal escapes (C0 and C1),
@@ -237,7 +237,7 @@ func TestTerminalEscapes(t *testing.T) {
 		if p.stderr.Len() > 0 {
 			requirePlain(t, "stderr of "+args[0], p.stderr.Bytes())
 		}
-		require.Less(t, rss, int64(200<<20))
+		require.Less(t, rss, int64(200<<20)*memoryFactor)
 	}
 
 	p := start(t, "scan", "-q", "--query", "info,players,rules", server)
