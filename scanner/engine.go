@@ -724,10 +724,10 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 	if !started {
 		start = now
 	}
-	end := max(now, e.latest)
-	stalled := e.lostBefore(end) - e.lostBefore(start)
+	end, before := max(now, e.latest), e.lostBefore(start)
+	stalled := e.lostBefore(end) - before
 	*o = outcome{
-		seq: s.seq, key: key, start: start.Add(e.lostBefore(start)), duration: end.Sub(start) + stalled,
+		seq: s.seq, key: key, start: start.Add(before), duration: end.Sub(start) + stalled,
 		sent: s.sent, heard: s.heard, bytes: s.bytes,
 		kinds: e.cfg.Kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
 		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
