@@ -270,6 +270,26 @@ func TestBombsCostATurnOnce(t *testing.T) {
 	require.Equal(t, proto.Answer, c.HandleDatagram(ask(c), 10*millisecond, good[0]).Verdict, "and none used")
 }
 
+// TestBrokenRepliesAreOpenedFourTimes: of one server, however many it sends; each
+// costs a block's work. The next server's are opened as before.
+func TestBrokenRepliesAreOpenedFourTimes(t *testing.T) {
+	c := newClient(t, proto.Config{})
+	opened := func(q *proto.Query) (n int) {
+		for id := range byte(20) {
+			lie := bomb(100)[0]
+			lie[4] = id
+			c.BeginTurn()
+			require.Equal(t, proto.Malformed, c.HandleDatagram(q, 10*millisecond, lie).Verdict)
+			if !c.CanInflate() { // what an opened one costs is all of a turn's budget
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 4, opened(ask(c)))
+	require.Equal(t, 4, opened(ask(c)))
+}
+
 // TestSplitCapturesInAnyOrder assembles every captured split reply in twenty
 // seeded orders, fragments missing none and some twice, and compares it with
 // what the oracle makes of the fragments.

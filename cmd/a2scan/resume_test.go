@@ -30,6 +30,7 @@ import (
 // A fixture is a farm in this process and a prefix of it that tests scan.
 type fixture struct {
 	world  *prototest.World
+	farm   *farm.Farm
 	port   uint16
 	prefix netip.Prefix
 	want   proto.Kinds
@@ -55,7 +56,7 @@ func newFixtureOf(t testing.TB, prefix string, shares prototest.Shares) *fixture
 	served, err := farm.Start(context.Background(), farm.Config{Ports: []uint16{0}, Service: f.world})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, served.Close()) })
-	f.port = served.Ports()[0]
+	f.farm, f.port = served, served.Ports()[0]
 	return f
 }
 
