@@ -306,6 +306,32 @@ func TestClientManyAtOnce(t *testing.T) {
 	})
 }
 
+// Compressed answers that come together are opened in turns, and none waits for more
+// than that.
+func TestClientInflatesInTurns(t *testing.T) {
+	message := rulesReply("name", "value")
+	sp := prototest.Splitter{Dialect: proto.DialectSource, Size: 1200, ID: 3, Packed: prototest.AppendBZip2(nil, message)}
+	reply := sp.AppendFragment(nil, message, 0)
+	withClient(t, ClientConfig{Timeout: time.Second}, func(s *scan, c *Client) {
+		s.net.SetEverywhere(func(mux.Key) muxtest.Host {
+			return muxtest.Host{Handler: func(_ time.Time, _ mux.Key, _ []byte, answer func(mux.Key, []byte, time.Duration)) {
+				answer(mux.Key{}, reply, 50*time.Millisecond)
+			}}
+		})
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range uint64(300) {
+			all.Go(func() {
+				reply, err := c.Query(s.t.Context(), simAddr(i).String(), proto.WantRules)
+				require.NoError(s.t, err)
+				require.True(s.t, reply.Results[proto.KindRules].Answered)
+			})
+		}
+		all.Wait()
+		require.Less(s.t, time.Since(began), time.Second, "nothing was asked twice")
+	})
+}
+
 // A socket without room makes calls wait, not fail, and the loop does not spin.
 func TestClientShortSends(t *testing.T) {
 	virtual(t, func(s *scan) {

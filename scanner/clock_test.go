@@ -32,7 +32,32 @@ func TestClock(t *testing.T) {
 			now += step.took - step.lost
 			require.Equal(t, proto.Time(now), c.now())
 		}
+		// What has been told already stays told.
+		c.atLeast(proto.Time(now))
+		require.Equal(t, proto.Time(now), c.now())
+		c.atLeast(proto.Time(now + 5))
+		require.Equal(t, proto.Time(now+5), c.now())
+		c.turn(0)
+		require.Equal(t, proto.Time(now+5), c.now())
 	})
+}
+
+// However often a process was stopped, what is remembered of it is bounded, and right
+// for the targets that can still be in flight.
+func TestStallsAreBounded(t *testing.T) {
+	e, err := NewEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
+	require.NoError(t, err)
+	require.Zero(t, e.lostBefore(0))
+	const n = 3*maxStalls + 7
+	for i := range n {
+		e.Stalled(proto.Time(i)*proto.Time(time.Second), time.Second)
+		require.LessOrEqual(t, len(e.stalls), maxStalls)
+	}
+	for i := n - maxStalls/2; i < n; i++ {
+		at := proto.Time(i) * proto.Time(time.Second)
+		require.Equal(t, time.Duration(i+1)*time.Second, e.lostBefore(at))
+		require.Equal(t, time.Duration(i)*time.Second, e.lostBefore(at-1))
+	}
 }
 
 // T1, T2: a process that was stopped for longer than a target's whole time goes on

@@ -367,9 +367,6 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 			e.settle(now, i, out, "")
 			return
 		}
-		if out.Verdict == proto.Upgrade {
-			e.forget(s, uint32(out.Kind))
-		}
 		if !e.keep(s, out.Body, uint32(out.Kind)) {
 			e.stats.NoMemory++
 			s.flags |= slotNoRoom
@@ -658,7 +655,8 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 	return at, ok
 }
 
-// keep stores an answer until the target is settled.
+// keep stores an answer until the target is settled. Of two of a kind the recorder
+// takes the later.
 func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
 	r, ok := e.store.Put(b, tag)
 	if ok {
@@ -666,23 +664,6 @@ func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
 		s.kept = r
 	}
 	return ok
-}
-
-// forget drops a stored answer of that tag.
-func (e *Engine) forget(s *slot, tag uint32) {
-	var before proto.Ref
-	for r := s.kept; r != 0; before, r = r, e.store.Link(r) {
-		if e.store.Tag(r) != tag {
-			continue
-		}
-		if before == 0 {
-			s.kept = e.store.Link(r)
-		} else {
-			e.store.SetLink(before, e.store.Link(r))
-		}
-		e.store.Free(r)
-		return
-	}
 }
 
 // What a stored string is: an answer (its kind), or a raw datagram and its time

@@ -170,7 +170,7 @@ func TestUnsendOfTwins(t *testing.T) {
 		e.unsend(tx.Packet(i))
 	}
 	e.Abort(now)
-	for line := range bytes.Lines(takeLines(e)) {
+	for line := range bytes.Lines(takeLines(e, newRecorder(e.wall))) {
 		var r output.ParsedRecord
 		require.NoError(t, json.Unmarshal(line, &r))
 		require.LessOrEqual(t, r.PacketsSent, 1)

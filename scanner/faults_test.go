@@ -786,7 +786,7 @@ func TestM2_AllTimeOutAtOnce(t *testing.T) {
 		}
 		left := e.InFlight()
 		e.HandleTimeout(now)
-		require.LessOrEqual(t, left-e.InFlight(), expireStep)
+		require.LessOrEqual(t, left-e.InFlight(), 64, "a turn has grown: what came meanwhile waits longer")
 		if e.InFlight() > 0 {
 			at, ok := e.Deadline(now)
 			require.True(t, ok)

@@ -193,7 +193,7 @@ func TestRecordsHaveTheSameKeys(t *testing.T) {
 	e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
 	e.Abort(now)
 	var keys []map[string]json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(takeLines(e)))
+	dec := json.NewDecoder(bytes.NewReader(takeLines(e, newRecorder(e.wall))))
 	for dec.More() {
 		var m map[string]json.RawMessage
 		require.NoError(t, dec.Decode(&m))

@@ -27,6 +27,7 @@ type rig struct {
 	sent    []sentPacket // that take has not returned
 	records map[uint64]output.ParsedRecord
 	order   []uint64
+	rec     *recorder // one for all, as in a scan
 }
 
 type sentPacket struct {
@@ -48,6 +49,7 @@ func newRigOf(t testing.TB, cfg Config, change func(*Engine), list ...targets.Ta
 	r := &rig{
 		t: t, e: e,
 		tx: mux.NewBatch(cfg.Batch, maxRequest), records: map[uint64]output.ParsedRecord{},
+		rec: newRecorder(e.wall),
 	}
 	if cfg.Rate >= 1e6 {
 		r.now = proto.Time(time.Millisecond) // tokens for a thousand
@@ -114,7 +116,7 @@ func (r *rig) fill() {
 			break
 		}
 	}
-	for line := range bytes.Lines(takeLines(r.e)) {
+	for line := range bytes.Lines(takeLines(r.e, r.rec)) {
 		var rec output.ParsedRecord
 		require.NoError(r.t, json.Unmarshal(line, &rec), "%s", line)
 		require.NotContains(r.t, r.records, rec.Seq, "a second record")
@@ -125,8 +127,8 @@ func (r *rig) fill() {
 }
 
 // takeLines returns the records of the targets that e has settled since it was last called.
-func takeLines(e *Engine) []byte {
-	lines, _ := newRecorder(e.wall).lines(nil, e.TakeOutput(nil), math.MaxInt)
+func takeLines(e *Engine, rec *recorder) []byte {
+	lines, _ := rec.lines(nil, e.TakeOutput(nil), math.MaxInt)
 	return lines
 }
 
