@@ -40,11 +40,12 @@ type Port interface {
 	Close() error
 }
 
-// PortStats is what a Port counts. The counters only grow. What a system does
-// not tell is 0.
+// PortStats is what a Port counts. The counters only grow; RcvbufUsed is as it is now.
+// What a system does not tell is 0.
 type PortStats struct {
 	RcvbufRequested int    // bytes asked for
 	RcvbufActual    int    // bytes granted, as the system accounts them (Linux: twice what is usable)
+	RcvbufUsed      int    // bytes that the datagrams take there that wait for Recv, or more
 	SndbufActual    int    // bytes granted
 	Drops           uint64 // datagrams that the system dropped because the receive buffer was full
 	Truncated       uint64 // datagrams longer than a batch's buffer

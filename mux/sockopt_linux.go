@@ -156,25 +156,28 @@ func sockname(fd int) (netip.AddrPort, error) {
 	return netip.AddrPort{}, errors.New("getsockname: unknown address family")
 }
 
-// soMeminfo is SO_MEMINFO: nine u32, of which the last counts drops
-// (linux/sock_diag.h).
+// soMeminfo is SO_MEMINFO: nine u32, of which the first says what the receive buffer
+// holds and the last counts drops (linux/sock_diag.h).
 const (
 	soMeminfo    = 55
+	meminfoUsed  = 0
 	meminfoDrops = 8
 	meminfoVars  = 9
 )
 
-// drops asks for the same counter that SO_RXQ_OVFL attaches to datagrams, but
-// now: those tell of the drops before they were queued, never of the last ones.
-func drops(fd int) (n uint32, ok bool) {
+// meminfo asks what the receive buffer holds, and for the same counter that
+// SO_RXQ_OVFL attaches to datagrams, but now: those tell of the drops before they were
+// queued, never of the last ones. Of what was received the kernel takes off the buffer
+// in portions (udp_rmem_release), so that used may be too much, and never is too little.
+func meminfo(fd int) (used, drops uint32, ok bool) {
 	var info [meminfoVars * 4]byte
 	size := uint32(len(info))
 	_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), syscall.SOL_SOCKET, soMeminfo,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	if errno != 0 || size < uint32(len(info)) {
-		return 0, false // before Linux 4.12
+		return 0, 0, false // before Linux 4.12
 	}
-	return binary.NativeEndian.Uint32(info[meminfoDrops*4:]), true
+	return binary.NativeEndian.Uint32(info[meminfoUsed*4:]), binary.NativeEndian.Uint32(info[meminfoDrops*4:]), true
 }
 
 func set(fd int, name string, level, opt, value int) error {

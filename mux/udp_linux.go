@@ -244,7 +244,8 @@ func (p *udpPort) Wake() { p.life.wake() }
 // Stats implements Port.
 func (p *udpPort) Stats() PortStats {
 	if p.life.enter() {
-		if total, ok := drops(p.fd); ok {
+		if used, total, ok := meminfo(p.fd); ok {
+			p.stats.RcvbufUsed = int(used)
 			p.countDrops(total)
 		}
 		p.life.leave()

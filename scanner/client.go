@@ -430,7 +430,7 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 		for i := range rx.Len() {
 			l.handle(now, rx.Packet(i))
 		}
-		before = drained.upTo(before, rx.Len(), rx.Cap())
+		before = drained.upTo(before, now, rx, func() int { return l.c.port.Stats().RcvbufUsed })
 		if l.commands() {
 			return net.ErrClosed
 		}

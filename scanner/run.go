@@ -341,7 +341,7 @@ func (s *Scanner) loop() error {
 		for i := range s.rx.Len() {
 			s.engine.HandlePacket(now, s.rx.Packet(i))
 		}
-		readUpTo := s.drained.upTo(before, s.rx.Len(), s.rx.Cap())
+		readUpTo := s.drained.upTo(before, now, s.rx, s.waiting)
 		if !s.behind() {
 			s.engine.HandleTimeout(readUpTo)
 			s.engine.Inflate(now)
@@ -532,6 +532,9 @@ func (s *Scanner) handOver(now proto.Time) {
 	s.engine.TakeOutput(next.B)
 	s.flushAt = 0
 }
+
+// waiting returns how many bytes of the receive buffer are taken.
+func (s *Scanner) waiting() int { return s.port.Stats().RcvbufUsed }
 
 // awaitWriter waits while too much waits to be written: even what is received then
 // waits in the socket.

@@ -209,8 +209,18 @@ func (p *Port) Wake() {
 func (p *Port) Stats() mux.PortStats {
 	p.net.mu.Lock()
 	defer p.net.mu.Unlock()
-	return p.stats
+	stats := p.stats
+	for _, d := range p.inbox[p.taken:] {
+		if d.Unreachable == mux.Reachable {
+			stats.RcvbufUsed += bufferOverhead + len(d.Data)
+		}
+	}
+	return stats
 }
+
+// bufferOverhead is what a datagram takes of a receive buffer beside its bytes, as
+// Linux accounts it, roughly.
+const bufferOverhead = 768
 
 // LocalAddr implements mux.Port.
 func (p *Port) LocalAddr() netip.AddrPort { return p.o.Local }
