@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/proto"
 )
 
@@ -81,4 +82,33 @@ func TestDrainedUnderAFlood(t *testing.T) {
 			require.Greater(t, turn(), now-2*behind-3*64)
 		}
 	}
+}
+
+// ICMP errors stand in a batch like datagrams, and never stood in the buffer: however many
+// come, what waits there has not been read.
+func TestDrainedCountsDatagramsAlone(t *testing.T) {
+	virtual(t, func(s *scan) {
+		rx := mux.NewBatch(4, 100)
+		d := drainedOf(0)
+		now := proto.Time(0)
+		turn := func(errors int) proto.Time {
+			for i := range uint64(4) {
+				if int(i) < errors {
+					s.net.InjectICMP(mux.KeyFrom(simAddr(i)), s.port.Key(), mux.PortUnreachable, 0)
+				} else {
+					s.net.Inject(mux.KeyFrom(simAddr(i)), s.port.Key(), []byte("x"), 0)
+				}
+			}
+			before := now
+			now += 100
+			require.NoError(s.t, s.port.Recv(rx, 0))
+			require.Equal(s.t, 4, rx.Len())
+			return d.upTo(before, now, rx, func() int { return 10 * leastDatagram })
+		}
+		require.Zero(s.t, turn(0)) // then ten wait, as far as we know, or a part of an eleventh
+		for range 10 {
+			require.Zero(s.t, turn(3))
+		}
+		require.Equal(s.t, proto.Time(100), turn(3))
+	})
 }

@@ -8,6 +8,10 @@
 //
 //	go run ./bench/soak -time 10m
 //	go run ./bench/soak -seed 7 -round 12      one round again
+//	go run ./bench/soak -hostile -time 10m     131,072 bad servers a round
+//
+// With -hostile nothing is done to the scans; each target must be done within its
+// time, and the program keep within its memory.
 //
 // What a round does follows from the seed and its number; when exactly a signal
 // strikes follows from the machine too, so that a round that failed may have to
@@ -37,6 +41,7 @@ func main() {
 	round := flag.Int("round", -1, "do only this round")
 	flag.StringVar(&s.program, "a2scan", "", "the program to test (default: build it)")
 	flag.StringVar(&s.dir, "dir", "", "keep files here (default: a temporary folder, removed if all is well)")
+	flag.BoolVar(&s.hostile, "hostile", false, "scan many bad servers, and leave the scans alone")
 	flag.Parse()
 	for *seed == 0 {
 		*seed = rand.Uint64N(1 << 48)
@@ -54,6 +59,7 @@ func main() {
 // A soak is a series of rounds.
 type soak struct {
 	seed    uint64
+	hostile bool
 	program string    // path
 	dir     string    // of the datasets
 	log     io.Writer // a line for each round
@@ -64,7 +70,8 @@ type soak struct {
 type tally struct {
 	rounds, runs, kills, interrupts, stops, cuts int
 	records                                      uint64
-	rss                                          int64 // the most of a process, in bytes
+	rss                                          int64         // the most of a process, in bytes
+	longest                                      time.Duration // that a target was asked
 }
 
 // run does rounds until the time is over, or only the one with that number.
@@ -98,11 +105,15 @@ func (s *soak) run(ctx context.Context, length time.Duration, only int) error {
 			if ctx.Err() != nil {
 				break
 			}
-			return fmt.Errorf("round %d: %w\nagain: go run ./bench/soak -seed %d -round %d", n, err, s.seed, n)
+			again := fmt.Sprintf("go run ./bench/soak -seed %d -round %d", s.seed, n)
+			if s.hostile {
+				again += " -hostile"
+			}
+			return fmt.Errorf("round %d: %w\nagain: %s", n, err, again)
 		}
 	}
 	t := &s.total
-	fmt.Fprintf(s.log, "summary: %d rounds, %d runs, %d kills, %d interrupts, %d stops, %d cuts; %d records, all true; at most %d MiB; %v\n",
-		t.rounds, t.runs, t.kills, t.interrupts, t.stops, t.cuts, t.records, t.rss>>20, time.Since(began).Round(time.Second))
+	fmt.Fprintf(s.log, "summary: %d rounds, %d runs, %d kills, %d interrupts, %d stops, %d cuts; %d records, all true; at most %d MiB, and %v a target; %v\n",
+		t.rounds, t.runs, t.kills, t.interrupts, t.stops, t.cuts, t.records, t.rss>>20, t.longest.Round(time.Millisecond), time.Since(began).Round(time.Second))
 	return nil
 }

@@ -19,12 +19,16 @@ type plan struct {
 	world   prototest.World
 	prefix  netip.Prefix
 	closed  bool // a port that refuses is asked too
+	raw     bool // --raw
 	want    proto.Kinds
 	ending  string // of the output file
 	shards  int
 	filter  string   // of --filter; empty: none
 	flags   []string // all others, but for ports and files
 	actions [][]action
+
+	patience time.Duration // how long an undisturbed run may take at most
+	within   time.Duration // a target may last so long; 0: nobody looks
 }
 
 // An action is done to a running scan, some time after it began.
@@ -51,7 +55,7 @@ var actionNames = [...]string{"kill", "interrupt", "interrupt-twice", "stop", "k
 // newPlan returns the plan of a round.
 func newPlan(seed uint64, round int) *plan {
 	r := rand.New(rand.NewPCG(seed, uint64(round)))
-	p := &plan{want: proto.WantInfo, shards: 1}
+	p := &plan{want: proto.WantInfo, shards: 1, patience: 2 * time.Minute}
 	p.world = prototest.World{Seed: r.Uint64(), Shares: randomShares(r)}
 	bits := 20 + r.IntN(7) // 4,096 to 64 servers
 	p.prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(64 + r.IntN(64)), 0, 0}), bits)
@@ -86,6 +90,7 @@ func newPlan(seed uint64, round int) *plan {
 	for _, flag := range []string{"--sequential", "--raw", "--shuffle", "--no-dedup"} {
 		if oneIn(r, 3) {
 			add("%s", flag)
+			p.raw = p.raw || flag == "--raw"
 		}
 	}
 	switch r.IntN(3) {
@@ -119,6 +124,41 @@ func newPlan(seed uint64, round int) *plan {
 	}
 	return p
 }
+
+// newHostilePlan returns the round of that number of a run whose servers are as bad as
+// there are: 131,072 of them, of which two in three have an answer to give. Nothing is
+// done to the scan: its time and its memory are what is looked at. The rate leaves two
+// cores, which the farm needs too, room enough to be in time.
+func newHostilePlan(seed uint64, round int) *plan {
+	r := rand.New(rand.NewPCG(seed, uint64(round)))
+	const targetTimeout = 5 * time.Second
+	p := &plan{
+		want:   proto.WantInfo | proto.WantPlayers | proto.WantRules,
+		prefix: netip.MustParsePrefix("127.64.0.0/15"),
+		ending: ".ndjson.zst",
+		shards: 1, actions: make([][]action, 1),
+		patience: 10 * time.Minute,
+		within:   targetTimeout + lateness,
+	}
+	p.world = prototest.World{Seed: r.Uint64(), Shares: prototest.Shares{
+		Challenge: 50, GoldSource: 10, Ship: 5, Split: 30, BZip2: 50, Duplicate: 20, Reorder: 20, Silent: 5,
+		Garbage: 10, ChallengeLoop: 10, Endless: 10, WrongType: 10, Truncate: 10, Loss: 2,
+		DelayMin: time.Millisecond, DelayMax: 50 * time.Millisecond,
+	}}
+	p.raw = round%2 == 1
+	p.flags = []string{
+		"--query=info,players,rules", fmt.Sprintf("--seed=%d", r.Uint64N(1<<53)), "--rate=10000", "--per-ip-rate=0",
+		"--timeout=600ms", "--retries=2", fmt.Sprintf("--target-timeout=%v", targetTimeout),
+	}
+	if p.raw {
+		p.flags = append(p.flags, "--raw")
+	}
+	return p
+}
+
+// lateness is how much longer than its --target-timeout a target may last: deadlines
+// are kept in units of 4 ms, and a turn of the loop may be behind.
+const lateness = 50 * time.Millisecond
 
 // randomShares returns servers of some of the kinds that there are.
 func randomShares(r *rand.Rand) prototest.Shares {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -20,17 +21,19 @@ import (
 	"github.com/a2scan/a2scan/output"
 )
 
+// What a scan of at most 10,000 in flight may take, whatever the servers do: see
+// docs/reliability.md.
 const (
-	// maxRSS is what a scan may take: its sockets' and batches' memory, ten
-	// thousand targets in flight, and what the collector lets lie.
-	maxRSS = 400 << 20
-	// patience is how long an undisturbed run may take at most.
-	patience = 2 * time.Minute
+	maxRSS    = 256 << 20
+	maxRSSRaw = 384 << 20
 )
 
 // round does one round and checks what came of it.
 func (s *soak) round(ctx context.Context, n int) error {
 	p := newPlan(s.seed, n)
+	if s.hostile {
+		p = newHostilePlan(s.seed, n)
+	}
 	fmt.Fprintf(s.log, "round %d: %v\n", n, p)
 	f, err := farm.Start(ctx, farm.Config{Ports: []uint16{0}, Service: &p.world, Seed: p.world.Seed})
 	if err != nil {
@@ -53,21 +56,22 @@ func (s *soak) round(ctx context.Context, n int) error {
 		files = append(files, path)
 		args := p.args(path, port, closed, shard)
 		for _, a := range p.actions[shard] {
-			dropped, err := s.disturbed(ctx, a, path, args)
+			dropped, err := s.disturbed(ctx, p, a, path, args)
 			if err != nil {
 				return fmt.Errorf("%s: %w", actionNames[a.what], err)
 			}
 			lossy = lossy || dropped
 		}
 		// The end, and once more, which must change nothing.
-		status, err := s.start(ctx, args).wait(s)
+		status, err := s.start(ctx, p, args).wait(s)
 		if err != nil || status != 0 {
 			return fmt.Errorf("the last run ended with status %d: %w", status, err)
 		}
-		m, err := p.checkRun(path, output.EndComplete)
+		m, longest, err := p.checkRun(path, output.EndComplete)
 		if err != nil {
 			return err
 		}
+		s.total.longest = max(s.total.longest, longest)
 		lossy = lossy || m.Socket.RxDropped > 0
 		if err := s.again(ctx, p, path, args); err != nil {
 			return err
@@ -85,8 +89,8 @@ func (s *soak) round(ctx context.Context, n int) error {
 
 // disturbed runs the scan, does a to it, and reports whether replies were lost
 // in its own socket.
-func (s *soak) disturbed(ctx context.Context, a action, path string, args []string) (dropped bool, err error) {
-	r := s.start(ctx, args)
+func (s *soak) disturbed(ctx context.Context, p *plan, a action, path string, args []string) (dropped bool, err error) {
+	r := s.start(ctx, p, args)
 	if !r.sleep(a.after) {
 		return false, r.failure(0)
 	}
@@ -150,7 +154,7 @@ func (s *soak) again(ctx context.Context, p *plan, path string, args []string) e
 	if err != nil {
 		return err
 	}
-	if status, err := s.start(ctx, args).wait(s); err != nil || status != 0 {
+	if status, err := s.start(ctx, p, args).wait(s); err != nil || status != 0 {
 		return fmt.Errorf("a run after the last ended with status %d: %w", status, err)
 	}
 	after, metaAfter, err := read()
@@ -163,45 +167,50 @@ func (s *soak) again(ctx context.Context, p *plan, path string, args []string) e
 	return nil
 }
 
-// checkRun compares a run's metadata with itself and with the file.
-func (p *plan) checkRun(path string, reason output.EndReason) (*output.Metadata, error) {
-	m, err := output.ReadMetadata(path + ".meta.json")
+// checkRun compares a run's metadata with itself and with the file, and returns how
+// long the target that took longest was asked, too.
+func (p *plan) checkRun(path string, reason output.EndReason) (m *output.Metadata, longest time.Duration, err error) {
+	m, err = output.ReadMetadata(path + ".meta.json")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if m.EndReason != reason {
-		return nil, fmt.Errorf("the metadata says %q, want %q", m.EndReason, reason)
+		return nil, 0, fmt.Errorf("the metadata says %q, want %q", m.EndReason, reason)
 	}
 	var counts output.StatusCounts
 	seqs := map[uint64]bool{}
 	records := int64(0)
 	for line, err := range farm.Lines(path) {
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		seq, ok := output.Seq(line)
 		if !ok || seqs[seq] {
-			return nil, fmt.Errorf("target %d has two records, or none: %.200s", seq, line)
+			return nil, 0, fmt.Errorf("target %d has two records, or none: %.200s", seq, line)
 		}
 		seqs[seq] = true
 		records++
 		counts[statusOf(line)]++
+		took := durationOf(line)
+		if longest = max(longest, took); p.within > 0 && took > p.within {
+			return nil, 0, fmt.Errorf("target %d took %v, more than %v", seq, took, p.within)
+		}
 	}
 	filtered := uint64(0)
 	if p.filter != "" {
 		filtered = m.Input.Targets - min(uint64(records), m.Input.Targets)
 		for status, n := range counts {
 			if n > m.Statuses[status] {
-				return nil, fmt.Errorf("%d records of %v; the metadata says %d", n, output.Status(status), m.Statuses[status])
+				return nil, 0, fmt.Errorf("%d records of %v; the metadata says %d", n, output.Status(status), m.Statuses[status])
 			}
 		}
 	} else if counts != m.Statuses {
-		return nil, fmt.Errorf("statuses %v; the metadata says %v", counts, m.Statuses)
+		return nil, 0, fmt.Errorf("statuses %v; the metadata says %v", counts, m.Statuses)
 	}
 	if records != m.Output.Records {
-		return nil, fmt.Errorf("%d records; the metadata says %d", records, m.Output.Records)
+		return nil, 0, fmt.Errorf("%d records; the metadata says %d", records, m.Output.Records)
 	}
-	return m, m.Check(filtered)
+	return m, longest, m.Check(filtered)
 }
 
 // statusOf returns the status of the target whose record line is.
@@ -210,6 +219,14 @@ func statusOf(line []byte) output.Status {
 	word, _, _ := bytes.Cut(rest, []byte{'"'})
 	status, _ := output.ParseStatus(string(word))
 	return status
+}
+
+// durationOf returns how long the target whose record line is was asked.
+func durationOf(line []byte) time.Duration {
+	_, rest, _ := bytes.Cut(line, []byte(`,"duration_ms":`))
+	number, _, _ := bytes.Cut(rest, []byte{','})
+	ms, _ := strconv.ParseFloat(string(number), 64)
+	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // verify compares all shards together with the truth: each target is in one of
@@ -282,11 +299,17 @@ type run struct {
 	stderr bytes.Buffer
 	done   chan error
 	err    error // of the start
+
+	patience time.Duration
+	maxRSS   int64
 }
 
-func (s *soak) start(ctx context.Context, args []string) *run {
+func (s *soak) start(ctx context.Context, p *plan, args []string) *run {
 	s.total.runs++
-	r := &run{cmd: exec.CommandContext(ctx, s.program, args...), done: make(chan error, 1)}
+	r := &run{patience: p.patience, maxRSS: maxRSS, cmd: exec.CommandContext(ctx, s.program, args...), done: make(chan error, 1)}
+	if p.raw {
+		r.maxRSS = maxRSSRaw
+	}
 	r.cmd.Stderr = &r.stderr
 	if r.err = r.cmd.Start(); r.err == nil {
 		go func() { r.done <- r.cmd.Wait() }()
@@ -311,20 +334,20 @@ func (r *run) wait(s *soak) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(r.patience)
 	defer late.Stop()
 	select {
 	case <-r.done:
 	case <-late.C:
 		r.signal(syscall.SIGQUIT) // it says where it is
 		<-r.done
-		return 0, fmt.Errorf("still running after %v\n%s", patience, r.stderr.Bytes())
+		return 0, fmt.Errorf("still running after %v\n%s", r.patience, r.stderr.Bytes())
 	}
 	status := r.cmd.ProcessState.ExitCode()
 	if usage, ok := r.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		rss := usage.Maxrss << 10
 		s.total.rss = max(s.total.rss, rss)
-		if rss > maxRSS {
+		if rss > r.maxRSS {
 			return status, fmt.Errorf("it took %d MiB of memory", rss>>20)
 		}
 	}

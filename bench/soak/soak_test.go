@@ -43,4 +43,7 @@ func TestPlansFollowFromTheSeed(t *testing.T) {
 		seen[p.String()] = true
 	}
 	require.Len(t, seen, 200)
+	require.Equal(t, newHostilePlan(3, 1), newHostilePlan(3, 1))
+	require.NotEqual(t, newHostilePlan(3, 1), newHostilePlan(3, 2))
+	require.NoError(t, newHostilePlan(3, 1).world.Shares.Validate())
 }

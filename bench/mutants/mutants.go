@@ -1,0 +1,457 @@
+package main
+
+// A mutant is one invariant, broken on purpose: a piece of a file that is
+// replaced by another.
+type mutant struct {
+	what     string // what is broken, in the words of docs/reliability.md
+	file     string // from the root of the module
+	old, new string // old stands in the file once
+	test     string // of those that fail, the one that says best why: package.Name
+}
+
+// mutants are what the tests must notice. They stand in the order of the packages
+// and cover each promise of docs/reliability.md that code keeps, rather than the
+// system or a table of addresses.
+var mutants = []mutant{
+	// Conversations.
+	{
+		"a challenge loop is answered forty times as long", "proto/query.go",
+		`spent := int(t.rounds) == c.cfg.MaxChallenges`,
+		`spent := int(t.rounds) == 40*c.cfg.MaxChallenges`,
+		"proto.TestTransitions",
+	},
+	{
+		"a challenge is told from the one before by its lower half", "proto/query.go",
+		`queryFormer && token == q.former {`,
+		`queryFormer && uint16(token) == uint16(q.former) {`,
+		"proto.TestConversations",
+	},
+	{
+		"a server may go back and forth between two challenges", "proto/query.go",
+		"		q.flags |= queryForgave\n",
+		"",
+		"proto.TestConversations",
+	},
+	{
+		"a round trip is told where a retransmission makes it ambiguous", "proto/query.go",
+		`	if repeat || doubt {`,
+		`	if repeat && doubt {`,
+		"proto.TestNoRTTWhereAChallengeMayBeAnothers",
+	},
+	{
+		"the request beyond the tries is made again and again", "proto/query.go",
+		"	t.flags |= trackSpent\n	return true",
+		"	return true",
+		"proto.TestChallengeAfterSilenceGrantsATry",
+	},
+	{
+		"challenges and fragments extend a target's time", "proto/query.go",
+		`	if at >= c.ceiling() {`,
+		`	if at >= 2*c.ceiling() {`,
+		"proto.TestTransitions",
+	},
+	{
+		"a fragment that came twice counts twice", "proto/assembler.go",
+		`	if s.have[index/64]&(1<<(index%64)) != 0 {
+		return fragmentDuplicate, n
+	}`,
+		``,
+		"proto.TestEvictingItself",
+	},
+	{
+		"an unfinished reply is held to no size", "proto/assembler.go",
+		`min(maxFragmentBytes, a.arena.Capacity()); int(s.bytes)+size > limit`,
+		`min(maxFragmentBytes, a.arena.Capacity()); size > limit`,
+		"proto.TestLargeReplies",
+	},
+	{
+		"a compressed reply may inflate to any size", "proto/bzip.go",
+		`	if int64(size) > int64(limit) {
+		return dst, errInflateCap
+	}`,
+		``,
+		"proto.TestCompressedReplies",
+	},
+	{
+		"the checksum of a compressed reply is not looked at", "proto/bzip.go",
+		`crc32.ChecksumIEEE(out[:n]) != crc {`,
+		`crc32.ChecksumIEEE(out[:n]) != crc && false {`,
+		"proto.TestCompressedReplies",
+	},
+	{
+		"inflation has no budget", "proto/query.go",
+		`		c.inflate -= int(size) + bzipSetup`,
+		`		c.inflate -= 0`,
+		"proto.TestInflateBudget",
+	},
+	{
+		"a server's broken compressed replies are opened without end", "proto/query.go",
+		`	if opened && q.owner.duds >= maxDuds {`,
+		`	if false {`,
+		"proto.TestBrokenRepliesAreOpenedFourTimes",
+	},
+	{
+		"what waits for the inflation budget is asked for again", "proto/query.go",
+		`	if q.flags&queryInflate != 0 {
+		// What has come in time shall not be asked for again, nor given up,
+		// because this machine is behind.
+		return c.output(q)
+	}`,
+		``,
+		"proto.TestConversations",
+	},
+	{
+		"a query that is done keeps its fragments", "proto/query.go",
+		`		c.asm.release(&q.owner)`,
+		``,
+		"proto.TestEvictionTakesTheOldest",
+	},
+	{
+		"players are read up to the count", "proto/players.go",
+		`	for len(rest) > 0 {`,
+		`	for len(rest) > 0 && len(p.List) < count {`,
+		"proto.TestPlayersReadToTheEnd_D10",
+	},
+
+	// The socket.
+	{
+		"a deleted key leaves a gap in its row of the table", "mux/table.go",
+		`		if t.distance(home, j) >= t.distance(i, j) {`,
+		`		if false && home > 0 {`,
+		"mux.TestTableKeysThatDifferInOnePlace",
+	},
+	{
+		"keys are told apart by their tags alone", "mux/table.go",
+		`t.keys[slot] == k {`,
+		`t.keys[slot] != (Key{}) {`,
+		"mux.TestTableKeysThatDifferInOnePlace",
+	},
+	{
+		"the kernel's drop counter may not wrap", "mux/udp_linux.go",
+		`	if d := int32(total - p.lastDrops); d > 0 {`,
+		`	if d := int64(total) - int64(p.lastDrops); d > 0 {`,
+		"mux.TestCountDrops",
+	},
+	{
+		"240.0.0.0/4 and broadcast are hosts", "mux/unicast.go",
+		`	{netip.MustParsePrefix("240.0.0.0/4"), "reserved (RFC 1112)"},`,
+		``,
+		"mux.TestUnicast",
+	},
+	{
+		"what was sent stays in the batch", "mux/batch.go",
+		`	b.n -= n
+}`,
+		`}`,
+		"mux.TestBatchDropFront",
+	},
+	{
+		"an ICMP error about one target strikes the next packet", "mux/udp_linux.go",
+		`		if p.drain() > 0 || p.errors.pending || errno == syscall.ECONNREFUSED {
+			if repeats++; repeats < maxRepeats {
+				continue
+			}
+			return n, p.blocked(roomDevice) // a flood of errors; let Recv have its turn
+		}
+		if refused {`,
+		`		if p.drain(); refused || repeats == 0 {`,
+		"mux.TestHealthyAmongClosed",
+	},
+	{
+		"a datagram that was cut is not marked", "mux/udp_linux.go",
+		`			q.Truncated = true`,
+		``,
+		"mux.TestContract",
+	},
+
+	// The scan.
+	{
+		"deadlines come before the socket", "scanner/run.go",
+		`			s.engine.HandleTimeout(readUpTo)`,
+		`			s.engine.HandleTimeout(max(now, readUpTo))`,
+		"scanner.TestT2_SlowTurns",
+	},
+	{
+		"a stop of seconds counts against the targets", "scanner/clock.go",
+		`		c.lost += lost`,
+		``,
+		"scanner.TestT2_StoppedForLongerThanATarget",
+	},
+	{
+		"a round trip may be as long as the process was stopped", "scanner/engine.go",
+		`		if stalled > 0 {`,
+		`		if false {`,
+		"scanner.TestT2_StoppedForLongerThanATarget",
+	},
+	{
+		"a flood keeps deadlines from being dealt with", "scanner/drained.go",
+		`	if d.left > 0 {`,
+		`	if false {`,
+		"scanner.TestT2_FloodDelaysDeadlinesLittle",
+	},
+	{
+		"ICMP errors count as datagrams that were read", "scanner/drained.go",
+		`		if rx.Packet(i).Unreachable == mux.Reachable {`,
+		`		if i >= 0 {`,
+		"scanner.TestDrainedCountsDatagramsAlone",
+	},
+	{
+		"what waits in the socket is taken to be half of it", "scanner/drained.go",
+		`		d.left = min(n/leastDatagram+1, d.capacity)`,
+		`		d.left = min(n/leastDatagram/2+1, d.capacity)`,
+		"scanner.TestDrainedIsNeverAheadOfTheBuffer",
+	},
+	{
+		"all deadlines of a moment are dealt with in one turn", "scanner/engine.go",
+		`const expireStep = 64`,
+		`const expireStep = 1 << 20`,
+		"scanner.TestM2_AllTimeOutAtOnce",
+	},
+	{
+		"who waits behind a target with the same address is forgotten", "scanner/engine.go",
+		`	e.twins.release(key)
+`,
+		``,
+		"scanner.TestS3_SameTargetTwice",
+	},
+	{
+		"one refused send ends the scan", "scanner/run.go",
+		`		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {`,
+		`		if s.failCount >= 1 {`,
+		"scanner.TestN2_RefusedByTheSystem",
+	},
+	{
+		"a list with IPv6 ends the scan of a machine without it", "scanner/run.go",
+		`		if !s.tx.Packet(0).Peer.Is4() && isNoRoute(refused.Err) {`,
+		`		if false && isNoRoute(refused.Err) {`,
+		"scanner.TestN4_NoIPv6",
+	},
+	{
+		"what was not sent counts as sent", "scanner/engine.go",
+		`		e.slab.slots[i].sent--
+`,
+		``,
+		"scanner.TestN2_RefusedByTheSystem",
+	},
+	{
+		"a burst of a second", "scanner/budget.go",
+		`const burstTime = 5 * time.Millisecond`,
+		`const burstTime = time.Second`,
+		"scanner.TestT3_BurstInNumbers",
+	},
+	{
+		"retries and challenges are not counted against the rate", "scanner/engine.go",
+		`		e.budget.spend(now, packets, payload)`,
+		`		e.budget.spend(now, min(packets, 1), payload)`,
+		"scanner.TestRateInEveryWindow",
+	},
+	{
+		"a truncated datagram is parsed", "scanner/engine.go",
+		`		e.stats.Truncated++
+		data = nil`,
+		`		e.stats.Truncated++`,
+		"scanner.TestP2_TruncatedDatagram",
+	},
+	{
+		"an answer that does not decode is an answer", "scanner/engine.go",
+		`		if !proto.Decodes(out.Kind, out.Body) {`,
+		`		if false {`,
+		"scanner.TestP1_Malformed",
+	},
+	{
+		"--icmp off is not obeyed", "scanner/engine.go",
+		`		if known && e.cfg.ICMP != ICMPOff && !e.reached {`,
+		`		if known && !e.reached {`,
+		"scanner.TestI1_ICMP",
+	},
+	{
+		"an address has no pace of its own", "scanner/hosts.go",
+		`	if t.Sub(now) > h.slack {
+		return false
+	}`,
+		``,
+		"scanner.TestPerIPRate",
+	},
+	{
+		"a slow writer does not hold admission", "scanner/run.go",
+		`		s.engine.Hold(s.writer.Room() < lowRoom)`,
+		``,
+		"scanner.TestO2_AdmissionWaitsForTheWriter",
+	},
+	{
+		"what waits for a stuck writer has no bound", "scanner/run.go",
+		`		s.awaitWriter()
+`,
+		``,
+		"scanner.TestO2_LongRepliesForAStuckWriter",
+	},
+	{
+		"compressed replies that wait are forgotten", "scanner/engine.go",
+		`	case proto.Deferred:
+		e.postpone(i)`,
+		``,
+		"scanner.TestInflationIsSpreadOverTurns",
+	},
+	{
+		"a client forgets compressed replies that wait", "scanner/client.go",
+		`		l.deferred = append(l.deferred, w)`,
+		``,
+		"scanner.TestClientInflatesInTurns",
+	},
+	{
+		"a target may keep raw datagrams without end", "scanner/engine.go",
+		`	if e.cfg.Raw && s.heard <= maxRaw && s.bytes <= maxRawBytes {`,
+		`	if e.cfg.Raw {`,
+		"scanner.TestC3_EndlessTalker",
+	},
+	{
+		"the last records are not handed over", "scanner/run.go",
+		`		s.buf.B = s.engine.TakeOutput(nil)
+		s.writer.Put(s.buf)`,
+		`		s.engine.TakeOutput(nil)`,
+		"scanner.TestRunToTheEnd",
+	},
+	{
+		"a record has the answer before the better one", "scanner/recorder.go",
+		`r.o.results[k].Answered && !have.Has(k) && r.decode(k, b)`,
+		`r.o.results[k].Answered && r.decode(k, b)`,
+		"scanner.TestC2_BothFormatsOfHLDS",
+	},
+	{
+		"a settled target keeps its place", "scanner/engine.go",
+		`	e.table.Delete(i)
+`,
+		``,
+		"scanner.TestL4_ReplyAfterTheEnd",
+	},
+	{
+		"a record takes its input from the target before", "scanner/recorder.go",
+		`	if string(b) != *last {`,
+		`	if len(b) != len(*last) {`,
+		"scanner.TestRecordSaysWhereTheTargetCameFrom",
+	},
+
+	// The list of targets.
+	{
+		"a target that comes twice is asked twice", "scanner/targets/list.go",
+		`		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {`,
+		`		if !fresh && false || seq%l.cfg.Shards != l.cfg.Shard {`,
+		"scanner/targets.TestListReadsWhatListsHold",
+	},
+	{
+		"a line is every shard's", "scanner/targets/list.go",
+		`		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {`,
+		`		if !fresh {`,
+		"scanner/targets.TestShardsPartitionTheTargets",
+	},
+	{
+		"what is done is asked again", "scanner/targets/list.go",
+		`	if l.cfg.Done != nil && l.cfg.Done.Has(seq) {`,
+		`	if false {`,
+		"scanner/targets.TestDoneIsNotYieldedAgain",
+	},
+
+	// Files.
+	{
+		"a cut line stays in the file", "output/read.go",
+		`			cut.Offset = r.bytes`,
+		`			cut.Offset = r.content.src.offset()`,
+		"output.TestCutAtEveryByte",
+	},
+	{
+		"whole lines of a partial frame are lost", "output/read.go",
+		`		if again, err = s.repack(); err != nil {`,
+		`		if _, err = s.repack(); err != nil {`,
+		"output.TestCutAtEveryByte",
+	},
+	{
+		"zeros after a power cut are records", "output/read.go",
+		`	if size-end >= sureZeros {
+		s.limit = end
+	}`,
+		``,
+		"output.TestRecoverZeroedTail",
+	},
+	{
+		"C1 controls go out as they are", "output/text.go",
+		`return r <= 0x9F || r >= 0x2028`,
+		`return r >= 0x2028`,
+		"output.FuzzAppendJSON",
+	},
+	{
+		"a failed write leaves its first part", "output/file.go",
+		`		s.cut(before)`,
+		`		_ = before`,
+		"output.TestSinkCutsPartialWrite",
+	},
+	{
+		"records count before they are in the file", "output/writer.go",
+		`	w.pendingRecords += int64(bytes.Count(p, []byte{'\n'}))`,
+		`	w.records.Add(int64(bytes.Count(p, []byte{'\n'})))`,
+		"output.TestWriterSyncsWithinASecond",
+	},
+	{
+		"a frame stays open for an hour", "output/writer.go",
+		`	defaultSyncEvery = time.Second`,
+		`	defaultSyncEvery = time.Hour`,
+		"output.TestWriterSyncsWithinASecond",
+	},
+	{
+		"two processes may write one file", "output/lock.go",
+		`		err = tryLock(f)
+		switch {`,
+		`		switch {`,
+		"output.TestLock",
+	},
+
+	// The program.
+	{
+		"a section that was given up stays so after a resume", "cmd/a2scan/resume.go",
+		`	if bytes.Contains(line, abortedMark) || bytes.Contains(line, sendErrorMark) {`,
+		`	if false {`,
+		"cmd/a2scan.TestResumeAborted",
+	},
+	{
+		"a target that has two records is resumed all the same", "cmd/a2scan/resume.go",
+		`	if !r.done.Set(seq) {`,
+		`	if !r.done.Set(seq) && false {`,
+		"cmd/a2scan.FuzzResumption",
+	},
+	{
+		"another blocklist is the same scan", "cmd/a2scan/resume.go",
+		`		{configBlocklist, "the content of --blocklist-file", "--blocklist-file"},
+`,
+		``,
+		"cmd/a2scan.TestResumeAnotherScan",
+	},
+	{
+		"another list is the same scan where the metadata is lost", "cmd/a2scan/sametargets.go",
+		`	if !same {`,
+		`	if false {`,
+		"cmd/a2scan.TestResumeAnotherScanByRecords",
+	},
+	{
+		"a finished scan is scanned again", "cmd/a2scan/resume.go",
+		`	return same("max-targets") && kept.Lines == was.Output.Records && kept.Size == size`,
+		`	return same("max-targets") && kept.Lines == was.Output.Records && kept.Size == size+1`,
+		"cmd/a2scan.TestResumeFinished",
+	},
+	{
+		"the second interrupt waits like the first", "cmd/a2scan/signals.go",
+		`		for _, act := range []func(){gently, atOnce} {`,
+		`		for _, act := range []func(){gently, gently} {`,
+		"cmd/a2scan.TestInterruptedTwiceAndResumed",
+	},
+	{
+		"messages are shown as they are", "cmd/a2scan/ui.go",
+		`		b.WriteString(clean(line))`,
+		`		b.WriteString(line)`,
+		"cmd/a2scan.TestTerminalEscapes",
+	},
+	{
+		"the output may be the input", "cmd/a2scan/files.go",
+		`			if (u.writes || other.writes) && p.is(other) {`,
+		`			if false {`,
+		"cmd/a2scan.TestScripts",
+	},
+}
