@@ -29,14 +29,7 @@ func TestO2_AdmissionWaitsForTheWriter(t *testing.T) {
 		cfg := scanConfig()
 		cfg.Kinds = allKinds
 		cfg.Rate = 20_000
-		stuck := true
-		s.sink.hold = func([]byte) error {
-			if stuck {
-				stuck = false
-				time.Sleep(30 * time.Second)
-			}
-			return nil
-		}
+		s.sink.stick(30 * time.Second)
 		const n = 5000
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
 		require.NoError(s.t, err)

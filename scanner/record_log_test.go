@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -40,6 +41,15 @@ func (l *recordLog) add(lines []byte) []output.ParsedRecord {
 		l.list = append(l.list, r)
 	}
 	return l.list
+}
+
+// stick lets the first WriteLines take as long as d.
+func (l *recordLog) stick(d time.Duration) {
+	var once sync.Once
+	l.hold = func([]byte) error {
+		once.Do(func() { time.Sleep(d) })
+		return nil
+	}
 }
 
 func (l *recordLog) WriteLines(p []byte) error {

@@ -193,14 +193,7 @@ func TestO2_SlowSink(t *testing.T) {
 		cfg := scanConfig()
 		cfg.Kinds = allKinds
 		cfg.Rate = 20_000
-		stuck := true
-		s.sink.hold = func([]byte) error {
-			if stuck {
-				stuck = false
-				time.Sleep(30 * time.Second)
-			}
-			return nil
-		}
+		s.sink.stick(30 * time.Second)
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 3000})
 		require.NoError(s.t, err)
 		require.Equal(s.t, EndComplete, result.Reason)
@@ -752,14 +745,7 @@ func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
 		cfg.MaxInFlight = n
 		cfg.Rate = 3000
 		cfg.Timeout, cfg.TargetTimeout = 2*time.Second, time.Minute
-		stuck := true
-		s.sink.hold = func([]byte) error {
-			if stuck {
-				stuck = false
-				time.Sleep(30 * time.Second)
-			}
-			return nil
-		}
+		s.sink.stick(30 * time.Second)
 		most := 0
 		s.make(cfg, &countSource{n: n})
 		s.spy.beforeRecv = func(*mux.Batch, time.Duration) {
@@ -800,14 +786,7 @@ func TestO2_LongRepliesWhenAllBuffersAreOut(t *testing.T) {
 		cfg.MaxInFlight = n
 		cfg.Rate = 3000
 		cfg.Timeout, cfg.TargetTimeout = 20*time.Second, time.Minute
-		stuck := true
-		s.sink.hold = func([]byte) error {
-			if stuck {
-				stuck = false
-				time.Sleep(30 * time.Second)
-			}
-			return nil
-		}
+		s.sink.stick(30 * time.Second)
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
 		require.NoError(s.t, err)
 		s.requireWhole(result)
