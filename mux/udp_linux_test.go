@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -208,6 +209,25 @@ func TestDrops(t *testing.T) {
 	got, _ = receive(t, p, 1)
 	require.Len(t, got, 1)
 	require.Equal(t, drops, p.stats.Drops)
+}
+
+// What waits is told in bytes of the buffer: package scanner takes a datagram to have
+// 512 of them at least beside its own, and what is told never to be too little.
+func TestRcvbufUsed(t *testing.T) {
+	p, from := open(t, local("127.0.0.1:0")), open(t, local("127.0.0.1:0"))
+	require.Zero(t, p.Stats().RcvbufUsed)
+	to := on("127.0.0.1", p)
+	peers := []Key{to, to, to}
+	for _, payload := range []string{"", "0123456789", strings.Repeat("x", 1400), strings.Repeat("x", 30_000)} {
+		sendAll(t, from, payload, peers...)
+		require.GreaterOrEqual(t, p.Stats().RcvbufUsed, 3*(512+len(payload)))
+		got, _ := receive(t, p, 3)
+		require.Len(t, got, 3)
+		sendAll(t, from, payload, peers[:2]...)
+		require.GreaterOrEqual(t, p.Stats().RcvbufUsed, 2*(512+len(payload)))
+		got, _ = receive(t, p, 2)
+		require.Len(t, got, 2)
+	}
 }
 
 func TestCountDrops(t *testing.T) {

@@ -191,14 +191,14 @@ var mutants = []mutant{
 	},
 	{
 		"ICMP errors count as datagrams that were read", "scanner/drained.go",
-		`		if rx.Packet(i).Unreachable == mux.Reachable {`,
-		`		if i >= 0 {`,
+		`p.Unreachable == mux.Reachable {`,
+		`p != nil {`,
 		"scanner.TestDrainedCountsDatagramsAlone",
 	},
 	{
 		"what waits in the socket is taken to be half of it", "scanner/drained.go",
-		`		d.left = min(n/leastDatagram+1, d.capacity)`,
-		`		d.left = min(n/leastDatagram/2+1, d.capacity)`,
+		`		d.left = min(n, d.capacity)`,
+		`		d.left = min(n/2, d.capacity)`,
 		"scanner.TestDrainedIsNeverAheadOfTheBuffer",
 	},
 	{

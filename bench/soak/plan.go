@@ -28,7 +28,7 @@ type plan struct {
 	actions [][]action
 
 	patience time.Duration // how long an undisturbed run may take at most
-	within   time.Duration // a target may last so long; 0: nobody looks
+	within   time.Duration // a target may last so long, and a hiccup; 0: nobody looks
 }
 
 // An action is done to a running scan, some time after it began.
