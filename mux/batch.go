@@ -35,6 +35,7 @@ const MaxDatagram = 65535
 type Batch struct {
 	packets []Packet
 	n       int
+	more    bool   // see More
 	buf     []byte // cap(packets) × stride
 	size    int
 	stride  int      // from one packet's buffer to the next
@@ -67,7 +68,15 @@ func (b *Batch) Cap() int { return len(b.packets) }
 func (b *Batch) Packet(i int) *Packet { return &b.packets[i] }
 
 // Reset empties b.
-func (b *Batch) Reset() { b.n = 0 }
+func (b *Batch) Reset() { b.n, b.more = 0, false }
+
+// More reports whether packets may wait behind those with which a Recv filled b. It is
+// false only where the system said that there are no others: whatever had come before
+// that Recv was called is then in b, or was in a Batch before it.
+func (b *Batch) More() bool { return b.more || b.n == len(b.packets) }
+
+// SetMore is for Ports: Recv calls it where it ends before it knows that nothing is left.
+func (b *Batch) SetMore() { b.more = true }
 
 // strideOf returns the distance of buffers of size bytes. Most datagrams are short,
 // and only the beginnings of the buffers are touched: at a distance near a power of two

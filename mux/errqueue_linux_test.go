@@ -699,3 +699,59 @@ func TestErrorFlood(t *testing.T) {
 	require.Equal(t, p.Stats().ICMP, icmp+uint64(len(rest)))
 	t.Logf("%d errors, %d times no room for more", p.Stats().ICMP, blocked)
 }
+
+// An ICMP error that comes while a batch is being read ends the call behind the
+// datagrams that it has, and shows in the next: a short batch is no sign that nothing
+// is left, and does not say so.
+func TestShortBatchBeforeAnError(t *testing.T) {
+	p := open(t, Options{Rcvbuf: 8 << 20})
+	from := open(t, local("127.0.0.1:0"))
+	to := on("127.0.0.1", p)
+	shut := NewBatch(1, 8)
+	shut.Commit(closedPort(t, "127.0.0.1"), []byte("x"))
+
+	quit, done := make(chan struct{}), make(chan struct{})
+	fd := p.fd
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+			sendmmsg(fd, shut.toSend(p.inet4)) // and comes back at once, into the midst of a Recv
+		}
+	}()
+	defer func() { close(quit); <-done }()
+
+	b, out := NewBatch(64, 64), NewBatch(64, 8)
+	errors := 0
+	for range 200 {
+		out.Reset()
+		for out.Len() < out.Cap() {
+			out.Commit(to, []byte("x"))
+		}
+		const rounds = 4
+		for range rounds {
+			n, err := from.Send(out)
+			require.NoError(t, err)
+			require.Equal(t, out.Len(), n)
+		}
+		for got := 0; ; {
+			require.NoError(t, p.Recv(b, 0))
+			for i := range b.Len() {
+				if b.Packet(i).Unreachable == Reachable {
+					got++
+				} else {
+					errors++
+				}
+			}
+			if !b.More() {
+				require.Equal(t, rounds*out.Cap(), got, "the rest waits in the socket")
+				break
+			}
+		}
+	}
+	require.NotZero(t, errors)
+}

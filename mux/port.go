@@ -13,8 +13,9 @@ type Port interface {
 	// about datagrams sent earlier. Where there is nothing it waits at most
 	// wait (0: not at all; negative: for ever) for something to arrive, for
 	// room to send where the last Send took less than all, or for Wake; then b
-	// may be empty. It returns net.ErrClosed after Close, and otherwise an
-	// error only when the socket itself is lost.
+	// may be empty. Where it may have left something behind b.More says so. It
+	// returns net.ErrClosed after Close, and otherwise an error only when the
+	// socket itself is lost.
 	Recv(b *Batch, wait time.Duration) error
 
 	// Send hands b's packets to the system, in order, from the first on, and

@@ -105,8 +105,10 @@ func (p *udpPort) gather(b *Batch) error {
 		n, errno := recvmmsg(p.fd, b.toReceive(), 0)
 		switch {
 		case errno == 0:
+			// A count that is short may hide an ICMP error, which ended the call, and
+			// datagrams behind it: only EAGAIN says that there are none.
 			p.unpack(b, n)
-			return nil
+			continue
 		case errno == syscall.EAGAIN:
 			return nil
 		case errno == syscall.EINTR:
@@ -120,6 +122,7 @@ func (p *udpPort) gather(b *Batch) error {
 		p.drain()
 		p.errors.moveTo(b)
 		if tries++; tries == maxRepeats {
+			b.SetMore()
 			return nil // a flood: p.errors.pending or the next call will tell
 		}
 	}

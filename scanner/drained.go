@@ -28,10 +28,10 @@ const leastDatagram = 512
 func drainedOf(rcvbuf int) drained { return drained{capacity: max(rcvbuf, 1024*leastDatagram)} }
 
 // upTo returns the time before which whatever came was received, after a Recv that was
-// called after before, and by now has filled rx. used returns what the buffer holds, in
+// called after before, and by now has put into rx what there was, or a part of it. used returns what the buffer holds, in
 // bytes, or more, 0 where that is not known; it is called only where something may wait.
 func (d *drained) upTo(before, now proto.Time, rx *mux.Batch, used func() int) proto.Time {
-	if rx.Len() < rx.Cap() {
+	if !rx.More() {
 		return d.empty(before)
 	}
 	got := 0

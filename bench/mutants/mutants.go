@@ -158,6 +158,14 @@ var mutants = []mutant{
 		"mux.TestHealthyAmongClosed",
 	},
 	{
+		"a short batch is taken for an empty socket", "mux/udp_linux.go",
+		`			p.unpack(b, n)
+			continue`,
+		`			p.unpack(b, n)
+			return nil`,
+		"mux.TestShortBatchBeforeAnError",
+	},
+	{
 		"a datagram that was cut is not marked", "mux/udp_linux.go",
 		`			q.Truncated = true`,
 		``,
