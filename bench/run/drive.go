@@ -232,7 +232,7 @@ func (s *stage) measure(ctx context.Context, row *Row, v *Variant, round int) er
 	if err != nil {
 		return err
 	}
-	selfBefore, _ := selfUsage()
+	selfBefore := selfCPU()
 	busyBefore, known := busySeconds()
 
 	r := Run{Round: round, CPUs: s.report.Machine.CPUs}
@@ -249,7 +249,7 @@ func (s *stage) measure(ctx context.Context, row *Row, v *Variant, round int) er
 	r.WallS = time.Since(began).Seconds()
 
 	busyAfter, _ := busySeconds()
-	selfAfter, _ := selfUsage()
+	selfAfter := selfCPU()
 	farmAfter, err := s.farm.state()
 	if err != nil {
 		return err

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
+
+	"github.com/a2scan/a2scan/bench/memory"
 )
 
 // A Program is how this program is started again.
@@ -41,29 +41,24 @@ type process struct {
 	ctx        context.Context
 	complaints tail
 	began      time.Time
-	floor      int64 // memory of this process when it started the other
-	seen       atomic.Int64
-	watching   chan struct{}
-	watched    chan struct{}
+	memory     *memory.Watch
+	peak       int64 // of memory, known after wait
 }
 
 // start starts it and begins to watch its memory.
 func (p *process) start() error {
-	_, p.floor = selfUsage()
 	p.began = time.Now()
 	if err := p.Start(); err != nil {
 		return err
 	}
-	p.watching, p.watched = make(chan struct{}), make(chan struct{})
-	go p.watch()
+	p.memory = memory.Of(p.Process)
 	return nil
 }
 
 // wait waits for the end. Its error holds what the process complained about.
 func (p *process) wait() error {
 	err := p.Wait()
-	close(p.watching)
-	<-p.watched
+	p.peak = p.memory.Peak(p.ProcessState)
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
@@ -76,59 +71,11 @@ func (p *process) wait() error {
 	return err
 }
 
-// rss returns the most memory that the process held.
-//
-// The system's own figure is exact, but begins with what this process held when it
-// started the other: until the new program is loaded, both share one memory.
-// Below that, what was seen while it ran has to do.
-func (p *process) rss() int64 {
-	if peak := peakRSS(p.ProcessState); peak > p.floor {
-		return peak
-	}
-	return p.seen.Load()
-}
-
-// A process that lives for a moment only is looked at often; later on seldom
-// enough that looking costs a thousandth of a processor.
-const (
-	watchFirst = 2 * time.Millisecond
-	watchEvery = 50 * time.Millisecond
-)
-
-func (p *process) watch() {
-	defer close(p.watched)
-	every := watchFirst
-	timer := time.NewTimer(every)
-	defer timer.Stop()
-	pid := strconv.Itoa(p.Process.Pid)
-	for {
-		select {
-		case <-p.watching:
-			return
-		case <-timer.C:
-			p.seen.Store(max(p.seen.Load(), highWater(pid)))
-			every = min(every*3/2, watchEvery)
-			timer.Reset(every)
-		}
-	}
-}
-
-// highWater returns the most memory that a process has held since its program
-// was loaded, 0 where the system does not tell.
-func highWater(pid string) int64 {
-	kib, ok := strings.CutSuffix(colonPairs("/proc/" + pid + "/status")["VmHWM"], " kB")
-	n, err := strconv.ParseInt(kib, 10, 64)
-	if !ok || err != nil {
-		return 0
-	}
-	return n << 10
-}
-
 // cost fills in what the process took.
 func (p *process) cost(r *Run) {
 	r.UserS = p.ProcessState.UserTime().Seconds()
 	r.SystemS = p.ProcessState.SystemTime().Seconds()
-	r.PeakRSS = p.rss()
+	r.PeakRSS = p.peak
 }
 
 // A tail keeps the end of what is written to it.

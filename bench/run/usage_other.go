@@ -2,16 +2,10 @@
 
 package run
 
-import (
-	"os"
-	"os/exec"
-)
+import "os/exec"
 
-// peakRSS is not known here.
-func peakRSS(*os.ProcessState) int64 { return 0 }
-
-// selfUsage is not known here.
-func selfUsage() (cpu float64, rss int64) { return 0, 0 }
+// selfCPU is not known here.
+func selfCPU() float64 { return 0 }
 
 // detach does nothing here.
 func detach(*exec.Cmd) {}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/a2scan/a2scan/bench/bare"
 	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/bench/memory"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
@@ -111,7 +112,7 @@ func (j *farmJob) work(in *bufio.Reader, out *json.Encoder) error {
 		return err
 	}
 	say := func() error {
-		cpu, _ := selfUsage()
+		cpu := selfCPU()
 		return out.Encode(farmState{Ports: f.Ports(), Counters: f.Counters(), CPUS: cpu})
 	}
 	for {
@@ -153,5 +154,5 @@ func (j *bareJob) work(in *bufio.Reader, out *json.Encoder) error {
 	if err != nil {
 		return err
 	}
-	return out.Encode(bareResult{Result: result, Port: port.Stats(), PeakRSS: highWater("self")})
+	return out.Encode(bareResult{Result: result, Port: port.Stats(), PeakRSS: memory.Self()})
 }

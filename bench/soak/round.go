@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/bench/memory"
 	"github.com/a2scan/a2scan/output"
 )
 
@@ -306,6 +307,7 @@ type run struct {
 	done   chan error
 	err    error // of the start
 
+	memory   *memory.Watch
 	patience time.Duration
 	maxRSS   int64
 }
@@ -318,6 +320,7 @@ func (s *soak) start(ctx context.Context, p *plan, args []string) *run {
 	}
 	r.cmd.Stderr = &r.stderr
 	if r.err = r.cmd.Start(); r.err == nil {
+		r.memory = memory.Of(r.cmd.Process)
 		go func() { r.done <- r.cmd.Wait() }()
 	}
 	return r
@@ -350,12 +353,10 @@ func (r *run) wait(s *soak) (int, error) {
 		return 0, fmt.Errorf("still running after %v\n%s", r.patience, r.stderr.Bytes())
 	}
 	status := r.cmd.ProcessState.ExitCode()
-	if usage, ok := r.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		rss := usage.Maxrss << 10
-		s.total.rss = max(s.total.rss, rss)
-		if rss > r.maxRSS {
-			return status, fmt.Errorf("it took %d MiB of memory", rss>>20)
-		}
+	rss := r.memory.Peak(r.cmd.ProcessState)
+	s.total.rss = max(s.total.rss, rss)
+	if rss > r.maxRSS {
+		return status, fmt.Errorf("it took %d MiB of memory, more than %d", rss>>20, r.maxRSS>>20)
 	}
 	if status > 0 && status < 128 || bytes.Contains(r.stderr.Bytes(), []byte("goroutine ")) || bytes.Contains(r.stderr.Bytes(), []byte("this is a bug")) {
 		return status, r.failure(status)

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/bench/memory"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -32,6 +33,7 @@ import (
 type process struct {
 	*exec.Cmd
 	stdout, stderr bytes.Buffer
+	memory         *memory.Watch
 }
 
 func start(t testing.TB, args ...string) *process {
@@ -48,6 +50,7 @@ func startWith(t testing.TB, stdout *os.File, args ...string) *process {
 		p.Stdout = stdout
 	}
 	require.NoError(t, p.Start())
+	p.memory = memory.Of(p.Process)
 	t.Cleanup(func() { _ = p.Process.Kill() })
 	return p
 }
@@ -61,8 +64,7 @@ func (p *process) end(t testing.TB) (status int, rss int64) {
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
-	usage, _ := p.ProcessState.SysUsage().(*syscall.Rusage)
-	return p.ProcessState.ExitCode(), usage.Maxrss << 10
+	return p.ProcessState.ExitCode(), p.memory.Peak(p.ProcessState)
 }
 
 // A flood sends well-formed replies of a million servers that nobody asked to a port
@@ -170,7 +172,7 @@ func TestHostileMixture(t *testing.T) {
 	require.Zero(t, status, p.stderr.String())
 	f.requireTruth(t, path)
 	t.Logf("%d MiB", rss>>20)
-	require.Less(t, rss, int64(256<<20)*memoryFactor)
+	require.Less(t, rss, int64(256<<20))
 }
 
 // nasty is what a server may put into its strings: terminal escapes (C0 and C1),
@@ -240,7 +242,7 @@ func TestTerminalEscapes(t *testing.T) {
 		if p.stderr.Len() > 0 {
 			requirePlain(t, "stderr of "+args[0], p.stderr.Bytes())
 		}
-		require.Less(t, rss, int64(200<<20)*memoryFactor)
+		require.Less(t, rss, int64(200<<20))
 	}
 
 	p := start(t, "scan", "-q", "--query", "info,players,rules", server)

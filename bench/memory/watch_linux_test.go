@@ -1,0 +1,50 @@
+package memory
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is its own child: it takes as much memory as it is told.
+func TestMain(m *testing.M) {
+	if n, err := strconv.Atoi(os.Getenv("TAKE_MEMORY")); err == nil {
+		take(n)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// take touches n bytes.
+func take(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < n; i += 4096 {
+		b[i] = 1
+	}
+	return b
+}
+
+// A child's memory is its own, however large its parent is.
+func TestPeak(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	peak := func(n int) int64 {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), "TAKE_MEMORY="+strconv.Itoa(n))
+		require.NoError(t, cmd.Start())
+		w := Of(cmd.Process)
+		require.NoError(t, cmd.Wait())
+		return w.Peak(cmd.ProcessState)
+	}
+	large := peak(64 << 20)
+	require.Greater(t, large, int64(64<<20))
+	require.Less(t, large, int64(128<<20))
+
+	ours := take(200 << 20)
+	require.Greater(t, Self(), int64(len(ours)))
+	require.Less(t, peak(1<<20), int64(64<<20), "or it is that of the parent")
+	require.Less(t, peak(100<<20), int64(len(ours)))
+}
