@@ -36,6 +36,10 @@ type udpPort struct {
 
 	short bool // the last Send took less than all
 	stats PortStats
+
+	raw   syscall.RawConn  // of conn
+	look  func(fd uintptr) // sets waits
+	waits bool             // datagrams wait in the socket
 }
 
 type datagram struct {
@@ -109,6 +113,7 @@ func (p *udpPort) prepare(o Options) error {
 	if err != nil {
 		return err
 	}
+	p.raw, p.look = raw, func(fd uintptr) { p.waits = waits(fd) }
 	p.stats.RcvbufRequested = o.Rcvbuf
 	if o.Rcvbuf > 0 {
 		grow(o.Rcvbuf, p.conn.SetReadBuffer)
@@ -217,8 +222,13 @@ func (p *udpPort) lostNow() error {
 	}
 }
 
-// gather fills b with what is at hand.
+// gather fills b with what is at hand. That the reader has brought no more may be
+// because it had no turn: the socket knows, and is asked before what was brought is
+// taken. (What the reader has in its hands just then, one datagram, nobody knows of.)
 func (p *udpPort) gather(b *Batch) {
+	if p.raw.Control(p.look) == nil && p.waits { // an error says that the socket is closed
+		b.SetMore()
+	}
 	for b.n < b.Cap() {
 		select {
 		case d := <-p.full:

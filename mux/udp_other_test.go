@@ -131,3 +131,32 @@ func TestGrowUntilGranted(t *testing.T) {
 	})
 	require.Equal(t, []int{1 << 20, 1 << 19, 1 << 18}, asked)
 }
+
+// A batch that is short because the reader had no turn says that more may wait, if not of
+// the one datagram that the reader has in its hands.
+func TestShortBatchBeforeTheReader(t *testing.T) {
+	p, from := open(t), open(t)
+	out := NewBatch(64, 8)
+	const rounds = 4
+	b := NewBatch(16, 64)
+	for range 50 {
+		for range rounds {
+			out.Reset()
+			for out.Len() < out.Cap() {
+				out.Commit(KeyFrom(p.LocalAddr()), []byte("x"))
+			}
+			n, err := from.Send(out)
+			require.NoError(t, err)
+			require.Equal(t, out.Len(), n)
+		}
+		got, said := 0, false
+		for got < rounds*out.Cap() {
+			require.NoError(t, p.Recv(b, 0))
+			if got += b.Len(); !b.More() && !said {
+				require.GreaterOrEqual(t, got, rounds*out.Cap()-1, "the rest waits in the socket")
+				said = true
+			}
+			runtime.Gosched()
+		}
+	}
+}
