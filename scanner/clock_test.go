@@ -109,6 +109,28 @@ func TestT2_StoppedForLongerThanATarget(t *testing.T) {
 	}
 }
 
+// So does one that was stopped while it slept, and would have slept for long.
+func TestT2_StoppedWhileItSlept(t *testing.T) {
+	for _, stop := range []time.Duration{2 * time.Second, 5200 * time.Millisecond, 7 * time.Second} {
+		virtual(t, func(s *scan) {
+			s.serve(prototest.Shares{Challenge: 100, DelayMin: 1200 * time.Millisecond, DelayMax: 1200 * time.Millisecond})
+			cfg := scanConfig()
+			cfg.Timeout, cfg.TargetTimeout, cfg.Retries = 4500*time.Millisecond, 5*time.Second, 0
+			stopped := false
+			s.spy.beforeRecv = func(_ *mux.Batch, wait time.Duration) {
+				if !stopped && wait > 0 && s.elapsed() > 100*time.Millisecond {
+					stopped = true
+					time.Sleep(stop)
+				}
+			}
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 40})
+			require.NoError(s.t, err)
+			s.requireWhole(result)
+			require.EqualValues(s.t, 40, result.Stats.Statuses[output.Success], "%v: %v", stop, s.sink.statuses())
+		})
+	}
+}
+
 // What was sent in the turn before a stall keeps its time.
 func TestTimesAroundAStall(t *testing.T) {
 	virtual(t, func(s *scan) {

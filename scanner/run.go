@@ -37,6 +37,9 @@ const (
 	// A turn that takes so much longer than the wait it asked for was none: the
 	// process was stopped, or the machine slept.
 	stallTime = time.Second
+	// So it sleeps no longer than this while targets are in flight: what it would have
+	// slept can't be told from a stop.
+	longestSleep = 250 * time.Millisecond
 
 	// An abort waits no longer for whoever takes the records.
 	abandonTime = 2 * time.Second
@@ -375,7 +378,9 @@ func (s *Scanner) loop() error {
 			}
 			return s.feedError()
 		}
-		wait = s.waitTime(now)
+		if wait = s.waitTime(now); wait > longestSleep && s.engine.InFlight() > 0 {
+			wait = longestSleep
+		}
 	}
 }
 

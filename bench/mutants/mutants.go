@@ -186,6 +186,12 @@ var mutants = []mutant{
 		"scanner.TestT2_StoppedForLongerThanATarget",
 	},
 	{
+		"a stop while the loop sleeps is sleep", "scanner/run.go",
+		`	longestSleep = 250 * time.Millisecond`,
+		`	longestSleep = time.Hour`,
+		"scanner.TestT2_StoppedWhileItSlept",
+	},
+	{
 		"a round trip may be as long as the process was stopped", "scanner/engine.go",
 		`		if stalled > 0 {`,
 		`		if false {`,
