@@ -451,10 +451,19 @@ var mutants = []mutant{
 		"cmd/a2scan.TestResumeFinished",
 	},
 	{
-		"the second interrupt waits like the first", "cmd/a2scan/signals.go",
-		`		for _, act := range []func(){gently, atOnce} {`,
-		`		for _, act := range []func(){gently, gently} {`,
+		"the second interrupt waits like the first", "cmd/a2scan/scan.go",
+		`			r.scanner.Abort()
+`,
+		``,
 		"cmd/a2scan.TestInterruptedTwiceAndResumed",
+	},
+	{
+		"messages that nobody reads keep a scan from its end", "cmd/a2scan/signals.go",
+		`			time.AfterFunc(patience, a.ui.w.giveUp)
+`,
+		`			time.AfterFunc(time.Hour, a.ui.w.giveUp)
+`,
+		"cmd/a2scan.TestInterruptedTwiceWithoutAReaderOfMessages",
 	},
 	{
 		"messages are shown as they are", "cmd/a2scan/ui.go",

@@ -200,7 +200,7 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := watchSignals(cancel, cancel)
+	w := a.watchSignals(cancel, cancel)
 	began := time.Now()
 	report, err := bench.Measure(ctx, bench.Options{
 		Program:     bench.Program{Path: self, Name: os.Args[0]},

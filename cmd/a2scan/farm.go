@@ -60,7 +60,7 @@ func farmCommand() *command {
 func (a *app) farm(o *farmOptions, replay string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := watchSignals(cancel, cancel)
+	w := a.watchSignals(cancel, cancel)
 	var f *farm.Farm
 	var err error
 	if replay != "" {

@@ -256,6 +256,7 @@ func TestTerminalEscapes(t *testing.T) {
 // A scan that is stopped for longer than every timeout has its answers in the
 // socket's buffer when it goes on: they are answers.
 func TestStoppedAndContinued(t *testing.T) {
+	t.Parallel()
 	f := newFixtureOf(t, "127.64.0.0/21", prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond})
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	p := start(t, "scan", "-r", "2000", "--timeout", "1s", "--retries", "0", "-t", "1s", "-p", strconv.Itoa(int(f.port)), "-o", path, f.prefix.String())
@@ -359,6 +360,7 @@ func TestReaderLeaves(t *testing.T) {
 // Two interrupts end a scan at once though nobody reads what it writes, and it says
 // what that has cost.
 func TestInterruptedTwiceWithoutAReader(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/20")
 	meta := filepath.Join(t.TempDir(), "meta.json")
 	r, w, err := os.Pipe()
@@ -384,8 +386,97 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	require.Equal(t, output.EndInterrupted, m.EndReason)
 }
 
+// stuffed returns the end to write to of a pipe that nobody reads and that is full.
+func stuffed(t testing.TB) *os.File {
+	t.Helper()
+	var ends [2]int
+	require.NoError(t, syscall.Pipe2(ends[:], syscall.O_CLOEXEC))
+	r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
+	t.Cleanup(func() { r.Close(); w.Close() })
+	require.NoError(t, syscall.SetNonblock(ends[1], true))
+	for {
+		if _, err := syscall.Write(ends[1], make([]byte, 512)); err != nil {
+			break
+		}
+	}
+	require.NoError(t, syscall.SetNonblock(ends[1], false))
+	return w
+}
+
+// Two interrupts end a scan though nobody reads what it says.
+func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/20")
+	list := filepath.Join(t.TempDir(), "list")
+	require.NoError(t, os.WriteFile(list, []byte(strings.Repeat("no target\n", 1000)+f.prefix.String()), 0o666))
+	for _, more := range [][]string{nil, {"-q"}} {
+		path := filepath.Join(t.TempDir(), "out.ndjson")
+		args := append([]string{"scan", "-r", "500", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-f", list, "-o", path}, more...)
+		p := &process{Cmd: exec.Command("a2scan", args...)}
+		p.Stderr = stuffed(t)
+		require.NoError(t, p.Start())
+		p.memory = memory.Of(p.Process)
+		t.Cleanup(func() { _ = p.Process.Kill() })
+		require.Eventually(t, func() bool {
+			_, err := os.Stat(path + ".meta.json")
+			return err == nil
+		}, 20*time.Second, 5*time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
+		began := time.Now()
+		for range 2 {
+			require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+			time.Sleep(100 * time.Millisecond)
+		}
+		status, _ := p.end(t)
+		require.Equal(t, 143, status)
+		require.Less(t, time.Since(began), patience+3*time.Second)
+	}
+}
+
+// A pipe for the records that nobody opens to read is waited for, and a signal ends that.
+func TestInterruptedBeforeTheReaderCame(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/30")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o666))
+	for signals, within := range map[int]time.Duration{1: patience + 2*time.Second, 2: 1500 * time.Millisecond} {
+		p := start(t, f.args(pipe, "-q", "-m", filepath.Join(t.TempDir(), "meta.json"))...)
+		time.Sleep(300 * time.Millisecond)
+		began := time.Now()
+		for range signals {
+			require.NoError(t, p.Process.Signal(syscall.SIGINT))
+			time.Sleep(50 * time.Millisecond)
+		}
+		status, _ := p.end(t)
+		require.Equal(t, 130, status, p.stderr.String())
+		require.Less(t, time.Since(began), within)
+	}
+}
+
+// Status updates that nobody reads do not keep a scan from its end, and it says so.
+func TestStatusUpdatesWithoutAReader(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/24")
+	dir := t.TempDir()
+	pipe, path := filepath.Join(dir, "pipe"), filepath.Join(dir, "out.ndjson")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o666))
+	full, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	require.NoError(t, full.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+	_, err = full.Write(make([]byte, 1<<20))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+
+	p := start(t, f.args(path, "-r", "1000", "-u", pipe)...)
+	status, _ := p.end(t)
+	require.Equal(t, 1, status)
+	require.Contains(t, p.stderr.String(), "cannot write status updates: nobody reads them")
+	f.requireTruth(t, path)
+}
+
 // Two interrupts end a scan at once, and the scan can be gone on with.
 func TestInterruptedTwiceAndResumed(t *testing.T) {
+	t.Parallel()
 	slow := honest
 	slow.DelayMin, slow.DelayMax = 100*time.Millisecond, 300*time.Millisecond
 	f := newFixtureOf(t, "127.64.0.0/22", slow)

@@ -19,6 +19,7 @@ func TestTwoScansOfOneFile(t *testing.T) {
 	f := newFixtureOf(t, "127.64.0.0/23", slow)
 	for name, file := range endings {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), file)
 			p := start(t, f.args(path, "-r", "400")...)
 			require.Eventually(t, func() bool {

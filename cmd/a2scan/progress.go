@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -33,8 +32,8 @@ type sample struct {
 // A progress shows once a second how a scan goes on, until it is stopped.
 type progress struct {
 	ui     *ui
-	show   bool      // the progress line
-	file   io.Writer // for status updates; nil: none
+	show   bool    // the progress line
+	file   *outlet // for status updates; nil: none
 	sample func() sample
 	start  time.Time
 
@@ -62,9 +61,13 @@ func (p *progress) run() {
 }
 
 // stop writes the last update and returns the first error that there was with
-// the updates.
+// the updates. Where nobody reads them it does not wait for long.
 func (p *progress) stop() error {
 	close(p.done)
+	if p.file != nil {
+		late := time.AfterFunc(patience, p.file.giveUp)
+		defer late.Stop()
+	}
 	p.wg.Wait()
 	p.ui.endProgress()
 	return p.err

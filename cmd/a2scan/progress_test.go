@@ -42,7 +42,7 @@ func TestProgress(t *testing.T) {
 	u := newUI(&screen)
 	u.terminal = true
 	p := &progress{
-		ui: u, show: true, file: &file, start: time.Unix(1000, 0),
+		ui: u, show: true, file: newOutlet(&file), start: time.Unix(1000, 0),
 		sample: func() sample { return sample{stats: scanner.Stats{Done: 10, Sent: 20}, total: 40} },
 	}
 	p.update(time.Unix(1002, 0), true)
@@ -68,7 +68,7 @@ func TestProgress(t *testing.T) {
 
 	// A status file that cannot be written is said once, and the scan goes on.
 	screen.Reset()
-	p.file = brokenWriter{}
+	p.file = newOutlet(brokenWriter{})
 	p.update(time.Unix(1005, 0), false)
 	p.update(time.Unix(1006, 0), false)
 	require.ErrorIs(t, p.err, errBroken)

@@ -101,7 +101,7 @@ func (a *app) query(o *queryOptions, args []string) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := watchSignals(func() { cancel(); s.Abort() }, s.Abort)
+	w := a.watchSignals(func() { cancel(); s.Abort() }, s.Abort)
 	result, err := s.Run(ctx)
 	stopped := w.stop()
 	if err != nil {

@@ -285,7 +285,7 @@ func readAddrSet(files []string) (*targets.AddrSet, error) {
 func (a *app) dryRun(list *targets.List) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := watchSignals(cancel, cancel)
+	w := a.watchSignals(cancel, cancel)
 	err := printTargets(ctx, a.stdout, list, func(t *targets.Target) {
 		a.ui.sayf("%s: %s", clean(t.Origin.Input), clean(t.Reason))
 	})
@@ -350,7 +350,7 @@ func (a *app) openRecords(o *scanOptions) (output.Sink, error) {
 
 // A statusFile is where status updates go, or nowhere.
 type statusFile struct {
-	w io.Writer // nil: nowhere
+	w *outlet // nil: nowhere
 	c io.Closer
 }
 
@@ -372,7 +372,7 @@ func (a *app) openStatus(name string) (statusFile, error) {
 	if err != nil {
 		return statusFile{}, fmt.Errorf("cannot write status updates: %w", err)
 	}
-	return statusFile{f, f}, nil
+	return statusFile{newOutlet(f), f}, nil
 }
 
 // empty takes away what an earlier run has left in it.
@@ -437,19 +437,27 @@ func (r *scanRun) do() error {
 	// Before there is any file: whoever sees one may interrupt.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	begun := make(chan struct{})
-	w := watchSignals(func() {
+	begun, atOnce := make(chan struct{}), make(chan struct{})
+	w := r.watchSignals(func() {
 		cancel()
 		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 		r.ui.noteHintf("interrupt again to stop at once")
 	}, func() {
+		close(atOnce)
 		<-begun
 		if r.scanner != nil {
 			r.scanner.Abort()
 		}
 	})
-	m, err := r.begin()
-	close(begun)
+	var m *output.Metadata
+	var err error
+	go func() {
+		defer close(begun)
+		m, err = r.begin()
+	}()
+	if !awaitBeginning(ctx, begun, atOnce) {
+		return w.signal() // and leave it where it is: all of it can be resumed
+	}
 	if err != nil {
 		_ = w.stop() // the error tells more
 		return err
@@ -488,6 +496,24 @@ func (r *scanRun) do() error {
 		return stopped
 	}
 	return nil
+}
+
+// awaitBeginning waits until the files of a scan are open, and reports whether they are.
+// A pipe that nobody reads can't be opened, and to take lines out of a large file takes
+// time: a signal is waited with no longer than patience, and a second one not at all.
+func awaitBeginning(ctx context.Context, begun, atOnce <-chan struct{}) bool {
+	select {
+	case <-begun:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-begun:
+		return true
+	case <-atOnce:
+	case <-time.After(patience):
+	}
+	return false
 }
 
 // toTerminal reports whether the records themselves run over the screen.

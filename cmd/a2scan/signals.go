@@ -5,6 +5,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // A signalWatch turns interrupts into calls: the first asks for an orderly end,
@@ -21,16 +22,20 @@ type signalWatch struct {
 }
 
 // watchSignals begins to watch for SIGINT and SIGTERM. gently and atOnce are
-// called from another goroutine, once each at most.
-func watchSignals(gently, atOnce func()) *signalWatch {
+// called from goroutines of their own, once each at most. After the second signal
+// nobody who does not read what we say keeps the program from its end.
+func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
 	signal.Notify(w.ch, syscall.SIGINT, syscall.SIGTERM)
 	w.wg.Go(func() {
-		for _, act := range []func(){gently, atOnce} {
+		for _, act := range []func(){gently, func() {
+			time.AfterFunc(patience, a.ui.w.giveUp)
+			atOnce()
+		}} {
 			select {
 			case s := <-w.ch:
 				w.note(s)
-				act()
+				w.wg.Go(act) // what it says may wait for its reader, and the next signal must not
 			case <-w.done:
 				return
 			}
@@ -54,6 +59,11 @@ func (w *signalWatch) stop() error {
 	signal.Stop(w.ch)
 	w.end.Do(func() { close(w.done) })
 	w.wg.Wait()
+	return w.signal()
+}
+
+// signal returns an *interrupted where a signal came, else nil.
+func (w *signalWatch) signal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.first == 0 {

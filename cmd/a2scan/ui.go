@@ -30,13 +30,14 @@ type ui struct {
 	quiet    bool // no progress and no remarks
 	verbose  bool // remarks of detail too
 
+	w *outlet // standard error
+
 	mu    sync.Mutex
-	w     io.Writer
 	drawn bool // a progress line stands where the cursor is
 }
 
 func newUI(w io.Writer) *ui {
-	u := &ui{w: w}
+	u := &ui{w: newOutlet(w)}
 	if f, ok := w.(*os.File); ok {
 		u.width, u.terminal = terminalWidth(f)
 	}
