@@ -195,7 +195,8 @@ func (c *Client) Rules(ctx context.Context, addr string) (*proto.RuleList, error
 // Query asks for several things at once, which costs fewer round trips than one
 // after the other. It returns a Reply where any was answered, and with it the
 // error of the first that was not. A query that ctx ended is an ErrNoSection and
-// ctx's error at once.
+// ctx's error at once. An addr that is, or whose name stands for, an address that nobody
+// may ask (multicast, broadcast and the like) is a *[mux.AddressError], and nothing is sent.
 func (c *Client) Query(ctx context.Context, addr string, kinds proto.Kinds) (*Reply, error) {
 	if kinds == 0 || kinds>>proto.NumKinds != 0 {
 		return nil, fmt.Errorf("%#x is no set of queries", uint8(kinds))
@@ -351,9 +352,12 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 }
 
 // place returns a and port with a's zone as the number that a mux.Key wants; zone
-// 0 is none.
+// 0 is none. It refuses an address that nobody may ask.
 func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 	a = a.Unmap()
+	if err := mux.Unicast(a); err != nil {
+		return netip.AddrPort{}, err
+	}
 	if a.Zone() != "" {
 		scope, err := mux.ScopeID(a.Zone())
 		if err != nil {

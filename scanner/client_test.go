@@ -306,6 +306,28 @@ func TestClientManyAtOnce(t *testing.T) {
 	})
 }
 
+// What nobody may ask is refused before anything is sent, whether it is written as an
+// address or a name stands for it.
+func TestClientAsksHostsAlone(t *testing.T) {
+	for _, addr := range []string{"224.0.0.1", "255.255.255.255:27015", "0.0.0.0", "[::]:27015", "0.1.2.3", "240.0.0.1", "169.254.1.1", "[ff02::1]:27015", "::ffff:224.0.0.1"} {
+		withClient(t, ClientConfig{}, func(s *scan, c *Client) {
+			_, err := c.Info(s.t.Context(), addr)
+			var refused *mux.AddressError
+			require.ErrorAs(s.t, err, &refused, addr)
+			require.Empty(s.t, s.sends, addr)
+		})
+	}
+	odd := names{"bad.invalid": {netip.MustParseAddr("224.0.0.1")}, "none.invalid": {netip.Addr{}}}
+	withClient(t, ClientConfig{Resolver: odd}, func(s *scan, c *Client) {
+		for name := range odd {
+			_, err := c.Info(s.t.Context(), name)
+			var refused *mux.AddressError
+			require.ErrorAs(s.t, err, &refused, name)
+		}
+		require.Empty(s.t, s.sends)
+	})
+}
+
 // Compressed answers that come together are opened in turns, and none waits for more
 // than that.
 func TestClientInflatesInTurns(t *testing.T) {
