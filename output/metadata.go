@@ -326,13 +326,33 @@ func ReadMetadata(path string) (*Metadata, error) {
 	}
 	defer f.Close()
 	var m Metadata
-	if err := json.NewDecoder(io.LimitReader(f, maxMetadata)).Decode(&m); err != nil {
+	b, err := io.ReadAll(io.LimitReader(f, maxMetadata))
+	if err != nil {
+		return nil, err
+	}
+	if isCut(b) {
+		return nil, fmt.Errorf("%s: %w", path, ErrCutMetadata)
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Schema != SchemaVersion {
 		return nil, fmt.Errorf("%s: schema %d, where this version knows %d", path, m.Schema, SchemaVersion)
 	}
 	return &m, nil
+}
+
+// ErrCutMetadata means that a file is the beginning of what WriteFile wrote, or nothing:
+// the power was cut, perhaps.
+var ErrCutMetadata = errors.New("cut off")
+
+// isCut reports whether b is empty, but for zeros, or begins as WriteFile begins and is
+// no whole object.
+func isCut(b []byte) bool {
+	b = bytes.TrimRight(b, "\x00")
+	const begin = `{"schema":`
+	head := b[:min(len(b), len(begin))]
+	return bytes.Equal(head, []byte(begin[:len(head)])) && !json.Valid(b)
 }
 
 // maxMetadata bounds what ReadMetadata reads: a hundred times what an object

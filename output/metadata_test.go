@@ -177,7 +177,12 @@ func TestReadMetadataErrors(t *testing.T) {
 	path := filepath.Join(dir, "m")
 	for content, want := range map[string]string{
 		`{"schema":2}`:                        "schema 2, where this version knows 1",
-		`{"schema":1,`:                        "unexpected EOF",
+		`{"schema":1,`:                        "cut off",
+		``:                                    "cut off",
+		"\x00\x00\x00":                        "cut off",
+		`{"sch`:                               "cut off",
+		`my notes`:                            "invalid character",
+		`null`:                                "schema 0",
 		`{"schema":1,"statuses":{"happy":1}}`: `"happy" is no status`,
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))

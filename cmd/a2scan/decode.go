@@ -51,20 +51,23 @@ func decodeCommand() *command {
 }
 
 func (a *app) decodeFiles(out io.Writer, names []string) error {
-	d := newDecoder(names, "")
+	d := newDecoder("")
+	var unread []error
 	for _, name := range names {
 		if name == "-" {
 			return usagef("- stands alone: it reads records, not payloads")
 		}
 		payload, err := readPayload(name)
-		if err == nil {
-			err = d.receive(out, payload)
-		}
 		if err != nil {
+			unread = append(unread, err) // the others may be whole
+			continue
+		}
+		d.names = append(d.names, name)
+		if err := d.receive(out, payload); err != nil {
 			return err
 		}
 	}
-	return d.finish(out)
+	return errors.Join(append(unread, d.finish(out))...)
 }
 
 // readPayload reads a file that can have been a datagram.
@@ -145,7 +148,7 @@ func decodeRaw(out io.Writer, s *server, raw []output.ParsedRawItem) error {
 	if err != nil {
 		return err
 	}
-	d := newDecoder(nil, string(from))
+	d := newDecoder(string(from))
 	for i, r := range raw {
 		if r.Dir != "rx" {
 			continue
@@ -172,8 +175,8 @@ type decoder struct {
 	line    []byte
 }
 
-func newDecoder(names []string, from string) *decoder {
-	return &decoder{conv: proto.NewConversation(), names: names, from: from}
+func newDecoder(from string) *decoder {
+	return &decoder{conv: proto.NewConversation(), from: from}
 }
 
 func (d *decoder) receive(out io.Writer, datagram []byte) error {

@@ -35,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(pack("\xFF\xFF\xFF\xFFj\x1b[2J\x00", "\xFF\xFF\xFF\xFFD\x01\x00\xff\x9b\x00\x01\x00\x00\x00\x00\x00\xc0\x7f", "\xFF\xFF\xFF\xFFz"), []byte("\x28\xb5\x2f\xfd\x04\x00"))
 	f.Fuzz(func(t *testing.T, b, stdin []byte) {
 		var want bytes.Buffer
-		d := newDecoder(nil, `{"seq":3,"ip":null,"port":null}`)
+		d := newDecoder(`{"seq":3,"ip":null,"port":null}`)
 		record := `{"seq":3,"raw":[`
 		for len(b) >= 2 && len(d.names) < 64 {
 			n := min(int(binary.LittleEndian.Uint16(b)), len(b)-2)

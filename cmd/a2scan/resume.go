@@ -399,8 +399,12 @@ func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) 
 		r.remark(a, "%s is missing: that this is the same scan can't be checked but by the records", clean(path))
 		return new(output.Metadata), nil
 	}
+	if errors.Is(err, output.ErrCutMetadata) {
+		r.remark(a, "%s is cut off: that this is the same scan can't be checked but by the records", clean(path))
+		return new(output.Metadata), nil
+	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot resume: %w", err)
+		return nil, withHint(fmt.Errorf("cannot resume: %w", err), "without that file the records alone would tell what is done")
 	}
 	if len(m.Config) == 0 {
 		r.remark(a, "%s tells of no flags: that this is the same scan can't be checked but by the records", clean(path))

@@ -538,14 +538,28 @@ func TestResumeMetadata(t *testing.T) {
 	require.EqualValues(t, 7, readMetadata(t, path).Seed)
 	f.requireTruth(t, path)
 
-	// It is damaged: that is said, and nothing is touched.
+	// It is cut off, as a power cut leaves it: that is said, and the records tell.
+	for _, left := range []string{"", `{"schema":1,`, "\x00\x00\x00"} {
+		cut()
+		require.NoError(t, os.WriteFile(path+".meta.json", []byte(left), 0o666))
+		status, stderr = inProcess(f.args(path, "--resume")...)
+		require.Zero(t, status, stderr)
+		require.Contains(t, stderr, "is cut off: that this is the same scan can't be checked but by the records")
+		f.requireTruth(t, path)
+	}
+
+	// It is something else, or of a later version: that is said, and nothing is touched.
 	cut()
 	before := readFile(t, path)
-	require.NoError(t, os.WriteFile(path+".meta.json", []byte(`{"schema":1,`), 0o666))
-	status, stderr = inProcess(f.args(path, "--resume")...)
-	require.Equal(t, 1, status)
-	require.Contains(t, stderr, "cannot resume")
-	require.Equal(t, before, readFile(t, path))
+	for _, other := range []string{"my notes\n", `{"schema":2}`} {
+		require.NoError(t, os.WriteFile(path+".meta.json", []byte(other), 0o666))
+		status, stderr = inProcess(f.args(path, "--resume")...)
+		require.Equal(t, 1, status)
+		require.Contains(t, stderr, "cannot resume")
+		require.Contains(t, stderr, "a2scan: hint: ")
+		require.Equal(t, before, readFile(t, path))
+		require.Equal(t, other, string(readFile(t, path+".meta.json")))
+	}
 
 	// There is no file yet, or an empty one: then this is the beginning.
 	for _, content := range []func() error{

@@ -210,9 +210,10 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 	var errs []error
 	for _, l := range []struct {
 		set   **targets.AddrSet
+		flag  string
 		files []string
-	}{{&cfg.Blocklist, o.blocklists}, {&cfg.Allowlist, o.allowlists}} {
-		set, err := readAddrSet(l.files)
+	}{{&cfg.Blocklist, "--blocklist-file", o.blocklists}, {&cfg.Allowlist, "--allowlist-file", o.allowlists}} {
+		set, err := readAddrSet(l.flag, l.files)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -260,8 +261,9 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 	return list, func() { list.Close(); closeInput() }, nil
 }
 
-// readAddrSet reads files of prefixes and ranges into one set; nil for no files.
-func readAddrSet(files []string) (*targets.AddrSet, error) {
+// readAddrSet reads the files of a flag, of prefixes and ranges, into one set; nil for
+// no files.
+func readAddrSet(flag string, files []string) (*targets.AddrSet, error) {
 	if len(files) == 0 {
 		return nil, nil
 	}
@@ -270,7 +272,7 @@ func readAddrSet(files []string) (*targets.AddrSet, error) {
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("cannot read %s: %w", flag, err))
 			continue
 		}
 		if err := set.AddFile(name, f); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/a2scan/a2scan/output"
@@ -168,10 +169,16 @@ func (o *scanOptions) listName(args []string) string {
 
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
 func (o *scanOptions) metadataPath() string {
-	if o.metadataFile == "" && o.outputFile != "-" {
+	if o.metadataFile == "" && o.outputFile != "-" && !isDevice(o.outputFile) {
 		return o.outputFile + ".meta.json"
 	}
 	return o.metadataFile
+}
+
+// isDevice reports whether a file is one that others do not stand beside: /dev/null.
+func isDevice(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeDevice != 0
 }
 
 // registerVerbosity registers the flags that the ui is set from.

@@ -22,7 +22,7 @@ type AddrSet struct{ ivs []interval }
 // AddFile adds what r holds in zmap's format for blocklists and allowlists: an
 // address, a prefix or a range a line, with '#' comments. name stands in
 // messages. The error joins one for every line that is none of these, each with
-// name and line number; the other lines have been added then.
+// name and line number, up to maxWrongLines of them; the other lines have been added then.
 func (s *AddrSet) AddFile(name string, r io.Reader) error {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -30,6 +30,7 @@ func (s *AddrSet) AddFile(name string, r io.Reader) error {
 	}
 	text = bytes.TrimPrefix(text, byteOrderMark)
 	var errs []error
+	wrong := 0
 	for n := 1; len(text) > 0; n++ {
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte{'\n'})
@@ -38,13 +39,22 @@ func (s *AddrSet) AddFile(name string, r io.Reader) error {
 		if word == "" {
 			continue
 		}
-		if err := s.add(word); err != nil {
+		if err := s.add(word); err == nil {
+			continue
+		} else if wrong++; wrong <= maxWrongLines {
 			errs = append(errs, fmt.Errorf("%s:%d: %w", name, n, err))
 		}
+	}
+	if wrong > maxWrongLines {
+		errs = append(errs, fmt.Errorf("%s: and %d lines more", name, wrong-maxWrongLines))
 	}
 	s.normalize()
 	return errors.Join(errs...)
 }
+
+// maxWrongLines is how many lines of a file are told of one by one: where there are more
+// it is another file than was meant.
+const maxWrongLines = 20
 
 // AddList adds the addresses, prefixes and ranges of a comma-separated list.
 func (s *AddrSet) AddList(list string) error {

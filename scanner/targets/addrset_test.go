@@ -42,6 +42,11 @@ block.txt:5: "10.0.0.9-10.0.0.1" ends before it begins; write the lower address 
 block.txt:6: "192.0.2.1:27015" is not an address, a prefix or a range`)
 	require.True(t, s.Contains(netip.MustParseAddr("10.1.2.3")))
 	require.Error(t, s.AddList("10.0.0.1, x"))
+
+	// Of a file of something else not every line is told of.
+	err = s.AddFile("novel.txt", strings.NewReader(strings.Repeat("word\n", 100)))
+	require.Equal(t, maxWrongLines, strings.Count(err.Error(), "\n"))
+	require.ErrorContains(t, err, "novel.txt: and 80 lines more")
 	broken := errors.New("broken disk")
 	require.ErrorIs(t, s.AddFile("block.txt", iotest.ErrReader(broken)), broken)
 }
