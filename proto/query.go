@@ -400,7 +400,8 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 	if q.flags&queryToken != 0 && token == q.token {
 		return c.said(q, Duplicate)
 	}
-	if q.flags&(queryFormer|queryForgave) == queryFormer && token == q.former {
+	again := q.flags&queryFormer != 0 && token == q.former
+	if again && q.flags&queryForgave == 0 {
 		// Of the challenge before, late: its answer is out. Once that may be; a server
 		// that goes back and forth between two is a loop.
 		q.flags |= queryForgave
@@ -427,12 +428,15 @@ func (c *Client) handleChallenge(q *Query, token Challenge) Output {
 				// where 5 % are lost each way, one more halves what is missed.
 				t.flags |= trackExtra
 			}
+			if asked > 1 || again || t.rounds > 1 {
+				// Which of them it answers it does not say; and what comes once more, or
+				// for the third time where servers ask twice, may be late, and the answer
+				// to the send before be on its way.
+				t.flags |= trackDoubt
+			}
 			t.rounds++
 			t.state = ready
 			t.flags &^= trackRepeat
-			if asked > 1 { // which of them it answers it does not say
-				t.flags |= trackDoubt
-			}
 		}
 	}
 	c.release(q)

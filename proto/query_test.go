@@ -126,6 +126,33 @@ func TestNoRTTWhereAChallengeMayBeAnothers(t *testing.T) {
 	require.Negative(t, q.Result(KindInfo).RTT)
 }
 
+// Nor is it where a challenge comes once more that was answered before, or a third one:
+// both may be late, and the answer to the send before be on its way.
+func TestNoRTTWhereAChallengeMayBeLate(t *testing.T) {
+	for name, challenges := range map[string][]Challenge{
+		"the one before, again and again": {1, 2, 1, 1},
+		"of before that":                  {1, 2, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, Config{})
+			var q Query
+			c.Begin(&q, WantInfo)
+			now := Time(0)
+			for _, token := range challenges {
+				if q.WantsSend() {
+					c.AppendTransmit(nil, &q, now)
+				}
+				now += 5 * ms
+				c.HandleDatagram(&q, now, challenge(token))
+			}
+			require.True(t, q.WantsSend())
+			c.AppendTransmit(nil, &q, now)
+			require.Equal(t, Answer, c.HandleDatagram(&q, now+ms/4, infoReply).Verdict)
+			require.Negative(t, q.Result(KindInfo).RTT)
+		})
+	}
+}
+
 // A server that asks twice and sends everything twice repeats its first
 // challenge after its second: that is no third.
 func TestLateDuplicateOfTheChallengeBefore(t *testing.T) {

@@ -22,8 +22,8 @@ var mutants = []mutant{
 	},
 	{
 		"a challenge is told from the one before by its lower half", "proto/query.go",
-		`queryFormer && token == q.former {`,
-		`queryFormer && uint16(token) == uint16(q.former) {`,
+		`q.flags&queryFormer != 0 && token == q.former`,
+		`q.flags&queryFormer != 0 && uint16(token) == uint16(q.former)`,
 		"proto.TestConversations",
 	},
 	{
@@ -37,6 +37,12 @@ var mutants = []mutant{
 		`	if repeat || doubt {`,
 		`	if repeat && doubt {`,
 		"proto.TestNoRTTWhereAChallengeMayBeAnothers",
+	},
+	{
+		"a late challenge is the answer to the last request", "proto/query.go",
+		`			if asked > 1 || again || t.rounds > 1 {`,
+		`			if asked > 1 {`,
+		"proto.TestNoRTTWhereAChallengeMayBeLate",
 	},
 	{
 		"the request beyond the tries is made again and again", "proto/query.go",
