@@ -168,7 +168,8 @@ const (
 // meminfo asks what the receive buffer holds, and for the same counter that
 // SO_RXQ_OVFL attaches to datagrams, but now: those tell of the drops before they were
 // queued, never of the last ones. Of what was received the kernel takes off the buffer
-// in portions (udp_rmem_release), so that used may be too much, and never is too little.
+// in portions, up to a quarter of it (udp_rmem_release), so that used may be too much by
+// that, and never is too little.
 func meminfo(fd int) (used, drops uint32, ok bool) {
 	var info [meminfoVars * 4]byte
 	size := uint32(len(info))
