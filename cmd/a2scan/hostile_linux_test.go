@@ -160,6 +160,7 @@ func TestFloodBesideAScan(t *testing.T) {
 // Servers that lie, repeat, stop short and never end: every record is true, and
 // the memory is bounded.
 func TestHostileMixture(t *testing.T) {
+	t.Parallel()
 	f := newFixtureOf(t, "127.65.0.0/23", prototest.Shares{
 		Challenge: 50, Split: 20, BZip2: 60, Garbage: 15, ChallengeLoop: 15, Endless: 15, WrongType: 10, Truncate: 15,
 		Duplicate: 30, Reorder: 30, DelayMin: time.Millisecond, DelayMax: 20 * time.Millisecond,
@@ -224,6 +225,7 @@ func requirePlain(t testing.TB, what string, b []byte) {
 
 // No byte of a server reaches a terminal as it is, and none breaks a line.
 func TestTerminalEscapes(t *testing.T) {
+	t.Parallel()
 	server := startNasty(t)
 	for _, args := range [][]string{
 		{"query", server},

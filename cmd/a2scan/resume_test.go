@@ -288,6 +288,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 // A file that holds another scan's records is not gone on with: the program says
 // what differs, and leaves the file as it was.
 func TestResumeAnotherScan(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/27")
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -371,6 +372,7 @@ func TestResumeAnotherScan(t *testing.T) {
 // the metadata: also where the records alone don't tell, since --filter left some
 // out, or since -N ended the scan.
 func TestResumeFinished(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	closed := fmt.Sprintf("127.64.1.0/28:%d", freePort(t))
 	for name, file := range endings {
@@ -415,6 +417,7 @@ func TestResumeFinished(t *testing.T) {
 
 // Scans that ended early for any reason are gone on with, more than once.
 func TestResumeAfterOtherEnds(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
 	for name, c := range map[string]struct {
 		first  []string
@@ -446,6 +449,7 @@ func TestResumeAfterOtherEnds(t *testing.T) {
 // Targets that a scan gave up, as a whole or in part, are asked again, and have
 // one record.
 func TestResumeAborted(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
 	f.want = proto.WantInfo | proto.WantPlayers
 	for name, file := range endings {
@@ -500,6 +504,7 @@ func abortedRecord(r *output.ParsedRecord) *output.Record {
 
 // The metadata is a help, no condition.
 func TestResumeMetadata(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	cut := func() {
@@ -583,6 +588,7 @@ func TestResumeMetadata(t *testing.T) {
 // what was asked, by the shard, and by which target has which number. Nothing is
 // changed then.
 func TestResumeAnotherScanByRecords(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/27")
 	port := strconv.Itoa(int(f.port))
 	lines := func(hosts ...string) string {
@@ -672,6 +678,7 @@ func TestResumeAnotherScanByRecords(t *testing.T) {
 // Of a stream those targets that are not done are held back until those that are
 // were compared; what is not there yet is not waited for.
 func TestResumeFromAStream(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	var list []string
 	for at := range f.targets() {
@@ -853,6 +860,7 @@ func TestResumeShuffledWithoutSeed(t *testing.T) {
 // With --filter the records left out are not in the file: those targets are asked
 // again, those with a record are not, and the counts are of all.
 func TestResumeFilter(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	// Every second target refuses.
@@ -900,6 +908,7 @@ func TestResumeSampleOfALargeRange(t *testing.T) {
 // A scan that has ended is not gone on with, though all of its records were left out,
 // and is gone on with where some were lost.
 func TestResumeWhatHasEnded(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	args := f.args(path, "--filter", "timeout")

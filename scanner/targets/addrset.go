@@ -46,7 +46,7 @@ func (s *AddrSet) AddFile(name string, r io.Reader) error {
 		}
 	}
 	if wrong > maxWrongLines {
-		errs = append(errs, fmt.Errorf("%s: and %d lines more", name, wrong-maxWrongLines))
+		errs = append(errs, fmt.Errorf("%s: and %d more", name, wrong-maxWrongLines))
 	}
 	s.normalize()
 	return errors.Join(errs...)

@@ -39,6 +39,10 @@ func FuzzAddrSet(f *testing.F) {
 		}
 		if len(bad) > 0 {
 			require.Error(t, err, text)
+			if n := len(bad) - maxWrongLines; n > 0 {
+				bad = append(bad[:maxWrongLines], fmt.Sprintf("f: and %d more", n))
+			}
+			require.Equal(t, len(bad), strings.Count(err.Error(), "\n")+1, text)
 			for i, message := range strings.Split(err.Error(), "\n") {
 				require.True(t, strings.HasPrefix(message, bad[i]), "%q, want line %q", message, bad[i])
 			}

@@ -46,7 +46,7 @@ block.txt:6: "192.0.2.1:27015" is not an address, a prefix or a range`)
 	// Of a file of something else not every line is told of.
 	err = s.AddFile("novel.txt", strings.NewReader(strings.Repeat("word\n", 100)))
 	require.Equal(t, maxWrongLines, strings.Count(err.Error(), "\n"))
-	require.ErrorContains(t, err, "novel.txt: and 80 lines more")
+	require.ErrorContains(t, err, "novel.txt: and 80 more")
 	broken := errors.New("broken disk")
 	require.ErrorIs(t, s.AddFile("block.txt", iotest.ErrReader(broken)), broken)
 }
