@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -13,6 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(os.Getenv("TAKE_MEMORY")); err == nil {
 		take(n)
+		time.Sleep(4 * lookEvery) // so that a look may see it
 		return
 	}
 	os.Exit(m.Run())

@@ -417,7 +417,6 @@ func TestResumeFinished(t *testing.T) {
 
 // Scans that ended early for any reason are gone on with, more than once.
 func TestResumeAfterOtherEnds(t *testing.T) {
-	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
 	for name, c := range map[string]struct {
 		first  []string
@@ -908,7 +907,6 @@ func TestResumeSampleOfALargeRange(t *testing.T) {
 // A scan that has ended is not gone on with, though all of its records were left out,
 // and is gone on with where some were lost.
 func TestResumeWhatHasEnded(t *testing.T) {
-	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	args := f.args(path, "--filter", "timeout")

@@ -16,6 +16,7 @@ func FuzzAddrSet(f *testing.F) {
 	f.Add("0.0.0.0/0\n::/0\n255.255.255.255\nffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n::\n::ffff:1.2.3.4/127")
 	f.Add("10.0.0.0/33\nx\n10.0.0.9-10.0.0.1\nfe80::1%eth0\n1.2.3.4-::1\n::ffff:1.2.3.4-1.2.3.9\n[::1\n/\n-\n")
 	f.Add("::fffe:ffff:ffff-::1:0:0:0\n::ffff:0:0/95\n::ffff:0:0/97\n1.2.3.4,5.6.7.8")
+	f.Add(strings.Repeat("x\n", maxWrongLines+1) + strings.Repeat("y\n1.2.3.4\n", maxWrongLines))
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 1<<12 {
 			return
