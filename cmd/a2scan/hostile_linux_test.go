@@ -135,17 +135,18 @@ func TestFloodBesideAScan(t *testing.T) {
 		require.LessOrEqual(t, strings.Count(p.stderr.String(), "\n"), 8, p.stderr.String())
 		m := readMetadata(t, path)
 		require.NoError(t, m.Check(0))
+		if !flooded {
+			return rss
+		}
 		report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: proto.WantInfo, Lossy: m.Socket.RxDropped > 0})
 		require.NoError(t, err)
 		require.True(t, report.OK(), "%v", report)
 		require.EqualValues(t, n, report.Records)
 		lost := report.ByBehaviour[len(report.ByBehaviour)-1].FalseNegatives()
 		require.LessOrEqual(t, lost, m.Socket.RxDropped+f.farm.Counters().SocketDrops)
-		if flooded {
-			t.Logf("%d forged datagrams sent in %.1f s, %d taken in, %d dropped by the kernel; %d of %d servers lost; %d MiB",
-				sent, took.Seconds(), m.Packets.Unmatched, m.Socket.RxDropped, lost, n, rss>>20)
-			require.Greater(t, m.Packets.Unmatched, uint64(1000))
-		}
+		t.Logf("%d forged datagrams sent in %.1f s, %d taken in, %d dropped by the kernel; %d of %d servers lost; %d MiB",
+			sent, took.Seconds(), m.Packets.Unmatched, m.Socket.RxDropped, lost, n, rss>>20)
+		require.Greater(t, m.Packets.Unmatched, uint64(1000))
 		return rss
 	}
 	quiet := measure(false)
@@ -168,7 +169,7 @@ func TestHostileMixture(t *testing.T) {
 	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
 
 	path := filepath.Join(t.TempDir(), "out.ndjson.zst")
-	p := start(t, f.args(path, "-r", "2000", "--query", "info,players,rules", "--raw", "--retries", "2", "--timeout", "700ms", "-t", "7s")...)
+	p := start(t, f.args(path, "-r", "2000", "--query", "info,players,rules", "--raw", "--retries", "2", "--timeout", "600ms", "-t", "5s")...)
 	status, rss := p.end(t)
 	require.Zero(t, status, p.stderr.String())
 	f.requireTruth(t, path)

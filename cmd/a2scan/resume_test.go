@@ -173,9 +173,9 @@ func killAfter(t testing.TB, d time.Duration, args ...string) bool {
 
 // A scan that is killed again and again, at any moment, and resumed each time,
 // leaves one true record of every target. A2SCAN_KILLS says how often each form
-// of file is killed in all; scans then are of 32,768 targets instead of 2,048.
+// of file is killed in all; scans then are of 32,768 targets instead of 1,024.
 func TestResumeKilled(t *testing.T) {
-	kills, prefix, rate := 3, "127.64.0.0/21", "8000"
+	kills, prefix, rate := 3, "127.64.0.0/22", "4000"
 	if s := os.Getenv("A2SCAN_KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
 		require.NoError(t, err)
