@@ -26,7 +26,7 @@ func newOutlet(w io.Writer) *outlet {
 
 // Write writes b, and keeps nothing of it. After giveUp it still does, where the write
 // before has ended.
-func (o *outlet) Write(b []byte) (n int, err error) {
+func (o *outlet) Write(b []byte) (int, error) {
 	select {
 	case o.turn <- struct{}{}:
 	default:
@@ -36,21 +36,25 @@ func (o *outlet) Write(b []byte) (n int, err error) {
 			return 0, errNobodyReads
 		}
 	}
-	done := make(chan struct{})
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1) // so that a write that comes late bothers nobody
 	b = bytes.Clone(b)
 	go func() {
-		n, err = o.w.Write(b)
+		n, err := o.w.Write(b)
 		<-o.turn
-		close(done)
+		done <- result{n, err}
 	}()
 	select {
-	case <-done:
-		return n, err
+	case r := <-done:
+		return r.n, r.err
 	case <-o.gone:
 	}
 	select {
-	case <-done: // at the same moment
-		return n, err
+	case r := <-done: // at the same moment
+		return r.n, r.err
 	case <-time.After(lastWords):
 		return 0, errNobodyReads
 	}
