@@ -57,7 +57,7 @@ func (e *QueryError) Timeout() bool { return e.Err == ErrTimeout }
 type ClientConfig struct {
 	Timeout    time.Duration  // of the first try: 1 s; further ones wait longer
 	Retries    int            // further tries on silence: 2; negative: none
-	MaxElapsed time.Duration  // a server's whole time where the context gives no less: 10 s
+	MaxElapsed time.Duration  // a server's whole time where the context gives no less: 10 s; stops of the process don't count
 	Sequential bool           // one query of a server at a time
 	PreferIPv6 bool           // of a name with both kinds of address take the IPv6 one
 	Local      netip.AddrPort // to send from: any
@@ -80,10 +80,9 @@ const defaultPort = 27015
 //
 // Close it when done: it has a socket and a goroutine.
 type Client struct {
-	cfg   ClientConfig
-	port  mux.Port
-	start time.Time
-	done  chan struct{}
+	cfg  ClientConfig
+	port mux.Port
+	done chan struct{}
 
 	closing sync.Once // of port
 
@@ -106,6 +105,8 @@ type call struct {
 	queued bool // in sending
 	waits  bool // in deferred
 	done   chan struct{}
+
+	unseen proto.Kinds // the process was stopped while these were waited for: no RTT
 }
 
 // A Reply is what a server said. What it points to belongs to the caller.
@@ -144,7 +145,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 			return nil, err
 		}
 	}
-	c := &Client{cfg: cfg, port: port, start: time.Now(), done: make(chan struct{}), err: net.ErrClosed}
+	c := &Client{cfg: cfg, port: port, done: make(chan struct{}), err: net.ErrClosed}
 	go c.loop(pc)
 	return c, nil
 }
@@ -261,6 +262,9 @@ func (l *call) reply(ap netip.AddrPort, cut error) (*Reply, error) {
 			continue
 		}
 		res := l.q.Result(k)
+		if l.unseen.Has(k) {
+			res.RTT = output.NoRTT
+		}
 		r.Results[k] = res
 		if !res.Answered {
 			if firstErr == nil {
@@ -375,6 +379,7 @@ func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 type clientLoop struct {
 	c        *Client
 	pc       *proto.Client
+	clock    clock
 	open     map[mux.Key][]*call // the first is in flight, the others wait for it
 	flights  []*call             // those in flight by id, nil where the id is free
 	free     []uint32            // ids
@@ -397,6 +402,7 @@ func (c *Client) loop(pc *proto.Client) {
 	defer close(c.done)
 	l := &clientLoop{
 		c: c, pc: pc,
+		clock:  clock{start: time.Now()},
 		open:   map[mux.Key][]*call{},
 		tokens: map[mux.Key]proto.Challenge{},
 		wheel:  newWheel(0, 0),
@@ -424,12 +430,17 @@ func (c *Client) loop(pc *proto.Client) {
 func (l *clientLoop) run(rx *mux.Batch) error {
 	wait := time.Duration(0)
 	drained := drainedOf(l.c.port.Stats().RcvbufActual)
+	now := l.clock.now()
 	for {
-		before := l.now()
+		before := now
 		if err := l.c.port.Recv(rx, wait); err != nil {
 			return err
 		}
-		now := l.now()
+		if l.clock.turn(wait) > 0 {
+			l.clock.atLeast(before + 1) // what was sent in the turn before was sent before
+			l.stalled()
+		}
+		now = l.clock.now()
 		l.pc.BeginTurn()
 		for i := range rx.Len() {
 			l.handle(now, rx.Packet(i))
@@ -445,7 +456,7 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 		}
 		wait = -1
 		if at, ok := l.wheel.next(); ok {
-			wait = max(at.Sub(now), 0)
+			wait = min(max(at.Sub(now), 0), longestSleep) // a stop beyond that is seen to be one
 		}
 		if rx.Len() == rx.Cap() || len(l.deferred) > 0 {
 			wait = 0
@@ -453,7 +464,19 @@ func (l *clientLoop) run(rx *mux.Batch) error {
 	}
 }
 
-func (l *clientLoop) now() proto.Time { return proto.Time(time.Since(l.c.start)) }
+// stalled notes for which sections nobody saw when their answers came.
+func (l *clientLoop) stalled() {
+	for _, w := range l.flights {
+		if w == nil {
+			continue
+		}
+		for k := range proto.Kind(proto.NumKinds) {
+			if r := w.q.Result(k); r.Attempts > 0 && !r.Answered {
+				w.unseen |= 1 << k
+			}
+		}
+	}
+}
 
 // commands takes new calls and cancellations; it reports whether to end.
 func (l *clientLoop) commands() bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -372,6 +373,35 @@ func TestClientShortSends(t *testing.T) {
 		require.NotZero(s.t, s.spy.Stats().SendBlocked)
 		require.Less(s.t, s.spy.recvs.Load(), int64(1500))
 	})
+}
+
+// A process that was stopped in the middle of a call, by Control-Z say, goes on with it
+// where it was, however long that was: the challenge that waits is answered. What a
+// section's round trip was nobody knows then; those before it keep theirs.
+func TestClientStopped(t *testing.T) {
+	const delay, stop = 100 * time.Millisecond, 30 * time.Second
+	for exchange := range 3 { // a challenge, INFO, PLAYER
+		t.Run(strconv.Itoa(exchange), func(t *testing.T) {
+			withClient(t, ClientConfig{Timeout: time.Second, Retries: -1, MaxElapsed: 5 * time.Second, Sequential: true}, func(s *scan, c *Client) {
+				s.serve(prototest.Shares{Challenge: 100, DelayMin: delay, DelayMax: delay})
+				stopped := false
+				s.spy.beforeRecv = func(_ *mux.Batch, wait time.Duration) {
+					if !stopped && wait > 0 && s.elapsed() >= time.Duration(exchange)*delay {
+						stopped = true
+						time.Sleep(stop)
+					}
+				}
+				r, err := c.Query(s.t.Context(), simAddr(1).String(), proto.WantInfo|proto.WantPlayers)
+				require.NoError(s.t, err)
+				require.True(s.t, stopped)
+				require.NotNil(s.t, r.Info)
+				require.NotNil(s.t, r.Players)
+				rtts := [...]time.Duration{r.Results[proto.KindInfo].RTT, r.Results[proto.KindPlayers].RTT}
+				require.Equal(s.t, [...][2]time.Duration{{-1, delay}, {-1, delay}, {delay, -1}}[exchange], rtts)
+				require.Less(s.t, s.elapsed(), stop+time.Second)
+			})
+		})
+	}
 }
 
 func TestClientClose(t *testing.T) {

@@ -192,6 +192,18 @@ var mutants = []mutant{
 		"scanner.TestT2_StoppedForLongerThanATarget",
 	},
 	{
+		"a stop of seconds ends the calls of a Client", "scanner/client.go",
+		`		if l.clock.turn(wait) > 0 {`,
+		`		if l.clock.start.IsZero() {`,
+		"scanner.TestClientStopped",
+	},
+	{
+		"a Client takes a stop for a round trip", "scanner/client.go",
+		`		if l.unseen.Has(k) {`,
+		`		if l.unseen == 255 {`,
+		"scanner.TestClientStopped",
+	},
+	{
 		"a stop while the loop sleeps is sleep", "scanner/run.go",
 		`	longestSleep = 250 * time.Millisecond`,
 		`	longestSleep = time.Hour`,
