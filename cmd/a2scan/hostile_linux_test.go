@@ -280,11 +280,11 @@ func TestStoppedAndContinued(t *testing.T) {
 // are whole, the metadata says so, and with room the scan goes on.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
 		t.Skipf("no right to make a small disk: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
-	f := newFixture(t, "127.64.0.0/21")
+	f := newFixture(t, "127.64.0.0/22")
 	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
 	for name, file := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestFullDisk(t *testing.T) {
 			requireRun(t, append(args, "--resume")...)
 			f.requireTruth(t, path)
 			require.NoError(t, errors.Join(os.Remove(path), os.Remove(path+".meta.json")))
-			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=256k"))
+			require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=128k"))
 		})
 	}
 }
