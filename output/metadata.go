@@ -94,8 +94,8 @@ type SectionCounts struct {
 
 // PacketCounts count datagrams. Bytes are those of their UDP payloads.
 type PacketCounts struct {
-	Sent          uint64 `json:"sent"`        // in all, the following two included
-	SendErrors    uint64 `json:"send_errors"` // the system refused to send
+	Sent          uint64 `json:"sent"`        // in all, retransmits and those with a challenge included
+	SendErrors    uint64 `json:"send_errors"` // the system did not take one: see the records with status send_error, or sent later where it had no room
 	Retransmits   uint64 `json:"retransmits"` // further tries on silence
 	Challenges    uint64 `json:"challenges"`  // challenges received
 	Received      uint64 `json:"received"`    // in all, whatever they were

@@ -469,7 +469,10 @@ func (s *Scanner) send(now proto.Time) error {
 			s.tx.DropFront(n)
 		}
 		if err == nil {
-			return nil // all of it, or the socket has no room
+			if s.tx.Len() > 0 { // no room
+				s.engine.stats.SendWaits++
+			}
+			return nil
 		}
 		var refused *mux.PeerError
 		if !errors.As(err, &refused) {

@@ -17,6 +17,7 @@ type Stats struct {
 	Sent          uint64 // datagrams
 	BytesSent     uint64 // UDP payload
 	SendErrors    uint64 // datagrams that the system refused
+	SendWaits     uint64 // times that the system had no room for a datagram, which was sent later
 	Retransmits   uint64 // requests repeated because of silence; of the targets that are settled
 	Challenges    uint64 // challenges that were answered
 	Received      uint64 // datagrams, whoever sent them

@@ -124,7 +124,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s asked for) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
 			"%s dropped by this machine's own socket", plural(n, "reply was", "replies were"))
 	}
-	if n := m.Packets.SendErrors; n > 0 {
+	if n := result.Stats.SendErrors; n > 0 {
 		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))
 	}
 	if n := m.Input.Invalid; n > 0 {
@@ -170,7 +170,7 @@ func inputCounts(c targets.Counts, s *scanner.Stats) output.InputCounts {
 func packetCounts(s *scanner.Stats) output.PacketCounts {
 	return output.PacketCounts{
 		Sent:          s.Sent,
-		SendErrors:    s.SendErrors,
+		SendErrors:    s.SendErrors + s.SendWaits,
 		Retransmits:   s.Retransmits,
 		Challenges:    s.Challenges,
 		Received:      s.Received,
