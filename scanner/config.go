@@ -40,6 +40,7 @@ type Config struct {
 
 	MaxTargets uint64        // targets taken from the Source before a clean end; 0: all
 	MaxResults uint64        // records with status success written before a clean end; 0: all
+	HadResults uint64        // of these, written by the run that this one goes on with
 	MaxRuntime time.Duration // time before a clean end; 0: unlimited
 	Filter     StatusSet     // statuses that get a record; 0: all
 	Raw        bool          // records carry each datagram

@@ -96,6 +96,7 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 	if cfg.Rate == 0 {
 		e.window = newWindow(n, 0, cfg.Kinds)
 	}
+	e.countResults()
 	return e, nil
 }
 
@@ -765,6 +766,13 @@ func (e *Engine) refuse(now proto.Time, t *targets.Target) {
 	}
 }
 
+// countResults looks whether Config.MaxResults is reached.
+func (e *Engine) countResults() {
+	if most := e.cfg.MaxResults; most > 0 && e.cfg.HadResults+e.stats.Statuses[output.Success] >= most {
+		e.reached = true
+	}
+}
+
 // write counts e.done, and appends it to the output if it is to have a record:
 // then its parts may be appended, and endOutcome must be called.
 func (e *Engine) write(origin *targets.Origin) (at int, wanted bool) {
@@ -775,8 +783,8 @@ func (e *Engine) write(origin *targets.Origin) (at int, wanted bool) {
 	} else {
 		e.stats.Done++
 	}
-	if o.status == output.Success && e.cfg.MaxResults > 0 && e.stats.Statuses[output.Success] >= e.cfg.MaxResults {
-		e.reached = true
+	if o.status == output.Success {
+		e.countResults()
 	}
 	if !e.cfg.Filter.Has(o.status) {
 		e.stats.Filtered++

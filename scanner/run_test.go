@@ -186,6 +186,24 @@ func TestRunMaxResults(t *testing.T) {
 	})
 }
 
+// The results that are wanted are those of all runs together.
+func TestRunMaxResultsOfTwoRuns(t *testing.T) {
+	for had, more := range map[uint64]uint64{70: 7, 77: 0, 100: 0} {
+		virtual(t, func(s *scan) {
+			cfg := scanConfig()
+			cfg.MaxResults, cfg.HadResults = 77, had
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
+			require.NoError(s.t, err)
+			require.Equal(s.t, EndMaxResults, result.Reason)
+			require.Equal(s.t, more, result.Stats.Statuses[output.Success])
+			if more == 0 {
+				require.Empty(s.t, s.sends)
+			}
+			s.requireWhole(result)
+		})
+	}
+}
+
 // While the sink is stuck no targets are taken in, but what is in flight goes on: no
 // answer is lost, and none is taken for silence.
 func TestO2_SlowSink(t *testing.T) {

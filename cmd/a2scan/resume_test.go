@@ -428,6 +428,33 @@ func TestResumeFinished(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
+// -N counts what the file holds: a scan that was killed, or that more is wanted of, has
+// in the end as many successes as one that was not.
+func TestResumeMaxResults(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/22")
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			requireRun(t, f.args(path, "-N", "100", "-c", "8")...) // few are given up
+			require.EqualValues(t, 100, readMetadata(t, path).Statuses[output.Success])
+			b := readFile(t, path)
+			require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
+			for _, c := range []struct{ wanted, have uint64 }{{100, 100}, {150, 150}, {120, 150}} {
+				requireRun(t, f.args(path, "-N", strconv.FormatUint(c.wanted, 10), "--resume")...)
+				m := readMetadata(t, path)
+				require.Equal(t, c.have, m.Statuses[output.Success])
+				require.Equal(t, output.EndMaxResults, m.EndReason)
+				require.NoError(t, m.Check(0))
+				require.EqualValues(t, m.Output.Records, len(seqs(t, path)))
+				require.Equal(t, c.wanted == 120, m.Packets.Sent == 0)
+			}
+			requireRun(t, f.args(path, "--resume")...)
+			f.requireTruth(t, path)
+		})
+	}
+}
+
 // Scans that ended early for any reason are gone on with, more than once.
 func TestResumeAfterOtherEnds(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/22")

@@ -101,6 +101,9 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 		if o.earlier != nil && o.earlier.finished {
 			return nil
 		}
+		if o.earlier != nil {
+			o.ask.cfg.HadResults = o.earlier.statuses[output.Success]
+		}
 	}
 	cfg, err := a.targetConfig(o, args)
 	if err != nil {
