@@ -382,18 +382,20 @@ func TestClientStopped(t *testing.T) {
 	const delay, stop = 100 * time.Millisecond, 30 * time.Second
 	for exchange := range 3 { // a challenge, INFO, PLAYER
 		t.Run(strconv.Itoa(exchange), func(t *testing.T) {
-			withClient(t, ClientConfig{Timeout: time.Second, Retries: -1, MaxElapsed: 5 * time.Second, Sequential: true}, func(s *scan, c *Client) {
+			virtual(t, func(s *scan) {
 				s.serve(prototest.Shares{Challenge: 100, DelayMin: delay, DelayMax: delay})
-				stopped := false
+				var stopped atomic.Bool
 				s.spy.beforeRecv = func(_ *mux.Batch, wait time.Duration) {
-					if !stopped && wait > 0 && s.elapsed() >= time.Duration(exchange)*delay {
-						stopped = true
+					if wait > 0 && s.elapsed() >= time.Duration(exchange)*delay && stopped.CompareAndSwap(false, true) {
 						time.Sleep(stop)
 					}
 				}
+				c, err := NewClient(ClientConfig{Port: s.spy, Timeout: time.Second, Retries: -1, MaxElapsed: 5 * time.Second, Sequential: true})
+				require.NoError(s.t, err)
+				defer c.Close()
 				r, err := c.Query(s.t.Context(), simAddr(1).String(), proto.WantInfo|proto.WantPlayers)
 				require.NoError(s.t, err)
-				require.True(s.t, stopped)
+				require.True(s.t, stopped.Load())
 				require.NotNil(s.t, r.Info)
 				require.NotNil(s.t, r.Players)
 				rtts := [...]time.Duration{r.Results[proto.KindInfo].RTT, r.Results[proto.KindPlayers].RTT}
