@@ -21,15 +21,29 @@ func openFile(path string, keep bool) (*file, error) {
 	if path == "-" {
 		return newFile(os.Stdout, true)
 	}
-	flags := os.O_WRONLY | os.O_CREATE
-	if !keep {
-		flags |= os.O_TRUNC
-	}
-	f, err := os.OpenFile(path, flags, 0o666)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
+	if !keep {
+		if err := empty(f); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 	return newFile(f, false)
+}
+
+// empty takes away what a regular file holds, on the disk too: what is written beside it
+// next, on whose disk ever, says that it holds something else.
+func empty(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // newFile takes over f, whose end is where lines go.

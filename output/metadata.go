@@ -242,44 +242,117 @@ func appendLine(dst []byte, v any) ([]byte, error) {
 
 // WriteFile writes m to path, which holds the old object or the new one at any
 // moment and never a part: the new one is written beside it and takes its place
-// when it is whole. What is not a regular file, such as /dev/stderr, is written
-// to directly.
+// when it is whole. What is not a regular file, such as a pipe or /dev/stderr, is
+// written to directly.
 //
 // A run that ends because the disk is full must still say so. The object of a run
 // that goes on therefore has spaces behind it, and where there is no room beside
 // it the new object takes their place.
 func (m *Metadata) WriteFile(path string) error {
-	b, err := m.AppendJSON(nil)
+	s, err := m.Stage(path)
 	if err != nil {
 		return err
 	}
+	return s.Commit()
+}
+
+// A StagedMetadata is an object that is written, but not where it belongs.
+type StagedMetadata struct {
+	path string
+	temp string // what is to be renamed; empty: there is none
+	b    []byte
+	full error // why there is no temp, where b may take the old object's place
+}
+
+// Stage does what WriteFile does but for the last step, which is Commit's: it finds out
+// whether m can be written while what path holds is still as it was. One of Commit and
+// Discard must be called.
+//
+// What is no regular file has no place that an object could take, and whoever reads a
+// pipe wants one object: there the object of a run that goes on is not written at all.
+func (m *Metadata) Stage(path string) (*StagedMetadata, error) {
+	b, err := m.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &StagedMetadata{path: path, b: b}
 	if m.EndReason == "" {
-		b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
+		s.b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
 	}
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = f.Write(b)
-			return errors.Join(err, f.Close())
+	if isDirect(path) {
+		if m.EndReason == "" {
+			s.b = nil
 		}
+		return s, nil
+	}
+	if _, err := os.Stat(path); err == nil {
 		// A link stays a link.
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
+		if s.path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, err
 		}
 	}
-	temp := path + ".tmp"
-	if err := writeSynced(temp, b); err != nil {
-		_ = os.Remove(temp) // perhaps it was never made
-		if IsNoSpace(err) {
-			return overwrite(path, b, err)
+	s.temp, err = writeBeside(s.path, s.b)
+	if IsNoSpace(err) {
+		s.full, err = err, nil
+	}
+	return s, err
+}
+
+// Commit puts the object where it belongs.
+func (s *StagedMetadata) Commit() error {
+	switch {
+	case s.full != nil:
+		return overwrite(s.path, s.b, s.full)
+	case s.temp != "":
+		err := os.Rename(s.temp, s.path)
+		if err != nil {
+			s.Discard()
 		}
 		return err
+	case s.b == nil:
+		return nil
 	}
-	return os.Rename(temp, path)
+	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(s.b)
+	return errors.Join(err, f.Close())
 }
+
+// Discard forgets the object.
+func (s *StagedMetadata) Discard() {
+	if s.temp != "" {
+		_ = os.Remove(s.temp)
+	}
+}
+
+// isDirect reports whether path is written to as it is: it is no regular file, or a name
+// for what some process has open, which leads to a file that is not ours to replace.
+func isDirect(path string) bool {
+	p := path
+	for range maxLinks {
+		dir, name := filepath.Split(filepath.Clean(p))
+		switch dir = filepath.ToSlash(dir); {
+		case dir == "/dev/" && strings.HasPrefix(name, "std"), dir == "/dev/fd/",
+			strings.HasPrefix(dir, "/proc/") && strings.HasSuffix(dir, "/fd/"):
+			return true
+		}
+		next, err := os.Readlink(p)
+		if err != nil {
+			break // no link: no more names
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(p), next)
+		}
+		p = next
+	}
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular()
+}
+
+// maxLinks is how many links isDirect follows, as many as Linux does.
+const maxLinks = 40
 
 // spareMetadata is by how much an object may grow during a run: counters of a
 // dozen digits each, and a few notes.
@@ -303,19 +376,36 @@ func overwrite(path string, b []byte, full error) error {
 	return errors.Join(err, f.Close())
 }
 
-// writeSynced writes a file and waits for the disk, without which the rename
-// might reach it first.
-func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+// writeBeside writes b to a new file beside path, waits for the disk, without which a
+// rename might reach it first, and returns its name. No file that is there already is
+// touched, nor what a link leads to.
+func writeBeside(path string, b []byte) (string, error) {
+	var f *os.File
+	var err error
+	temp := path + ".tmp"
+	for n := 2; ; n++ {
+		f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, os.ErrExist) || n > maxTemps {
+			break
+		}
+		temp = fmt.Sprintf("%s.tmp%d", path, n) // somebody's, or left by a run that was killed
+	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(temp)
+		return "", err
+	}
+	return temp, nil
 }
+
+// maxTemps is how many names writeBeside tries.
+const maxTemps = 100
 
 // ReadMetadata reads the object that WriteFile wrote. Members it does not know
 // are passed over, since later versions may add some.
@@ -326,9 +416,12 @@ func ReadMetadata(path string) (*Metadata, error) {
 	}
 	defer f.Close()
 	var m Metadata
-	b, err := io.ReadAll(io.LimitReader(f, maxMetadata))
+	b, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(b) > maxMetadata {
+		return nil, fmt.Errorf("%s: longer than %d MiB, which no scan's metadata is", path, maxMetadata>>20)
 	}
 	if isCut(b) {
 		return nil, fmt.Errorf("%s: %w", path, ErrCutMetadata)
@@ -355,9 +448,9 @@ func isCut(b []byte) bool {
 	return bytes.Equal(head, []byte(begin[:len(head)])) && !json.Valid(b)
 }
 
-// maxMetadata bounds what ReadMetadata reads: a hundred times what an object
-// with a long command line needs.
-const maxMetadata = 1 << 20
+// maxMetadata bounds what ReadMetadata reads. The words of a command line, of which
+// systems take a few megabytes, stand in an object twice.
+const maxMetadata = 64 << 20
 
 // Check returns what does not add up, joined. filtered is the number of targets
 // that have no record since --filter left them out.

@@ -2,8 +2,10 @@ package output
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -46,4 +48,43 @@ func TestMetadataOnAFullDisk(t *testing.T) {
 	again, err := ReadMetadata(path)
 	require.NoError(t, err)
 	require.Equal(t, got, again)
+}
+
+// What a process has open is written to behind what is there, under whatever name, and no
+// other file takes its place.
+func TestMetadataToAnOpenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(path)
+	require.NoError(t, err)
+	defer log.Close()
+	_, err = log.WriteString("a line\n")
+	require.NoError(t, err)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(fmt.Sprintf("/dev/fd/%d", log.Fd()), link))
+	for _, m := range []*Metadata{{Schema: SchemaVersion}, fullMetadata()} {
+		require.NoError(t, m.WriteFile(link))
+	}
+	b := readFile(t, path)
+	require.Equal(t, 2, strings.Count(string(b), "\n"), "%s", b)
+	require.True(t, strings.HasPrefix(string(b), "a line\n{"), "%s", b)
+	require.Contains(t, string(b), `"end_reason":"`)
+	loop := filepath.Join(filepath.Dir(link), "loop") // to look where it leads has an end
+	require.NoError(t, os.Symlink("loop", loop))
+	require.NoError(t, fullMetadata().WriteFile(loop))
+}
+
+// Whoever reads a pipe gets one object, at the end.
+func TestMetadataToAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	require.NoError(t, (&Metadata{Schema: SchemaVersion}).WriteFile(path), "nobody reads yet")
+	read := make(chan []byte)
+	go func() {
+		b, _ := os.ReadFile(path)
+		read <- b
+	}()
+	require.NoError(t, fullMetadata().WriteFile(path))
+	want, err := fullMetadata().AppendJSON(nil)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(<-read))
 }

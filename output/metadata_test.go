@@ -170,6 +170,63 @@ func TestMetadataWriteFile(t *testing.T) {
 	require.ErrorIs(t, fullMetadata().WriteFile(filepath.Join(dir, "no", "such")), os.ErrNotExist)
 }
 
+// What lies under a temporary name already, be it a link to something else, stays as it is.
+func TestMetadataBesideOthers(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "m"), filepath.Join(dir, "other")
+	require.NoError(t, os.WriteFile(other, []byte("precious"), 0o644))
+	if err := os.Symlink("other", path+".tmp"); err != nil {
+		require.NoError(t, os.WriteFile(path+".tmp", []byte("precious"), 0o644))
+	}
+	require.NoError(t, os.WriteFile(path+".tmp2", []byte("precious"), 0o644))
+	require.NoError(t, fullMetadata().WriteFile(path))
+	for _, name := range []string{other, path + ".tmp", path + ".tmp2"} {
+		if b, err := os.ReadFile(name); err == nil {
+			require.Equal(t, "precious", string(b), name)
+		}
+	}
+	info, err := os.Lstat(path)
+	require.NoError(t, err)
+	require.True(t, info.Mode().IsRegular())
+	_, err = ReadMetadata(path)
+	require.NoError(t, err)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 4)
+}
+
+// What is staged has not touched what was there, and need not.
+func TestMetadataStage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	for _, commit := range []bool{false, true} {
+		s, err := fullMetadata().Stage(path)
+		require.NoError(t, err)
+		require.Equal(t, "old", string(readFile(t, path)))
+		if commit {
+			require.NoError(t, s.Commit())
+			_, err = ReadMetadata(path)
+			require.NoError(t, err)
+		} else {
+			s.Discard()
+		}
+		entries, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+	}
+}
+
+// The words of a long command line stand in it twice, and are read again.
+func TestMetadataOfALongCommandLine(t *testing.T) {
+	m := fullMetadata()
+	m.CommandLine = strings.Repeat("127.0.0.1 ", 200_000)
+	path := filepath.Join(t.TempDir(), "m")
+	require.NoError(t, m.WriteFile(path))
+	got, err := ReadMetadata(path)
+	require.NoError(t, err)
+	require.Equal(t, m, got)
+}
+
 func TestReadMetadataErrors(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadMetadata(filepath.Join(dir, "none"))

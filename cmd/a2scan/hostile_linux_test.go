@@ -314,6 +314,30 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// Whenever a scan that takes an old file's place is killed, the metadata is never the new
+// one's beside the old one's records: a list that is scanned each day would have
+// yesterday's answers for today's.
+func TestMetadataNeverPrecedesTheRecords(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/28")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	meta := path + ".meta.json"
+	requireRun(t, f.args(path)...)
+	old := readFile(t, path)
+	for i := range 20 {
+		before, err := os.Stat(meta)
+		require.NoError(t, err)
+		p := start(t, f.args(path)...)
+		for changed := false; !changed; {
+			now, err := os.Stat(meta)
+			changed = err == nil && !os.SameFile(before, now)
+		}
+		_ = p.Process.Kill() // as soon as it can be seen
+		p.end(t)
+		require.False(t, bytes.Equal(old, readFile(t, path)), "kill %d", i)
+		require.NoError(t, os.WriteFile(path, old, 0o666))
+	}
+}
+
 // So does a limit on the size of files, which needs no rights to try.
 func TestFileSizeLimit(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/22")

@@ -76,10 +76,10 @@ func (r *scanRun) outputCounts(w output.WriterStats) output.OutputCounts {
 
 // writeMetadata writes m where it was asked for.
 func (r *scanRun) writeMetadata(m *output.Metadata) error {
-	switch path := r.options.metadataPath(); path {
-	case "":
+	switch path := r.options.metadataPath(); {
+	case path == "":
 		return nil
-	case "-":
+	case r.options.metadataToStderr():
 		b, err := m.AppendJSON(nil)
 		if err == nil {
 			_, err = r.ui.w.Write(b)

@@ -21,8 +21,9 @@ import (
 // The output file is the checkpoint. Every record carries the target's place in
 // the input, so what the file holds is what need not be asked again: nothing
 // else can claim to be done, whatever ended the run before. The metadata file,
-// which is written when a scan begins, says what scan it was; where it is silent
-// the records themselves do, as far as they can.
+// which is written when a scan begins, says what scan it was; the records themselves
+// say it too, as far as they can, and are looked at whatever the metadata says: files are
+// moved and copied, and then what stands beside them may be about others.
 //
 // Until it is known that this is the same scan nothing is changed.
 
@@ -33,7 +34,6 @@ type resumption struct {
 
 	done     targets.SeqSet
 	prints   *fingerprints // where each of done was asked; nil when that was compared
-	proven   bool          // the metadata tells that the targets are the same
 	seen     uint64        // how many of done the list has skipped
 	allSeen  func()        // is called when that is all of them; nil: nobody waits
 	statuses output.StatusCounts
@@ -108,6 +108,9 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 
 // endedEmpty reports whether a scan has ended whose records were all left out.
 func endedEmpty(metadata string) bool {
+	if info, err := os.Stat(metadata); err != nil || !info.Mode().IsRegular() {
+		return false // a pipe, which nobody may write to
+	}
 	m, err := output.ReadMetadata(metadata)
 	return err == nil && m.EndReason == output.EndComplete && m.Output.Records == 0 && m.Targets.Done > 0
 }
@@ -252,9 +255,7 @@ func (r *resumption) take(line []byte, o *scanOptions) error {
 	if err != nil {
 		return fmt.Errorf("the record of target %d: %w", seq, err)
 	}
-	if !r.proven {
-		r.prints.set(seq, r.prints.of(host, at))
-	}
+	r.prints.set(seq, r.prints.of(host, at))
 	r.tally(status, line)
 	return nil
 }
@@ -322,6 +323,9 @@ const (
 // is none. What cannot be compared becomes a remark.
 func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []string) (*output.Metadata, error) {
 	path := o.metadataPath()
+	if o.metadataToStderr() {
+		path = "-"
+	}
 	m, err := a.readEarlier(r, path)
 	if err != nil {
 		return nil, err
@@ -377,7 +381,6 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 	if len(errs) > 0 {
 		return nil, withHint(&usageError{errors.Join(errs...)}, "give the same targets and flags, or write to another file")
 	}
-	r.proven = len(unknown) == 0 && len(streams) == 0
 	if len(unknown) > 0 && len(m.Config) > 0 {
 		r.remark(a, "%s does not tell of %s: that this is the same scan can't be checked but by the records", clean(path), strings.Join(unknown, ", "))
 	}
@@ -390,7 +393,7 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 // readEarlier reads the earlier run's metadata. Where there is none to read it is
 // empty, and that is remarked.
 func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) {
-	if path == "-" {
+	if info, err := os.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() {
 		r.remark(a, "no metadata file is read: that this is the same scan can't be checked but by the records")
 		return new(output.Metadata), nil
 	}

@@ -381,6 +381,39 @@ func TestResumeAnotherScan(t *testing.T) {
 	}
 }
 
+// Metadata that is about other records than those beside it, since files were moved, or
+// an -m sent the newer elsewhere, does not make these the scan's: they are compared.
+func TestResumeMetadataOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/27")
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, file)
+			requireRun(t, f.args(path)...)
+			other := *f
+			other.prefix = netip.MustParsePrefix("127.64.1.0/27")
+			requireRun(t, other.args(path, "-n", "10", "-m", filepath.Join(dir, "elsewhere"))...)
+			before, meta := readFile(t, path), readFile(t, path+".meta.json")
+			status, stderr := inProcess(f.args(path, "--resume")...)
+			require.Equal(t, 2, status, stderr)
+			require.Regexp(t, `target \d was 127\.64\.1\.\d:\d+, and is 127\.64\.0\.\d:\d+ now`, stderr)
+			require.Equal(t, before, readFile(t, path))
+			require.Equal(t, meta, readFile(t, path+".meta.json"))
+
+			// A number that the list does not have is nothing that is done.
+			requireRun(t, f.args(path)...)
+			if name == "plain" {
+				b := bytes.Replace(readFile(t, path), []byte(`"seq":31,`), []byte(`"seq":300,`), 1)
+				require.NoError(t, os.WriteFile(path, b, 0o666))
+				status, stderr = inProcess(f.args(path, "--resume")...)
+				require.Equal(t, 2, status, stderr)
+				require.Contains(t, stderr, "1 target that has a record is not in the list")
+			}
+		})
+	}
+}
+
 // To go on with what is finished sends nothing and changes nothing, be it a byte of
 // the metadata: also where the records alone don't tell, since --filter left some
 // out, or since -N ended the scan.

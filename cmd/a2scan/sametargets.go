@@ -17,9 +17,9 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// Whether a number means the same target as in the earlier run follows from the
-// metadata, if that tells of everything. Else it is seen from the target's
-// record: where it was asked. All of these are compared before anything is asked.
+// Whether a number means the same target as in the earlier run is seen from the target's
+// record: where it was asked. The metadata, which tells more, may be that of another file
+// by now. All records are compared before anything is asked.
 // A list that can be read again is gone through once for that alone, up to the last
 // target that is done. Of standard input or a pipe the targets between those that
 // are done are held back meanwhile.
@@ -143,7 +143,7 @@ func (r *resumption) notInList() error {
 func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions) error {
 	cfg.Done, cfg.Skipped = &r.done, r.skipped
 	last, some := r.done.Max()
-	if !some || r.proven {
+	if !some {
 		cfg.Skipped, r.prints = nil, nil
 		return nil
 	}

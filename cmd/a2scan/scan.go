@@ -396,11 +396,13 @@ func (s statusFile) empty() error {
 	return nil
 }
 
-// begin writes what is known before the scan, so that a bad path is found before
-// the records are touched, and so that a scan that is killed has said what it was;
-// then it opens the records.
-func (r *scanRun) begin() (*output.Metadata, error) {
-	m := r.newMetadata(time.Now())
+// begin opens the records, and then writes what is known before the scan, so that a
+// scan that is killed has said what it was. That is written beside its place before, so
+// that a bad path is found while nothing is touched; and it takes its place only when
+// an earlier scan's records are gone: whatever ends the run in between, the metadata is never that
+// of a scan other than the one whose records are there.
+func (r *scanRun) begin() (m *output.Metadata, err error) {
+	m = r.newMetadata(time.Now())
 	if r.options.outputFile != "-" {
 		input, err := inputConfig(r.options, r.targetArgs)
 		if err != nil {
@@ -408,13 +410,22 @@ func (r *scanRun) begin() (*output.Metadata, error) {
 		}
 		maps.Copy(m.Config, input)
 	}
-	if path := r.options.metadataPath(); path != "" && path != "-" {
-		if err := m.WriteFile(path); err != nil {
+	var staged *output.StagedMetadata
+	if path := r.options.metadataPath(); path != "" && !r.options.metadataToStderr() {
+		if staged, err = m.Stage(path); err != nil {
 			return nil, fmt.Errorf("cannot write metadata: %w", err)
 		}
+		defer func() {
+			if err != nil {
+				staged.Discard()
+			}
+		}()
 	}
 	if r.options.earlier != nil {
 		if err := r.options.earlier.mend(r.app, r.lock); err != nil {
+			if output.IsNoSpace(err) {
+				err = withHint(err, "nothing is lost; make room and go on with --resume")
+			}
 			return nil, err
 		}
 	}
@@ -422,12 +433,22 @@ func (r *scanRun) begin() (*output.Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, sink.Close())
+		}
+	}()
+	if staged != nil {
+		if err := staged.Commit(); err != nil {
+			return nil, fmt.Errorf("cannot write metadata: %w", err)
+		}
+	}
 	if err := r.status.empty(); err != nil {
-		return nil, errors.Join(err, sink.Close())
+		return nil, err
 	}
 	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.source, sink)
 	if err != nil {
-		return nil, errors.Join(err, sink.Close())
+		return nil, err
 	}
 	boundGarbage()
 	return m, nil

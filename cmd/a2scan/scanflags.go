@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/a2scan/a2scan/output"
@@ -173,6 +174,16 @@ func (o *scanOptions) metadataPath() string {
 		return o.outputFile + ".meta.json"
 	}
 	return o.metadataFile
+}
+
+// metadataToStderr reports whether the metadata is a line among our messages: whoever
+// names the file that standard error is must not have the two written over each other.
+func (o *scanOptions) metadataToStderr() bool {
+	switch filepath.ToSlash(filepath.Clean(o.metadataPath())) {
+	case "-", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
+		return true
+	}
+	return false
 }
 
 // isDevice reports whether a file is one that others do not stand beside: /dev/null.
