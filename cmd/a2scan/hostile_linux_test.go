@@ -430,12 +430,54 @@ func stuffed(t testing.TB) *os.File {
 	return w
 }
 
+// Whoever does not read what a scan says keeps it neither from its end nor from what is
+// written of it, with and without a signal.
+func TestMessagesWithoutAReader(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/26")
+	list := filepath.Join(t.TempDir(), "list")
+	require.NoError(t, os.WriteFile(list, []byte(strings.Repeat("127.0.0.1:99999\n", 200)+f.prefix.String()+"\n"), 0o666))
+	for name, c := range map[string]struct {
+		signals int
+		args    []string
+		status  int
+	}{
+		"to its end":       {0, []string{f.prefix.String()}, 0},
+		"interrupted":      {1, []string{"-r", "20", f.prefix.String()}, 130},
+		"with much to say": {0, []string{"-f", list}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			args := append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-o", path}, c.args...)
+			p := &process{Cmd: exec.Command("a2scan", args...)}
+			p.Stderr = stuffed(t)
+			require.NoError(t, p.Start())
+			p.memory = memory.Of(p.Process)
+			t.Cleanup(func() { _ = p.Process.Kill() })
+			time.Sleep(300 * time.Millisecond)
+			for range c.signals {
+				require.NoError(t, p.Process.Signal(syscall.SIGINT))
+			}
+			status, _ := p.end(t)
+			require.Equal(t, c.status, status)
+			m := readMetadata(t, path)
+			require.NotEmpty(t, m.EndReason)
+			require.NoError(t, m.Check(0))
+			if c.status == 0 {
+				f.requireTruth(t, path)
+			}
+			require.Regexp(t, `messages? (is|are) lost: nobody read standard error`, strings.Join(m.Notes, "\n"))
+		})
+	}
+}
+
 // Two interrupts end a scan though nobody reads what it says.
 func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/20")
 	list := filepath.Join(t.TempDir(), "list")
-	require.NoError(t, os.WriteFile(list, []byte(strings.Repeat("no target\n", 1000)+f.prefix.String()), 0o666))
+	require.NoError(t, os.WriteFile(list, []byte(strings.Repeat("127.0.0.1:99999\n", 1000)+f.prefix.String()), 0o666))
 	for _, more := range [][]string{nil, {"-q"}} {
 		path := filepath.Join(t.TempDir(), "out.ndjson")
 		args := append([]string{"scan", "-r", "500", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-f", list, "-o", path}, more...)

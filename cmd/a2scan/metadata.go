@@ -136,6 +136,9 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
 		note("a firewall between may drop them; try one server that is known: a2scan query HOST", "nothing at all was heard")
 	}
+	if n := r.ui.lostMessages(); n > 0 {
+		note("", "%s lost: nobody read standard error", plural(n, "message is", "messages are"))
+	}
 	if wrong := m.Check(result.Stats.Filtered); wrong != nil && err == nil {
 		note("this is a bug; please report it with the metadata file", "the counts do not add up: %v", wrong)
 	}

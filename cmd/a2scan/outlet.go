@@ -15,6 +15,9 @@ type outlet struct {
 	turn chan struct{} // holds one while a write is under way
 	gone chan struct{} // closed: given up
 	once sync.Once
+
+	// limit is how long a write may wait; then the outlet is given up. 0: for ever.
+	limit time.Duration
 }
 
 // errNobodyReads is what a Write returns after giveUp.
@@ -27,6 +30,10 @@ func newOutlet(w io.Writer) *outlet {
 // Write writes b, and keeps nothing of it. After giveUp it still does, where the write
 // before has ended.
 func (o *outlet) Write(b []byte) (int, error) {
+	if o.limit > 0 {
+		late := time.AfterFunc(o.limit, o.giveUp)
+		defer late.Stop()
+	}
 	select {
 	case o.turn <- struct{}{}:
 	default:

@@ -466,6 +466,7 @@ func (r *scanRun) do() error {
 	begun, atOnce := make(chan struct{}), make(chan struct{})
 	w := r.watchSignals(func() {
 		cancel()
+		time.AfterFunc(patience, r.ui.w.giveUp)
 		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 		r.ui.noteHintf("interrupt again to stop at once")
 	}, func() {
@@ -497,6 +498,9 @@ func (r *scanRun) do() error {
 	}
 	p.run()
 	result, err := r.scanner.Run(ctx)
+	// Whoever does not read what is said keeps the metadata waiting no longer than that.
+	late := time.AfterFunc(patience, r.ui.w.giveUp)
+	defer late.Stop()
 	statusErr := p.stop()
 	stopped := w.stop()
 

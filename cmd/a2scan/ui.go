@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -33,11 +34,17 @@ type ui struct {
 	w *outlet // standard error
 
 	mu    sync.Mutex
-	drawn bool // a progress line stands where the cursor is
+	drawn bool   // a progress line stands where the cursor is
+	lost  uint64 // messages that nobody read
 }
+
+// readersTime is how long a message waits for its reader. Whoever looks at them in a
+// pager has a pipe full of them first; and a scan has more to do than to be read.
+const readersTime = 5 * time.Second
 
 func newUI(w io.Writer) *ui {
 	u := &ui{w: newOutlet(w)}
+	u.w.limit = readersTime
 	if f, ok := w.(*os.File); ok {
 		u.width, u.terminal = terminalWidth(f)
 	}
@@ -127,7 +134,16 @@ func (u *ui) lines(prefix, text string) {
 		fmt.Fprint(u.w, "\r\x1b[K")
 		u.drawn = false
 	}
-	_, _ = u.w.Write(b.Bytes()) // there is nobody left to tell
+	if _, err := u.w.Write(b.Bytes()); err != nil {
+		u.lost++ // there is nobody left to tell
+	}
+}
+
+// lostMessages returns how many messages nobody read.
+func (u *ui) lostMessages() uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lost
 }
 
 // clean returns foreign text as it can be shown to a person: bytes that are not
