@@ -27,6 +27,7 @@ type sample struct {
 	socket output.SocketCounts
 	output output.OutputCounts
 	total  uint64 // targets there will be; 0: not known
+	before uint64 // of those that are done, done by an earlier run
 }
 
 // A progress shows once a second how a scan goes on, until it is stopped.
@@ -130,10 +131,10 @@ func progressLine(prev, cur *sample) string {
 // timeLeft guesses from the mean rate so far.
 func timeLeft(cur *sample) (time.Duration, bool) {
 	settled := cur.stats.Done + cur.stats.Aborted
-	if cur.total <= settled || settled == 0 || cur.at < 2*time.Second {
+	if cur.total <= settled || settled <= cur.before || cur.at < 2*time.Second {
 		return 0, false
 	}
-	return time.Duration(float64(cur.at) * float64(cur.total-settled) / float64(settled)), true
+	return time.Duration(float64(cur.at) * float64(cur.total-settled) / float64(settled-cur.before)), true
 }
 
 // thousands writes n with commas.

@@ -445,6 +445,18 @@ func (r *resumption) count(m *output.Metadata) {
 	m.Notes = append(m.Notes, fmt.Sprintf("resumed: %d of the targets were done by an earlier run; times, packets and rates are this run's", n))
 }
 
+// countSample adds it to where this run stands, as count does to where it has ended.
+func (r *resumption) countSample(s *sample) {
+	s.before = r.done.Len()
+	s.stats.Done += s.before
+	s.input.Targets += s.before
+	for i, n := range r.statuses {
+		s.stats.Statuses[i] += n
+	}
+	s.output.Records += r.kept.Lines
+	s.output.Bytes += r.kept.Bytes
+}
+
 // inputConfig describes what the targets follow from.
 func inputConfig(o *scanOptions, args []string) (map[string]string, error) {
 	m := map[string]string{configTargets: quoteWords(args)}

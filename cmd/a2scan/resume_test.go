@@ -381,6 +381,35 @@ func TestResumeAnotherScan(t *testing.T) {
 	}
 }
 
+// Where a scan that goes on stands is where its file stands, and what is left of it takes
+// as long as this run takes.
+func TestResumeUpdates(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/21")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	requireRun(t, f.args(path, "-n", "1000")...)
+	requireRun(t, f.args(path, "-r", "1000", "--resume", "-u", path+".updates")...)
+	m := readMetadata(t, path)
+	var last output.Update
+	for line := range bytes.Lines(readFile(t, path+".updates")) {
+		var u output.Update
+		require.NoError(t, json.Unmarshal(line, &u))
+		require.EqualValues(t, f.size(), *u.Targets.Total)
+		require.GreaterOrEqual(t, u.Targets.Done, uint64(1000))
+		require.Less(t, float64(u.Rate.TargetsPerSecond), 2500.0)
+		if u.RemainingS != nil {
+			require.Less(t, float64(*u.RemainingS), 5.0)
+		}
+		last = u
+	}
+	require.EqualValues(t, f.size(), last.Targets.Done)
+	require.Equal(t, m.Statuses, last.Statuses)
+	require.Equal(t, m.Output.Records, last.Output.Records)
+	require.Equal(t, m.Output.Bytes, last.Output.Bytes)
+	require.Equal(t, m.Input.Targets, last.Input.Targets)
+	f.requireTruth(t, path)
+}
+
 // Metadata that is about other records than those beside it, since files were moved, or
 // an -m sent the newer elsewhere, does not make these the scan's: they are compared.
 func TestResumeMetadataOfOthers(t *testing.T) {

@@ -494,6 +494,7 @@ func (r *scanRun) do() error {
 		show:   !r.toTerminal(),
 		file:   r.status.w,
 		start:  time.Now(),
+		last:   r.sample(total),
 		sample: func() sample { return r.sample(total) },
 	}
 	p.run()
@@ -561,6 +562,9 @@ func (r *scanRun) sample(total uint64) sample {
 	s.input = inputCounts(r.list.Counts(), &s.stats)
 	s.socket = socketCounts(r.port.shared())
 	s.output = r.outputCounts(r.scanner.Written())
+	if e := r.options.earlier; e != nil {
+		e.countSample(&s)
+	}
 	return s
 }
 
