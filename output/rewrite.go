@@ -85,13 +85,19 @@ func makeRest(name string, perm os.FileMode) error {
 	return f.Close()
 }
 
-// RemoveRest removes what a Rewrite of path has left that was killed, if there is
-// such a file. No other process may be rewriting: see [Lock].
-func RemoveRest(path string) error {
+// RestName returns the name under which a Rewrite of path has its copy, as it may have
+// left it when it was killed.
+func RestName(path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	return removeFile(restName(path))
+	return restName(path)
+}
+
+// RemoveRest removes what a Rewrite of path has left that was killed, if there is
+// such a file. No other process may be rewriting: see [Lock].
+func RemoveRest(path string) error {
+	return removeFile(RestName(path))
 }
 
 func removeFile(name string) error {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/a2scan/a2scan/output"
 )
 
 // A fileUse is a file of the command line: under which flag it stands, and whether
@@ -129,6 +131,9 @@ func (o *scanOptions) files(a *app, args []string) []fileUse {
 	}
 	for _, name := range o.allowlists {
 		uses = append(uses, fileUse{flag: "--allowlist-file", name: name})
+	}
+	if o.resume {
+		uses = append(uses, fileUse{flag: "the copy that --resume makes,", name: output.RestName(o.outputFile), writes: true})
 	}
 	return append(uses,
 		fileUse{flag: "--output-file", name: o.outputFile, std: a.stdout, writes: true},
