@@ -12,6 +12,7 @@ type file struct {
 	f       *os.File
 	size    int64 // bytes in the file, those of before included
 	regular bool  // it can be cut, and has a disk to wait for
+	pipe    bool  // short writes are whole or not at all
 	std     bool  // standard output, which is not ours to close
 	err     error // the first error
 }
@@ -50,6 +51,7 @@ func empty(f *os.File) error {
 func newFile(f *os.File, std bool) (*file, error) {
 	s := &file{f: f, std: std}
 	info, err := f.Stat()
+	s.pipe = err == nil && info.Mode()&os.ModeNamedPipe != 0
 	if err == nil && info.Mode().IsRegular() && !std {
 		// Standard output that was redirected to a file is not cut: others may
 		// write there too.

@@ -80,6 +80,7 @@ type WriterStats struct {
 type Writer struct {
 	sink      Sink
 	syncEvery time.Duration // 0: after each buffer
+	piece     int           // bytes to write at most at a time, if lines are no longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
 
@@ -114,8 +115,12 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 	if o.SyncEvery == 0 {
 		o.SyncEvery = defaultSyncEvery
 	}
-	if _, direct := sink.(*file); direct {
+	piece := 0
+	if f, direct := sink.(*file); direct {
 		o.SyncEvery = 0
+		if f.pipe {
+			piece = atomicWrite
+		}
 	}
 	if o.Wake == nil {
 		o.Wake = func() {}
@@ -124,6 +129,7 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 	w := &Writer{
 		sink:        sink,
 		syncEvery:   o.SyncEvery,
+		piece:       piece,
 		encode:      o.Encode,
 		wake:        o.Wake,
 		free:        make(chan *Buffer, o.Buffers),
@@ -256,16 +262,42 @@ func (w *Writer) write(b *Buffer) {
 	}
 }
 
+// atomicWrite is PIPE_BUF of Linux (POSIX: at least 512): no more is written to a pipe in
+// one piece. A write beyond that waits for a slow reader in its middle, and a scan that is ended
+// meanwhile would leave half a line there.
+const atomicWrite = 4096
+
 func (w *Writer) writeLines(p []byte) {
-	if len(p) == 0 || w.Err() != nil {
-		return
+	for len(p) > 0 && w.Err() == nil {
+		part := p
+		if w.piece > 0 {
+			part = firstLines(p, w.piece)
+		}
+		if err := w.sink.WriteLines(part); err != nil {
+			w.fail(err)
+			return
+		}
+		w.pendingRecords += int64(bytes.Count(part, []byte{'\n'}))
+		w.pendingBytes += int64(len(part))
+		if p = p[len(part):]; len(p) > 0 {
+			w.sync() // they are through, whatever becomes of the next
+		}
 	}
-	if err := w.sink.WriteLines(p); err != nil {
-		w.fail(err)
-		return
+}
+
+// firstLines returns the whole lines at the beginning of p that fit into most bytes, or
+// the first, if that is longer.
+func firstLines(p []byte, most int) []byte {
+	if len(p) <= most {
+		return p
 	}
-	w.pendingRecords += int64(bytes.Count(p, []byte{'\n'}))
-	w.pendingBytes += int64(len(p))
+	if n := bytes.LastIndexByte(p[:most], '\n'); n >= 0 {
+		return p[:n+1]
+	}
+	if n := bytes.IndexByte(p, '\n'); n >= 0 {
+		return p[:n+1]
+	}
+	return p
 }
 
 // giveBack returns b to the pool.

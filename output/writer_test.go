@@ -74,6 +74,19 @@ func put(t *testing.T, w *Writer, p []byte) {
 	w.Put(b)
 }
 
+func TestFirstLines(t *testing.T) {
+	for _, c := range []struct {
+		p    string
+		most int
+		want string
+	}{
+		{"a\nb\n", 4, "a\nb\n"}, {"a\nb\n", 3, "a\n"}, {"a\nb\n", 2, "a\n"}, {"a\nb\n", 1, "a\n"},
+		{"long\nb\n", 3, "long\n"}, {"long", 3, "long"}, {"", 3, ""},
+	} {
+		require.Equal(t, c.want, string(firstLines([]byte(c.p), c.most)), "%q %d", c.p, c.most)
+	}
+}
+
 func TestWriterSyncsWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSink{}

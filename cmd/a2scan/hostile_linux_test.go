@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -411,6 +412,13 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	m, err := output.ReadMetadata(meta)
 	require.NoError(t, err)
 	require.Equal(t, output.EndInterrupted, m.EndReason)
+
+	// Whoever comes too late finds whole lines in the pipe, as many as the metadata says.
+	b, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NotEmpty(t, b)
+	require.EqualValues(t, '\n', b[len(b)-1], "%s", b[max(0, len(b)-200):])
+	require.EqualValues(t, m.Output.Records, bytes.Count(b, []byte{'\n'}))
 }
 
 // stuffed returns the end to write to of a pipe that nobody reads and that is full.
