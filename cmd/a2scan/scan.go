@@ -88,9 +88,11 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 	}
 	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, lock: lock}
 	defer func() {
-		if r.scanner != nil {
+		switch {
+		case r.leftBehind:
+		case r.scanner != nil:
 			err = errors.Join(err, lock.Release())
-		} else {
+		default:
 			err = errors.Join(err, lock.Discard())
 		}
 	}()
@@ -176,6 +178,7 @@ type scanRun struct {
 	scanner    *scanner.Scanner
 	status     statusFile
 	lock       *output.Lock
+	leftBehind bool // the files are still being opened; the end of the process ends that
 }
 
 // openTargets opens all that says whom to ask.
@@ -483,6 +486,7 @@ func (r *scanRun) do() error {
 		m, err = r.begin()
 	}()
 	if !awaitBeginning(ctx, begun, atOnce) {
+		r.leftBehind = true
 		return w.signal() // and leave it where it is: all of it can be resumed
 	}
 	if err != nil {
