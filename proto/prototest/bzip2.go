@@ -19,18 +19,30 @@ const (
 )
 
 // AppendBZip2 appends src as one bzip2 stream.
-func AppendBZip2(dst, src []byte) []byte {
+func AppendBZip2(dst, src []byte) []byte { return appendBZip2(dst, src, 0) }
+
+// AppendBZip2Blocks appends src as one bzip2 stream as no honest server writes it: in
+// blocks of size bytes, each with the tables of a block in which every byte occurs.
+// Readers take it, and work for each block as for a long one.
+func AppendBZip2Blocks(dst, src []byte, size int) []byte { return appendBZip2(dst, src, size) }
+
+// appendBZip2 makes blocks as large as they may be where size is 0.
+func appendBZip2(dst, src []byte, size int) []byte {
 	w := bitWriter{dst: append(dst, 'B', 'Z', 'h', '1')}
 	var stream uint32
 	for len(src) > 0 {
-		block, used := bzipRuns(src)
+		most := len(src)
+		if size > 0 {
+			most = min(size, most)
+		}
+		block, used := bzipRuns(src[:most])
 		crc := bzipCRC(src[:used])
 		src = src[used:]
 		stream = bits.RotateLeft32(stream, 1) ^ crc
 		w.write(0x314159265359, 48) // π: a block begins
 		w.write(uint64(crc), 32)
 		w.write(0, 1) // not randomised
-		bzipEncodeBlock(&w, block)
+		bzipEncodeBlock(&w, block, size > 0)
 	}
 	w.write(0x177245385090, 48) // √π: the end
 	w.write(uint64(stream), 32)
@@ -57,8 +69,9 @@ func bzipRuns(src []byte) (coded []byte, used int) {
 	return coded, used
 }
 
-// bzipEncodeBlock writes what follows a block's CRC.
-func bzipEncodeBlock(w *bitWriter, block []byte) {
+// bzipEncodeBlock writes what follows a block's CRC. With every, each byte has a place
+// in its tables, whether it occurs or not.
+func bzipEncodeBlock(w *bitWriter, block []byte, every bool) {
 	last, origin := burrowsWheeler(block)
 	w.write(uint64(origin), 24)
 
@@ -66,6 +79,9 @@ func bzipEncodeBlock(w *bitWriter, block []byte) {
 	var used [256]bool
 	for _, b := range block {
 		used[b] = true
+	}
+	for b := range used {
+		used[b] = used[b] || every
 	}
 	var alphabet []byte
 	var ranges uint64
@@ -94,7 +110,12 @@ func bzipEncodeBlock(w *bitWriter, block []byte) {
 	for _, s := range symbols {
 		count[s]++
 	}
-	lengths := huffmanLengths(count, 17) // 17 is what bzip2 writes; readers take 20
+	var lengths []int
+	if every { // a tree for each would take seconds to make
+		lengths = append(slices.Repeat([]int{8}, 254), 9, 9, 9, 9)
+	} else {
+		lengths = huffmanLengths(count, 17) // 17 is what bzip2 writes; readers take 20
+	}
 
 	groups := (len(symbols) + bzipGroup - 1) / bzipGroup
 	w.write(2, 3)

@@ -35,6 +35,13 @@ func TestBZip2RoundTrip(t *testing.T) {
 			got, err := io.ReadAll(bzip2.NewReader(bytes.NewReader(packed[4:])))
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(tc.in, got))
+
+			few := tc.in[:min(len(tc.in), 300)]
+			for _, size := range []int{1, 100} {
+				got, err = io.ReadAll(bzip2.NewReader(bytes.NewReader(AppendBZip2Blocks(nil, few, size))))
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(few, got), "in blocks of %d", size)
+			}
 		})
 	}
 }
