@@ -34,7 +34,7 @@ var errFragments = errors.New("fragments contradict each other")
 type setOwner struct {
 	serial uint32
 	sets   [setsPerOwner]uint16
-	duds   uint8 // compressed replies that were opened for nothing
+	duds   uint8 // compressed replies that were opened, or looked into, for nothing
 }
 
 // A set is one split reply on its way.
@@ -371,20 +371,23 @@ func (a *assembler) progress(o *setOwner, k Kind) (got, total int) {
 	return got, total
 }
 
-// compressedSize returns the size that a complete set declares to inflate to,
-// and false where it is not compressed.
-func (a *assembler) compressedSize(n uint16) (size uint32, compressed bool) {
+// compressedSize returns the size that a complete set declares to inflate to and
+// how many bytes it has for that, and false where it is not compressed.
+func (a *assembler) compressedSize(n uint16) (size uint32, packed int, compressed bool) {
 	s := &a.sets[n]
 	if !s.compressed {
-		return 0, false
+		return 0, 0, false
 	}
+	header := s.dialect.headerLen() - splitPrefix
 	for r := s.frags; r != 0; r = a.arena.Link(r) {
+		packed += a.arena.Len(r) - header
 		h := a.arena.Head(r)
 		if index, _, _ := s.dialect.position(h); index == 0 {
-			return binary.LittleEndian.Uint32(h[s.dialect.headerLen()-splitPrefix:]), true
+			size = binary.LittleEndian.Uint32(h[header:])
+			packed -= compressHeader
 		}
 	}
-	return 0, true
+	return size, packed, true
 }
 
 // kindOf returns the kind that fragment 0 of an unfinished or compressed set

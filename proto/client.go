@@ -32,8 +32,8 @@ type Config struct {
 	ReassemblyBytes int // memory for unfinished split replies of all Queries: 64 MiB
 
 	// InflateBudget is how many bytes may be decompressed between two calls of
-	// BeginTurn: 512 KiB. What exceeds it waits for the next turn, so that bombs
-	// can't hold up a million timers.
+	// BeginTurn: 512 KiB. Compressed bytes count twice beside them. What exceeds it
+	// waits for the next turn, so that bombs can't hold up a million timers.
 	InflateBudget int
 }
 

@@ -5,6 +5,9 @@ package proto
 // OpenSets returns how many sets of fragments c's assembler keeps.
 func (c *Client) OpenSets() int { return c.asm.openSets() }
 
+// InflateLeft returns what is left of this turn's inflation budget.
+func (c *Client) InflateLeft() int { return c.inflate }
+
 // Held returns how many sets, and how many bytes, c keeps of unfinished replies.
 func (c *Conversation) Held() (sets, bytes int) { return c.asm.openSets(), c.asm.arena.Used() }
 

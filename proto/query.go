@@ -2,6 +2,7 @@ package proto
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"time"
 )
@@ -476,24 +477,30 @@ func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 
 // takeSplit joins a complete split reply, if the budget allows to decompress it.
 func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
-	size, compressed := c.asm.compressedSize(n)
-	opened := compressed && size <= maxAssembled // a larger one is refused unopened, which costs nothing
-	if opened && q.owner.duds >= maxDuds {
+	size, packed, compressed := c.asm.compressedSize(n)
+	looked := compressed && size <= maxAssembled && packed <= bzipMost(size) // others are refused unseen, which costs nothing
+	if looked && q.owner.duds >= maxDuds {
 		c.asm.drop(n)
 		return c.noise(q)
 	}
-	if opened {
+	if looked {
 		if c.inflate <= 0 {
 			q.flags |= queryInflate
 			return c.said(q, Deferred)
 		}
-		c.inflate -= int(size) + bzipSetup
+		c.inflate -= packed * bzipByte
 	}
 	q.flags &^= queryFragment
 	body, err := c.asm.take(n)
+	opened := looked && !errors.Is(err, errInflateMany)
+	if opened {
+		c.inflate -= int(size) + bzipSetup
+	}
 	if err != nil {
 		if opened {
 			c.inflate -= bzipBlock
+		}
+		if looked {
 			q.owner.duds++
 		}
 		return c.noise(q)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
@@ -62,6 +63,42 @@ func TestC3_FleetOfBombs(t *testing.T) {
 	require.Less(t, *rec.DurationMS, 1000.0)
 	require.Equal(t, output.ProtocolError, r.record(0).Status)
 	r.finish()
+}
+
+// C3, P1: replies that come to little and take long to decompress: 16 servers end one in
+// the same turn. None is opened, and an honest one behind them is answered in that turn.
+func TestC3_DearReplies(t *testing.T) {
+	const hostile = 16
+	for _, tt := range []struct {
+		name      string
+		size, run int // of the reply, and of each of its blocks
+	}{
+		{"by their length", 1000, 1},
+		{"by their blocks", 2000, 100},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, rigConfig(proto.WantRules), rigTargets(hostile+1)...)
+			message := append([]byte("\xff\xff\xff\xffE"), make([]byte, tt.size-5)...)
+			sp := prototest.Splitter{Dialect: proto.DialectSource, Size: 1240, ID: 1, Packed: prototest.AppendBZip2Blocks(nil, message, tt.run)}
+			last := sp.Fragments(message) - 1
+			for i := range hostile {
+				for part := range last {
+					r.reply(rigKey(i), sp.AppendFragment(nil, message, part))
+				}
+			}
+			var packets []mux.Packet
+			for i := range hostile {
+				packets = append(packets, mux.Packet{Peer: rigKey(i), Data: sp.AppendFragment(nil, message, last)})
+			}
+			packets = append(packets, mux.Packet{Peer: rigKey(hostile), Data: compressed(9, rulesReply("sv_gravity", "800"))})
+			r.turn(packets...)
+			require.Equal(t, output.Success, r.record(hostile).Status)
+			require.True(t, r.e.client.CanInflate())
+			require.EqualValues(t, hostile, r.e.stats.Malformed)
+			r.finish()
+			require.Equal(t, output.ProtocolError, r.record(0).Status)
+		})
+	}
 }
 
 // Who waits for budget is served in the order of waiting, whatever becomes of the slots.

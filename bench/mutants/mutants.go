@@ -92,7 +92,7 @@ var mutants = []mutant{
 	},
 	{
 		"a server's broken compressed replies are opened without end", "proto/query.go",
-		`	if opened && q.owner.duds >= maxDuds {`,
+		`	if looked && q.owner.duds >= maxDuds {`,
 		`	if false {`,
 		"proto.TestBrokenRepliesAreOpenedFourTimes",
 	},
