@@ -14,8 +14,8 @@ const (
 	setsPerOwner = 3
 
 	// maxDuds is how many of one server's compressed replies are opened and turn out
-	// to be broken, or nothing that was asked for: 80 bytes can take 2 ms to inflate,
-	// and a server can send a hundred of them a second.
+	// to be broken, nothing that was asked for, or nothing that decodes: 80 bytes can take
+	// 2 ms to inflate, and a server can send a hundred of them a second.
 	maxDuds = 4
 
 	// maxAssembled limits a reply: 64 KB are seen (Rust), 1 MiB is what the most

@@ -110,6 +110,7 @@ const (
 	queryRefused                            // ICMP said so, where that is only a try's end
 	queryUnreachable                        // likewise
 	queryFormer                             // former is set, and was not heard again
+	queryOpened                             // the last answer was decompressed
 	queryForgave                            // a challenge came again after the next, as a late duplicate does
 )
 
@@ -511,7 +512,11 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 	} else {
 		out = c.noise(q)
 	}
-	if opened && out.Verdict != Answer && out.Verdict != Upgrade {
+	switch {
+	case !opened:
+	case out.Verdict == Answer || out.Verdict == Upgrade:
+		q.flags |= queryOpened // if it is rejected, it was for nothing
+	default:
 		q.owner.duds++
 	}
 	return out
@@ -519,7 +524,7 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 
 // deliver takes a whole reply from its type byte on.
 func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Output {
-	q.flags |= queryHeard
+	q.flags = q.flags&^queryOpened | queryHeard
 	t := &q.tracks[k]
 	verdict := Answer
 	switch t.state {
@@ -572,11 +577,16 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 // its body does not decode: the try goes on as if nothing had come, and the
 // kind ends as malformed if nothing better comes. The answer's own try may be
 // over; then the next HandleTimeout retries. Where an Upgrade is rejected, the
-// answer before it stands.
+// answer before it stands. One that was compressed is among those of its server
+// that were opened for nothing.
 func (c *Client) Reject(q *Query, k Kind, now Time) Output {
 	t := &q.tracks[k]
 	if t.state != answered && t.state != grace {
 		return c.output(q)
+	}
+	if q.flags&queryOpened != 0 {
+		q.flags &^= queryOpened
+		q.owner.duds++
 	}
 	if t.flags&trackUpgraded != 0 {
 		return c.said(q, Malformed)

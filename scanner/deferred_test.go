@@ -101,6 +101,27 @@ func TestC3_DearReplies(t *testing.T) {
 	}
 }
 
+// C3, P1: replies that look like the answer until they are decoded, each of which takes
+// all that a turn may decompress: four of a server's are opened.
+func TestC3_RejectedReplies(t *testing.T) {
+	message := append([]byte("\xff\xff\xff\xffI"), bytes.Repeat([]byte("x"), 600_000)...) // a name without an end
+	reply := compressed(0, message)
+	r := newRig(t, rigConfig(proto.WantInfo), rigTargets(1)...)
+	opened := 0
+	for id := range byte(12) {
+		reply[4] = id
+		r.e.BeginTurn()
+		r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(0), Data: reply})
+		if !r.e.client.CanInflate() {
+			opened++
+		}
+	}
+	require.Equal(t, 4, opened)
+	require.EqualValues(t, 12, r.e.stats.Malformed)
+	r.finish()
+	require.Equal(t, output.ProtocolError, r.record(0).Status)
+}
+
 // Who waits for budget is served in the order of waiting, whatever becomes of the slots.
 func TestDeferredQueue(t *testing.T) {
 	var d deferred
