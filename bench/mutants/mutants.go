@@ -177,6 +177,24 @@ var mutants = []mutant{
 		``,
 		"mux.TestContract",
 	},
+	{
+		"compressed bytes cost no budget", "proto/query.go",
+		`		c.inflate -= packed * bzipByte`,
+		``,
+		"proto.TestCompressedBytesAreCharged",
+	},
+	{
+		"a compressed reply may have any number of blocks", "proto/bzip.go",
+		`	return blocks <= 1+int(size/bzipLeastBlock) && ends <= 1`,
+		`	return blocks+ends >= 0`,
+		"proto.TestDearRepliesAreNotOpened",
+	},
+	{
+		"a compressed reply that is rejected was not opened for nothing", "proto/query.go",
+		`		q.flags |= queryOpened // if it is rejected, it was for nothing`,
+		``,
+		"proto.TestRejectedRepliesAreOpenedFourTimes",
+	},
 
 	// The scan.
 	{
@@ -417,9 +435,35 @@ var mutants = []mutant{
 		"output.TestSinkCutsPartialWrite",
 	},
 	{
+		"a pipe gets pieces that it may take in part", "output/writer.go",
+		`			piece = atomicWrite`,
+		`			piece = 1 << 20`,
+		"cmd/a2scan.TestInterruptedTwiceWithoutAReader",
+	},
+	{
+		"metadata takes its place before the records are emptied", "output/metadata.go",
+		`	s.temp, err = writeBeside(s.path, s.b)`,
+		`	if s.temp, err = writeBeside(s.path, s.b); err == nil {
+		err, s.temp, s.b = os.Rename(s.temp, s.path), "", nil
+	}`,
+		"output.TestMetadataStage",
+	},
+	{
+		"the metadata is believed", "cmd/a2scan/sametargets.go",
+		`	if !some {`,
+		`	if some || !some {`,
+		"cmd/a2scan.TestResumeMetadataOfOthers",
+	},
+	{
+		"--resume forgets what -N has", "cmd/a2scan/scan.go",
+		`			o.ask.cfg.HadResults = o.earlier.statuses[output.Success]`,
+		``,
+		"cmd/a2scan.TestResumeMaxResults",
+	},
+	{
 		"records count before they are in the file", "output/writer.go",
-		`	w.pendingRecords += int64(bytes.Count(p, []byte{'\n'}))`,
-		`	w.records.Add(int64(bytes.Count(p, []byte{'\n'})))`,
+		`		w.pendingRecords += int64(bytes.Count(part, []byte{'\n'}))`,
+		`		w.records.Add(int64(bytes.Count(part, []byte{'\n'})))`,
 		"output.TestWriterSyncsWithinASecond",
 	},
 	{
