@@ -529,8 +529,8 @@ var mutants = []mutant{
 	},
 	{
 		"messages are shown as they are", "cmd/a2scan/ui.go",
-		`		b.WriteString(clean(line))`,
-		`		b.WriteString(line)`,
+		`		b.WriteString(clean(text))`,
+		`		b.WriteString(text)`,
 		"cmd/a2scan.TestTerminalEscapes",
 	},
 	{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -167,7 +168,11 @@ func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 		return err
 	}
 	if !report.OK() {
-		return fmt.Errorf("the records are not the truth:\n%s", report)
+		lines := []error{errors.New("the records are not the truth")}
+		for line := range strings.Lines(report.String()) {
+			lines = append(lines, errors.New(strings.TrimSuffix(line, "\n")))
+		}
+		return errors.Join(lines...)
 	}
 	a.ui.notef("each record was compared with its server: %s of %s are the truth", thousands(report.Records), thousands(report.Records))
 	a.ui.noteHintf("ask a real one: a2scan query HOST[:PORT]; many of them: a2scan help scan")

@@ -140,7 +140,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 		note("", "%s lost: nobody read standard error", plural(n, "message is", "messages are"))
 	}
 	if wrong := m.Check(result.Stats.Filtered); wrong != nil && err == nil {
-		note("this is a bug; please report it with the metadata file", "the counts do not add up: %v", wrong)
+		note("this is a bug; please report it with the metadata file", "the counts do not add up: %s", strings.Join(errorLines(wrong), "; "))
 	}
 }
 

@@ -153,7 +153,7 @@ func (o *scanOptions) validate() error {
 	}
 	bad(o.shards < 1, "--shards %d is out of range; use 1 or more", o.shards)
 	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
-	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %v", new(targets.AddrSet).AddList(o.exclude))
+	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %w", new(targets.AddrSet).AddList(o.exclude))
 
 	bad(o.resume && o.outputFile == "-", "--resume needs --output-file: it goes on from the records in it")
 	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other: one changes the output file, the other must not")

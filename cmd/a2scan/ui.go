@@ -52,10 +52,10 @@ func newUI(w io.Writer) *ui {
 }
 
 // sayf writes a line that everyone is to see.
-func (u *ui) sayf(format string, args ...any) { u.lines("", fmt.Sprintf(format, args...)) }
+func (u *ui) sayf(format string, args ...any) { u.lines(fmt.Sprintf(format, args...)) }
 
 // hintf writes the next step that belongs to the line before.
-func (u *ui) hintf(format string, args ...any) { u.lines("hint: ", fmt.Sprintf(format, args...)) }
+func (u *ui) hintf(format string, args ...any) { u.lines("hint: " + fmt.Sprintf(format, args...)) }
 
 // notef writes a remark, which --quiet suppresses.
 func (u *ui) notef(format string, args ...any) {
@@ -78,9 +78,10 @@ func (u *ui) detailf(format string, args ...any) {
 	}
 }
 
-// error writes err, each of its lines as a line of ours, and then its hint, if it has one.
+// error writes err, each of the errors that it joins as a line of ours, and then its hint,
+// if it has one.
 func (u *ui) error(err error) {
-	u.lines("", err.Error())
+	u.lines(errorLines(err)...)
 	var hinted *hintedError
 	if errors.As(err, &hinted) {
 		u.hintf("%s", hinted.hint)
@@ -97,7 +98,7 @@ func (u *ui) progress(line string) {
 		u.sayf("%s", line)
 		return
 	}
-	line = "a2scan: " + line
+	line = "a2scan: " + clean(line)
 	if u.width > 1 {
 		line = truncate(line, u.width-1)
 	}
@@ -117,15 +118,14 @@ func (u *ui) endProgress() {
 	}
 }
 
-// lines writes each line of text as a line of ours. Errors of the system carry
-// the names of files as they are, so all of it is cleaned here, which does
-// nothing to what was cleaned before.
-func (u *ui) lines(prefix, text string) {
+// lines writes each text as a line of ours. Errors of the system carry the names of
+// files as they are, so all of it is cleaned here, newlines too, which does nothing to
+// what was cleaned before.
+func (u *ui) lines(texts ...string) {
 	var b bytes.Buffer
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+	for _, text := range texts {
 		b.WriteString("a2scan: ")
-		b.WriteString(prefix)
-		b.WriteString(clean(line))
+		b.WriteString(clean(text))
 		b.WriteByte('\n')
 	}
 	u.mu.Lock()
@@ -144,6 +144,36 @@ func (u *ui) lostMessages() uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.lost
+}
+
+// errorLines returns what err says, one line for each error that errors.Join has put
+// together, however deep: what stands around several belongs to the first and to the
+// last. Any other newline is part of a line, as it can be of a file's name.
+func errorLines(err error) []string {
+	text := err.Error()
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		var lines, texts []string
+		for _, err := range e.Unwrap() {
+			lines = append(lines, errorLines(err)...)
+			texts = append(texts, err.Error())
+		}
+		if text == strings.Join(texts, "\n") {
+			return lines
+		}
+	case interface{ Unwrap() error }:
+		cause := e.Unwrap()
+		if cause == nil {
+			break
+		}
+		lines := errorLines(cause)
+		if i := strings.LastIndex(text, cause.Error()); len(lines) > 1 && i >= 0 {
+			lines[0] = text[:i] + lines[0]
+			lines[len(lines)-1] += text[i+len(cause.Error()):]
+			return lines
+		}
+	}
+	return []string{text}
 }
 
 // clean returns foreign text as it can be shown to a person: bytes that are not
