@@ -45,7 +45,7 @@ func (a *app) printOverview() error {
 	}
 	b.WriteString("\nEach explains itself: a2scan help COMMAND.\n" +
 		"Data goes to standard output, everything else to standard error. Exit status: 0 done,\n" +
-		"1 could not go on, 2 wrong usage, 130 and 143 interrupted.\n")
+		"1 could not go on, 2 wrong usage, 129, 130 and 143 interrupted.\n")
 	_, err := a.stdout.Write(b.Bytes())
 	return err
 }

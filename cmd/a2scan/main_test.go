@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 //	payload FILE WORD…        writes bytes: hex digits, =TEXT, or *N for N zeros
 //	signal N SIGNALS FILE PROGRAM [ARG…]
 //	                          runs the program until FILE holds something, sends the
-//	                          signals (INT or TERM, joined by commas) and requires exit
+//	                          signals (INT, TERM or HUP, joined by commas) and requires exit
 //	                          status N; what it printed is then in stdout.txt and
 //	                          stderr.txt
 //	farm PORT [FLAG…]         starts a2scan farm, which runs to the end of the script,
@@ -163,7 +163,7 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 			if info, err := os.Stat(ts.MkAbs(args[2])); len(signals) == 0 || err != nil || info.Size() == 0 {
 				continue
 			}
-			sig := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[signals[0]]
+			sig := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[signals[0]]
 			signals = signals[1:]
 			ts.Check(cmd.Process.Signal(sig))
 			time.Sleep(100 * time.Millisecond) // two in one moment would be one

@@ -31,7 +31,7 @@ func scanCommand() *command {
 
 		The first interrupt (Ctrl-C) ends a scan in good order: no new targets, those in flight are waited for. The
 		second ends it at once. Exit status: 0 the scan finished, whatever the targets said; 1 it could not go on; 2
-		wrong usage; 130 or 143 interrupted.`,
+		wrong usage; 130 or 143 interrupted; 129 its terminal was closed, which is taken for an interrupt.`,
 		examples: []string{
 			"a2scan scan 192.0.2.7 192.0.2.8:27015-27020",
 			"a2scan scan --query info,players,rules -f servers.txt -o today.ndjson.zst",

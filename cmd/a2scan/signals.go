@@ -21,12 +21,16 @@ type signalWatch struct {
 	first syscall.Signal // 0: none came
 }
 
-// watchSignals begins to watch for SIGINT and SIGTERM. gently and atOnce are
-// called from goroutines of their own, once each at most. After the second signal
-// nobody who does not read what we say keeps the program from its end.
+// watchSignals begins to watch for SIGINT, SIGTERM and, unless nohup or the like
+// has it ignored, SIGHUP. gently and atOnce are called from goroutines of their own,
+// once each at most. After the second signal nobody who does not read what we say
+// keeps the program from its end.
 func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
 	signal.Notify(w.ch, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(w.ch, syscall.SIGHUP)
+	}
 	w.wg.Go(func() {
 		for _, act := range []func(){gently, func() {
 			time.AfterFunc(patience, a.ui.w.giveUp)
@@ -34,6 +38,11 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 		}} {
 			select {
 			case s := <-w.ch:
+				if s == syscall.SIGHUP {
+					// The shell sends one and the system may send another when a
+					// terminal goes, and nobody has become impatient.
+					signal.Ignore(syscall.SIGHUP)
+				}
 				w.note(s)
 				w.wg.Go(act) // what it says may wait for its reader, and the next signal must not
 			case <-w.done:
