@@ -38,27 +38,34 @@ type progress struct {
 	sample func() sample
 	start  time.Time
 
-	last sample
-	err  error // the first of file
-	done chan struct{}
-	wg   sync.WaitGroup
+	last    sample // at the last tick
+	told    sample // of the last update
+	updates chan *output.Update
+	err     error // the first of file
+	done    chan struct{}
+	wg      sync.WaitGroup
 }
 
 func (p *progress) run() {
 	p.done = make(chan struct{})
+	p.updates = make(chan *output.Update)
 	p.wg.Go(func() {
+		defer close(p.updates)
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for n := 1; ; n++ {
 			select {
 			case now := <-tick.C:
-				p.update(now, p.ui.terminal || n%plainEvery == 0)
+				p.tick(now, p.ui.terminal || n%plainEvery == 0)
 			case <-p.done:
-				p.update(time.Now(), false)
+				if now := time.Now(); p.file != nil {
+					p.updates <- statusUpdate(now, &p.told, p.current(now))
+				}
 				return
 			}
 		}
 	})
+	p.wg.Go(p.write)
 }
 
 // stop writes the last update and returns the first error that there was with
@@ -74,14 +81,34 @@ func (p *progress) stop() error {
 	return p.err
 }
 
-func (p *progress) update(now time.Time, line bool) {
+func (p *progress) current(now time.Time) *sample {
 	cur := p.sample()
 	cur.at = now.Sub(p.start)
+	return &cur
+}
+
+func (p *progress) tick(now time.Time, line bool) {
+	cur := p.current(now)
 	if p.show && line {
-		p.ui.progress(progressLine(&p.last, &cur))
+		p.ui.progress(progressLine(&p.last, cur))
 	}
-	if p.file != nil && p.err == nil {
-		u := statusUpdate(now, &p.last, &cur)
+	p.last = *cur
+	if p.file == nil {
+		return
+	}
+	select {
+	case p.updates <- statusUpdate(now, &p.told, cur):
+		p.told = *cur
+	default: // whoever reads them is late, and is not waited for: the next is fresher
+	}
+}
+
+// write writes the updates, of which it waits for one at a time.
+func (p *progress) write() {
+	for u := range p.updates {
+		if p.err != nil {
+			continue
+		}
 		b, err := u.AppendJSON(nil)
 		if err == nil {
 			_, err = p.file.Write(b)
@@ -91,7 +118,6 @@ func (p *progress) update(now time.Time, line bool) {
 			p.ui.error(p.err)
 		}
 	}
-	p.last = cur
 }
 
 // perSecond returns the rate at which a counter grew from a to b.

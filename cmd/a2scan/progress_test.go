@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,41 +40,104 @@ func TestThousands(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
-	var screen, file bytes.Buffer
-	u := newUI(&screen)
+	synctest.Test(t, func(t *testing.T) {
+		var screen, file bytes.Buffer
+		p := testProgress(&screen, &file)
+		p.run()
+		time.Sleep(2500 * time.Millisecond)
+		require.NoError(t, p.stop())
+		require.Contains(t, screen.String(), "\ra2scan: 1s: 10 of 40 (25%) done")
+		require.Contains(t, screen.String(), "\ra2scan: 2s: 10 of 40 (25%) done")
+		updates := parseUpdates(t, file.Bytes())
+		require.Len(t, updates, 3)
+		require.Equal(t, 1.0, updates[0].DurationS)
+		require.Equal(t, 20.0, updates[0].Rate.SentPPS)
+		require.Nil(t, updates[0].RemainingS, "too early to tell")
+		require.Equal(t, 6.0, *updates[1].RemainingS)
+		require.Zero(t, updates[1].Rate.SentPPS, "rates are since the line before")
+		require.Equal(t, 2.5, updates[2].DurationS)
+	})
+}
+
+// A status file that cannot be written is said once, and the scan goes on.
+func TestProgressWithABrokenFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		p := testProgress(&screen, brokenWriter{})
+		p.run()
+		time.Sleep(3500 * time.Millisecond)
+		require.ErrorIs(t, p.stop(), errBroken)
+		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("cannot write status updates")))
+		require.Contains(t, screen.String(), "\ra2scan: 3s: ")
+	})
+}
+
+// Whoever does not read status updates for a while gets the next ones, and meanwhile
+// the screen stands still for nobody.
+func TestProgressWithAStuckFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		file := &stuckWriter{released: make(chan struct{})}
+		p := testProgress(&screen, file)
+		p.sample = func() sample {
+			return sample{stats: scanner.Stats{Sent: uint64(time.Since(p.start) / time.Millisecond)}}
+		}
+		p.run()
+		time.Sleep(5500 * time.Millisecond)
+		close(file.released)
+		time.Sleep(2 * time.Second) // to 7.5 s
+		require.NoError(t, p.stop())
+		require.Contains(t, screen.String(), "\ra2scan: 5s: ")
+		var at []float64
+		for _, u := range parseUpdates(t, file.Bytes()) {
+			at = append(at, u.DurationS)
+			require.Equal(t, 1000.0, u.Rate.SentPPS, "since the line before, whenever that was")
+		}
+		require.Equal(t, []float64{1, 6, 7, 7.5}, at)
+	})
+}
+
+// Whoever never reads them is not waited for at the end, or not for long.
+func TestProgressWithAFileThatIsStuckForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		file := &stuckWriter{released: make(chan struct{})}
+		p := testProgress(&screen, file)
+		p.run()
+		time.Sleep(1500 * time.Millisecond)
+		ended := time.Now()
+		require.ErrorIs(t, p.stop(), errNobodyReads)
+		require.Less(t, time.Since(ended), patience+time.Second)
+		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("nobody reads them")))
+		close(file.released)
+	})
+}
+
+func testProgress(screen, file io.Writer) *progress {
+	u := newUI(screen)
 	u.terminal = true
-	p := &progress{
-		ui: u, show: true, file: newOutlet(&file), start: time.Unix(1000, 0),
+	return &progress{
+		ui: u, show: true, file: newOutlet(file), start: time.Now(),
 		sample: func() sample { return sample{stats: scanner.Stats{Done: 10, Sent: 20}, total: 40} },
 	}
-	p.update(time.Unix(1002, 0), true)
-	p.update(time.Unix(1004, 0), true)
-	require.Contains(t, screen.String(), "\ra2scan: 2s: 10 of 40 (25%) done")
-	require.Contains(t, screen.String(), "\ra2scan: 4s: 10 of 40 (25%) done")
+}
 
-	lines := bytes.SplitAfter(bytes.TrimSuffix(file.Bytes(), []byte("\n")), []byte("\n"))
-	require.Len(t, lines, 2)
-	var first, second struct {
-		DurationS  float64  `json:"duration_s"`
-		RemainingS *float64 `json:"remaining_s"`
-		Rate       struct {
-			SentPPS float64 `json:"sent_pps"`
-		}
+type parsedUpdate struct {
+	DurationS  float64  `json:"duration_s"`
+	RemainingS *float64 `json:"remaining_s"`
+	Rate       struct {
+		SentPPS float64 `json:"sent_pps"`
 	}
-	require.NoError(t, json.Unmarshal(lines[0], &first))
-	require.NoError(t, json.Unmarshal(lines[1], &second))
-	require.Equal(t, 2.0, first.DurationS)
-	require.Equal(t, 10.0, first.Rate.SentPPS)
-	require.Equal(t, 6.0, *first.RemainingS)
-	require.Zero(t, second.Rate.SentPPS, "rates are since the line before")
+}
 
-	// A status file that cannot be written is said once, and the scan goes on.
-	screen.Reset()
-	p.file = newOutlet(brokenWriter{})
-	p.update(time.Unix(1005, 0), false)
-	p.update(time.Unix(1006, 0), false)
-	require.ErrorIs(t, p.err, errBroken)
-	require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("cannot write status updates")))
+func parseUpdates(t *testing.T, b []byte) []parsedUpdate {
+	var all []parsedUpdate
+	for line := range bytes.Lines(b) {
+		var u parsedUpdate
+		require.NoError(t, json.Unmarshal(line, &u))
+		all = append(all, u)
+	}
+	return all
 }
 
 var errBroken = errors.New("broken")
