@@ -16,14 +16,15 @@ type Key struct {
 }
 
 // KeyFrom returns the Key of ap. Zones that are not a number are not resolved
-// here and yield Scope 0; see ScopeID. The zero AddrPort yields the zero Key.
+// here and yield Scope 0, as do those that mean nothing; see ScopeID. The zero
+// AddrPort yields the zero Key.
 func KeyFrom(ap netip.AddrPort) Key {
 	a := ap.Addr().As16()
 	return Key{
 		Hi:    binary.BigEndian.Uint64(a[:8]),
 		Lo:    binary.BigEndian.Uint64(a[8:]),
 		Port:  ap.Port(),
-		Scope: scopeOf(ap.Addr().Zone()),
+		Scope: scopeOf(ap.Addr()),
 	}
 }
 
@@ -50,12 +51,18 @@ func (k Key) Is4() bool { return k.Hi == 0 && k.Lo>>32 == v4Mapped>>32 }
 // v4Mapped is ::ffff:0:0/96's share of Key.Lo.
 const v4Mapped = 0xFFFF << 32
 
-// scopeOf returns the number that zone is, or 0 where it is none.
-func scopeOf(zone string) uint32 {
-	if zone == "" {
+// scoped reports whether the zone of a means anything. Of other addresses the
+// system tells none when they answer, so that a Key with one would never be found.
+func scoped(a netip.Addr) bool {
+	return a.Is6() && !a.Is4In6() && a.IsLinkLocalUnicast() && a.Zone() != ""
+}
+
+// scopeOf returns the number that the zone of a is, or 0 where it is none.
+func scopeOf(a netip.Addr) uint32 {
+	if !scoped(a) {
 		return 0
 	}
-	n, err := strconv.ParseUint(zone, 10, 32)
+	n, err := strconv.ParseUint(a.Zone(), 10, 32)
 	if err != nil {
 		return 0
 	}

@@ -24,6 +24,10 @@ func TestKey(t *testing.T) {
 		{in: "[fe80::1%7]:1", key: Key{Hi: 0xFE80 << 48, Lo: 1, Scope: 7, Port: 1}},
 		{in: "[fe80::1%4294967295]:1", key: Key{Hi: 0xFE80 << 48, Lo: 1, Scope: 1<<32 - 1, Port: 1}},
 		{in: "[fe80::1%eth0]:1", out: "[fe80::1]:1", key: Key{Hi: 0xFE80 << 48, Lo: 1, Port: 1}},
+		{in: "[febf::1%7]:1", key: Key{Hi: 0xFEBF << 48, Lo: 1, Scope: 7, Port: 1}},
+		{in: "[::1%7]:1", out: "[::1]:1", key: Key{Lo: 1, Port: 1}}, // the system tells no scope of what answers
+		{in: "[2001:db8::1%7]:1", out: "[2001:db8::1]:1", key: Key{Hi: 0x2001_0DB8 << 32, Lo: 1, Port: 1}},
+		{in: "[fec0::1%7]:1", out: "[fec0::1]:1", key: Key{Hi: 0xFEC0 << 48, Lo: 1, Port: 1}},
 		{in: "[fe80::1%4294967296]:1", out: "[fe80::1]:1", key: Key{Hi: 0xFE80 << 48, Lo: 1, Port: 1}},
 	} {
 		t.Run(row.in, func(t *testing.T) {
@@ -52,18 +56,25 @@ func TestKeyAllocs(t *testing.T) {
 }
 
 func TestScopeID(t *testing.T) {
-	id, err := ScopeID("")
-	require.NoError(t, err)
-	require.Zero(t, id)
-	id, err = ScopeID("12")
-	require.NoError(t, err)
-	require.EqualValues(t, 12, id)
-	_, err = ScopeID("no such interface")
-	require.ErrorContains(t, err, `zone "no such interface"`)
+	local := netip.MustParseAddr("fe80::1")
+	for zone, want := range map[string]uint32{"": 0, "12": 12, "0": 0} {
+		id, err := ScopeID(local.WithZone(zone))
+		require.NoError(t, err)
+		require.Equal(t, want, id)
+	}
+	for _, a := range []string{"::1%12", "2001:db8::1%12", "192.0.2.1"} {
+		id, err := ScopeID(netip.MustParseAddr(a))
+		require.NoError(t, err)
+		require.Zero(t, id, a)
+	}
+	for _, a := range []netip.Addr{local, netip.IPv6Loopback()} {
+		_, err := ScopeID(a.WithZone("no such interface"))
+		require.ErrorContains(t, err, `zone "no such interface"`)
+	}
 	interfaces, err := net.Interfaces()
 	require.NoError(t, err)
 	for _, i := range interfaces {
-		id, err := ScopeID(i.Name)
+		id, err := ScopeID(local.WithZone(i.Name))
 		require.NoError(t, err)
 		require.EqualValues(t, i.Index, id)
 	}
@@ -74,8 +85,8 @@ func FuzzKey(f *testing.F) {
 	f.Add(uint64(0xFE80<<48), uint64(1), uint32(3), uint16(1))
 	f.Fuzz(func(t *testing.T, hi, lo uint64, scope uint32, port uint16) {
 		k := Key{Hi: hi, Lo: lo, Port: port}
-		if !k.Is4() {
-			k.Scope = scope // IPv4 has none
+		if hi>>54 == 0xFE80>>6 {
+			k.Scope = scope // no other address has one
 		}
 		require.Equal(t, k, KeyFrom(k.AddrPort()))
 		require.Equal(t, k.Is4(), k.Addr().Is4())

@@ -72,18 +72,20 @@ func remedy(err error) string {
 	return ""
 }
 
-// ScopeID returns the index of the interface that zone names or numbers, the
-// Scope of a Key. An empty zone is 0.
-func ScopeID(zone string) (uint32, error) {
+// ScopeID returns the Scope of a's Key: the index of the interface that its zone
+// names or numbers. Only link-local addresses have one. A zone that is no
+// interface is an error all the same where it would mean nothing.
+func ScopeID(a netip.Addr) (uint32, error) {
+	zone := a.Zone()
 	if zone == "" {
 		return 0, nil
 	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n), nil
+	if _, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return scopeOf(a), nil
 	}
 	i, err := net.InterfaceByName(zone)
 	if err != nil {
 		return 0, fmt.Errorf("zone %q: %w", zone, err)
 	}
-	return uint32(i.Index), nil
+	return scopeOf(a.WithZone(zoneOf(uint32(i.Index)))), nil
 }

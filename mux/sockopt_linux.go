@@ -38,7 +38,7 @@ func bound(o Options) (fd int, inet4 bool, err error) {
 		fd, err = boundTo(&syscall.SockaddrInet4{Addr: a.As4(), Port: int(o.Local.Port())}, false)
 		return fd, true, err
 	}
-	scope, err := ScopeID(a.Zone())
+	scope, err := ScopeID(a)
 	if err != nil {
 		return -1, false, err
 	}

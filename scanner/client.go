@@ -355,15 +355,15 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 	return c.place(best, port)
 }
 
-// place returns a and port with a's zone as the number that a mux.Key wants; zone
-// 0 is none. It refuses an address that nobody may ask.
+// place returns a and port with a's zone as the number that a mux.Key wants, or
+// without one where that is 0. It refuses an address that nobody may ask.
 func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 	a = a.Unmap()
 	if err := mux.Unicast(a); err != nil {
 		return netip.AddrPort{}, err
 	}
 	if a.Zone() != "" {
-		scope, err := mux.ScopeID(a.Zone())
+		scope, err := mux.ScopeID(a)
 		if err != nil {
 			return netip.AddrPort{}, err
 		}

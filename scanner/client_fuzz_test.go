@@ -141,6 +141,7 @@ func TestResolvePlaces(t *testing.T) {
 	for _, row := range []struct{ name, addr, want string }{
 		{"a zone that is a number", "[fe80::1%07]:2", "[fe80::1%7]:2"},
 		{"fuzz 2026-11-26: zone 0 is no zone", "fe80::1%0", "[fe80::1]:27015"},
+		{"a zone that means nothing", "[::1%7]:2", "[::1]:2"},
 		{"IPv4 in disguise has none", "::ffff:192.0.2.1%3", "192.0.2.1:27015"},
 	} {
 		got, err := new(Client).resolve(t.Context(), row.addr)

@@ -3,7 +3,6 @@ package targets
 import (
 	"fmt"
 	"math/bits"
-	"net"
 	"net/netip"
 	"strconv"
 
@@ -133,19 +132,14 @@ func parseInterval(s string) (interval, error) {
 	return single(addressOf(a)), nil
 }
 
-// scopeOf returns the interface index that a zone names, by number or by name.
-func scopeOf(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n), nil
-	}
-	ifi, err := net.InterfaceByName(zone)
+// scopeOf returns the interface index that a's zone names, by number or by name, and
+// that a mux.Key of a has.
+func scopeOf(a netip.Addr) (uint32, error) {
+	scope, err := mux.ScopeID(a)
 	if err != nil {
-		return 0, fmt.Errorf("there is no network interface %s", quote(zone))
+		return 0, fmt.Errorf("there is no network interface %s", quote(a.Zone()))
 	}
-	return uint32(ifi.Index), nil
+	return scope, nil
 }
 
 // quote returns what the user wrote for use in a message: escaped, and cut where

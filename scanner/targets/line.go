@@ -115,7 +115,7 @@ func (e *entry) parseWord(word string) error {
 	if a, err := netip.ParseAddr(where); err == nil {
 		e.iv = single(addressOf(a))
 		if !e.iv.first.is4() {
-			e.scope, err = scopeOf(a.Zone())
+			e.scope, err = scopeOf(a)
 		}
 		return err
 	}

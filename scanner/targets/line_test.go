@@ -77,6 +77,8 @@ func TestParseLine(t *testing.T) {
 		{"::/0", "[::]-[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]"},
 		{"[fe80::1%7]:27015", "[fe80::1%7]:27015"},
 		{"fe80::1%7", "[fe80::1%7]"},
+		{"[::1%7]:27015", "[::1]:27015"}, // a zone means something to link-local addresses alone
+		{"2001:db8::1%7", "[2001:db8::1]"},
 
 		// IPv4 in disguise is IPv4.
 		{"::ffff:192.0.2.1", "192.0.2.1"},

@@ -267,6 +267,15 @@ func TestScopedAddresses(t *testing.T) {
 	for _, target := range all[:82] {
 		require.Equal(t, Accepted, target.Refusal)
 	}
+
+	// What answers has no zone where none is needed, and must be found by its key.
+	all, c = drain(t, Config{Dedup: true, Args: []string{"[::1%1]:9", "[::1]:9", "[2001:db8::1%2]:9"}}, 64)
+	require.Len(t, all, 2)
+	require.EqualValues(t, 1, c.Duplicates, "they are one address")
+	for i, want := range []struct{ addr, input string }{{"[::1]:9", "[::1%1]:9"}, {"[2001:db8::1]:9", "[2001:db8::1%2]:9"}} {
+		require.Equal(t, want.addr, all[i].Key.AddrPort().String())
+		require.Equal(t, want.input, all[i].Origin.Input, "as it was written")
+	}
 }
 
 func TestLongLines(t *testing.T) {

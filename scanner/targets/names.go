@@ -177,7 +177,7 @@ func (n *names) answer(r result) answer {
 		}
 	}
 	a := answer{addr: addressOf(chosen)}
-	a.scope, _ = scopeOf(chosen.Zone())
+	a.scope, _ = scopeOf(chosen)
 	if reason := unaskedReason(a.addr, a.scope); reason != "" {
 		a.refusal, a.reason = Invalid, "the name resolves to no host: "+reason
 	} else if reason := n.refuse(a.addr); reason != "" {
