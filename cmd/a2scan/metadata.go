@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -213,11 +215,15 @@ func commandLine(args []string) string {
 	return quoteWords(append([]string{"a2scan"}, args...))
 }
 
-// quoteWords joins words so that they can be told apart again.
+// quoteWords joins words so that they can be told apart again. What is not UTF-8,
+// which JSON does not carry, stands as bash's escapes.
 func quoteWords(words []string) string {
 	var quoted []string
 	for _, a := range words {
-		if a == "" || strings.ContainsAny(a, " \t\n\"'`$\\*?[]{}()<>|&;#~!") {
+		if !utf8.ValidString(a) {
+			escaped := strconv.QuoteToASCII(a)
+			a = "$'" + strings.ReplaceAll(escaped[1:len(escaped)-1], "'", `\'`) + "'"
+		} else if a == "" || strings.ContainsAny(a, " \t\n\"'`$\\*?[]{}()<>|&;#~!") {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
 		quoted = append(quoted, a)

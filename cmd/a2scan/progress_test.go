@@ -149,6 +149,17 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 func TestCommandLine(t *testing.T) {
 	require.Equal(t, `a2scan scan -r 5 'a b' 'it'\''s' '' '10.0.0.1;x' 10.0.0.0/8:27015,27016`,
 		commandLine([]string{"scan", "-r", "5", "a b", "it's", "", "10.0.0.1;x", "10.0.0.0/8:27015,27016"}))
+
+	// What is not UTF-8 comes through JSON as it is.
+	for word, want := range map[string]string{
+		"caf\xe9":                `$'caf\xe9'`,
+		"caf\xe8":                `$'caf\xe8'`,
+		"\xff it's \"\\\n\u202e": `$'\xff it\'s \"\\\n\u202e'`,
+		`$'caf\xe9'`:             `'$'\''caf\xe9'\'''`,
+		"caf\uFFFD":              "caf\uFFFD",
+	} {
+		require.Equal(t, want, quoteWords([]string{word}))
+	}
 }
 
 // TestHelp holds every command's help to 80 columns, but for its examples, and
