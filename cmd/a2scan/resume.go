@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -343,7 +345,8 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 	var unknown []string
 	differs := func(what, was, is string) {
 		if was != is {
-			errs = append(errs, fmt.Errorf("cannot resume %s: %s was %s, and is %s now", clean(o.outputFile), what, describeValue(was), describeValue(is)))
+			was, is := describeValues(was, is)
+			errs = append(errs, fmt.Errorf("cannot resume %s: %s was %s, and is %s now", clean(o.outputFile), what, was, is))
 		}
 	}
 	if seeded {
@@ -415,15 +418,43 @@ func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) 
 	return m, nil
 }
 
+// describeValues describes two values that differ, of long ones what stands around the
+// first difference.
+func describeValues(was, is string) (string, string) {
+	from := 0
+	if max(len(was), len(is)) > longValue {
+		for from < min(len(was), len(is)) && was[from] == is[from] {
+			from++
+		}
+		from = max(from-16, 0)
+		for from > 0 && !utf8.RuneStart(was[from]) {
+			from--
+		}
+	}
+	return describeFrom(was, from), describeFrom(is, from)
+}
+
+func describeFrom(s string, from int) string {
+	if from == 0 || digestText.MatchString(s) {
+		return describeValue(s)
+	}
+	return "…" + truncate(clean(s[from:]), longValue)
+}
+
 func describeValue(s string) string {
 	if s == "" {
 		return "empty"
 	}
-	if len(s) > 60 {
-		s = s[:16] + "…" // a digest: enough to tell it by
+	if digestText.MatchString(s) {
+		return s[:16] + "…" // enough to tell it by
 	}
-	return clean(s)
+	return truncate(clean(s), longValue)
 }
+
+// longValue is how much of a value is shown.
+const longValue = 60
+
+var digestText = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // count adds what the earlier run did to the metadata of this one, which then
 // is about all that the file holds.

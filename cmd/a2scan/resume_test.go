@@ -1029,3 +1029,46 @@ func TestResumeWhatHasEnded(t *testing.T) {
 	requireRun(t, append(args, "--resume")...)
 	f.requireTruth(t, path)
 }
+
+// TARGETs that are not UTF-8 are the same ones the next time.
+func TestResumeWithTargetsThatAreNotUTF8(t *testing.T) {
+	f := newFixture(t, "127.64.0.0/30")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	requireRun(t, f.args(path, "-n", "1", "caf\xe9")...)
+	args := f.args(path, "--resume", "caf\xe9")
+	requireRun(t, args...)
+	f.requireTruth(t, path)
+	args[len(args)-2] = "caf\xe8"
+	status, stderr := inProcess(args...)
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, `the list of TARGETs was $'caf\xe9' 127.64.0.0/30, and is $'caf\xe8' 127.64.0.0/30 now`)
+}
+
+// Two values that differ look different, however long they are.
+func TestDescribeValues(t *testing.T) {
+	long := strings.Repeat("127.0.0.1 ", 20)
+	digest := strings.Repeat("0123456789abcdef", 4)
+	for _, c := range []struct{ name, was, is, wantWas, wantIs string }{
+		{"short", "5", "8", "5", "8"},
+		{"nothing", "", "5", "empty", "5"},
+		{"nothing and much", "", long, "empty", "127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1…"},
+		{"digests", digest, "f" + digest[1:], "0123456789abcdef…", "f123456789abcdef…"},
+		{"a digest and none", digest, stdinDigest, "0123456789abcdef…", stdinDigest},
+		{
+			"in the middle", long + "a " + long, long + "b " + long,
+			"…0.0.1 127.0.0.1 a 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 1…", "…0.0.1 127.0.0.1 b 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 1…",
+		},
+		{"at the end", long + "x", long + "y", "…0.0.1 127.0.0.1 x", "…0.0.1 127.0.0.1 y"},
+		{"one goes on", long, long + "x", "…0.0.1 127.0.0.1 ", "…0.0.1 127.0.0.1 x"},
+		{
+			"at the beginning", "a " + long, "b " + long,
+			"a 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0…", "b 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0…",
+		},
+		{"not ASCII", strings.Repeat("é", 40) + "a", strings.Repeat("é", 40) + "b", "…ééééééééa", "…ééééééééb"},
+		{"in the same rune", strings.Repeat("x", 70) + "é", strings.Repeat("x", 70) + "è", "…xxxxxxxxxxxxxxxé", "…xxxxxxxxxxxxxxxè"},
+	} {
+		was, is := describeValues(c.was, c.is)
+		require.Equal(t, c.wantWas, was, c.name)
+		require.Equal(t, c.wantIs, is, c.name)
+	}
+}
