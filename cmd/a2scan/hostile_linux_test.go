@@ -510,6 +510,22 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	}
 }
 
+// Two interrupts end a dry run whose targets nobody reads.
+func TestDryRunInterruptedTwiceWithoutAReader(t *testing.T) {
+	t.Parallel()
+	p := startWith(t, stuffed(t), "scan", "-d", "127.0.0.0/8")
+	time.Sleep(300 * time.Millisecond)
+	for range 2 {
+		require.NoError(t, p.Process.Signal(syscall.SIGINT))
+		time.Sleep(100 * time.Millisecond)
+	}
+	late := time.AfterFunc(5*time.Second, func() { _ = p.Process.Kill() })
+	defer late.Stop()
+	status, _ := p.end(t)
+	require.Equal(t, 130, status, p.stderr.String())
+	require.Empty(t, p.stderr.String())
+}
+
 // A pipe for the records that nobody opens to read is waited for, and a signal ends that.
 func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 	t.Parallel()

@@ -293,8 +293,9 @@ func readAddrSet(flag string, files []string) (*targets.AddrSet, error) {
 func (a *app) dryRun(list *targets.List) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := a.watchSignals(cancel, cancel)
-	err := printTargets(ctx, a.stdout, list, func(t *targets.Target) {
+	out := newOutlet(a.stdout)
+	w := a.watchSignals(cancel, out.giveUp)
+	err := printTargets(ctx, out, list, func(t *targets.Target) {
 		a.ui.sayf("%s: %s", clean(t.Origin.Input), clean(t.Reason))
 	})
 	if stopped := w.stop(); stopped != nil {
@@ -306,7 +307,7 @@ func (a *app) dryRun(list *targets.List) error {
 // printTargets prints the targets of list in their order. Names without an address
 // are given to unresolved.
 func printTargets(ctx context.Context, out io.Writer, list *targets.List, unresolved func(*targets.Target)) error {
-	batch := make([]targets.Target, 256)
+	batch := make([]targets.Target, 2048)
 	var lines []byte
 	for {
 		n, err := list.Next(ctx, batch)
