@@ -22,7 +22,8 @@ import (
 
 // VerifyOptions say how a dataset came about.
 type VerifyOptions struct {
-	// Want is what the scan asked for; empty: what the first record has sections of.
+	// Want is what the scan asked for; empty: what the first record of a target that was
+	// asked has sections of.
 	Want proto.Kinds
 	// Ports are those that the farm served: targets at others must be refused.
 	// Empty: all of them.
@@ -201,8 +202,10 @@ func (v *verifier) record(line []byte) {
 		v.c.differ("line", "one JSON object", fmt.Sprintf("%v: %.200q", err, line))
 		return
 	}
+	isRecord := true
 	for _, name := range recordMembers {
 		if _, ok := r[name]; !ok {
+			isRecord = false
 			v.c.differ(name, "a member of every record", "no such member")
 		}
 	}
@@ -212,11 +215,16 @@ func (v *verifier) record(line []byte) {
 		}
 	}
 	v.c.value("schema", int64(output.SchemaVersion), r["schema"])
-	v.seq = uint64(whole(r["seq"]))
-	if _, ok := v.seqs[v.seq]; ok {
-		v.c.differ("seq", "one that no other record has", strconv.FormatUint(v.seq, 10))
+	seq := whole(r["seq"])
+	if seq < 0 {
+		v.c.differ("seq", "a whole number from 0 on", spell(r["seq"]))
+	} else {
+		v.seq = uint64(seq)
+		if _, ok := v.seqs[v.seq]; ok {
+			v.c.differ("seq", "one that no other record has", strconv.FormatUint(v.seq, 10))
+		}
+		v.seqs[v.seq] = struct{}{}
 	}
-	v.seqs[v.seq] = struct{}{}
 	if s, _ := r["timestamp"].(string); !timestamp.MatchString(s) {
 		v.c.differ("timestamp", "UTC with six decimals", spell(r["timestamp"]))
 	}
@@ -242,6 +250,13 @@ func (v *verifier) record(line []byte) {
 		v.c.differ("record", "one for each target", "another")
 	}
 	v.seen[e] = struct{}{}
+	if v.o.Want == 0 && isRecord {
+		for k := range proto.Kind(3) {
+			if r[k.String()] != nil {
+				v.o.Want |= k.Bit()
+			}
+		}
+	}
 	v.target(e, status, r)
 }
 
@@ -250,13 +265,6 @@ func (v *verifier) target(e prototest.Endpoint, status string, r map[string]any)
 	sections := [3]map[string]any{}
 	for k := range proto.Kind(3) {
 		sections[k], _ = r[k.String()].(map[string]any)
-		if v.report.Records == 1 && v.o.Want == 0 {
-			for k := range proto.Kind(3) {
-				if r[k.String()] != nil {
-					v.o.Want |= k.Bit()
-				}
-			}
-		}
 		if asked := sections[k] != nil; asked != v.o.Want.Has(k) {
 			v.c.differ(k.String(), map[bool]string{true: "a section", false: "null"}[v.o.Want.Has(k)], spell(r[k.String()]))
 			return

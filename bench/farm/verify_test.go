@@ -194,6 +194,9 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"status", func(r members) { r["status"] = "partial"; r["error"] = "who knows" }},
 		{"error", func(r members) { r["status"] = "timeout" }},
 		{"schema", func(r members) { r["schema"] = 2 }},
+		{"seq", func(r members) { r["seq"] = -1 }},
+		{"seq", func(r members) { r["seq"] = "7" }},
+		{"seq", func(r members) { r["seq"] = nil }},
 		{"timestamp", func(r members) { r["timestamp"] = "2026-11-22T06:30:12Z" }},
 		{"challenged", func(r members) { r["challenged"] = false }},
 		{"packets_received", func(r members) { r["packets_received"] = 0 }},
@@ -228,6 +231,34 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	require.Equal(t, uint64(3), missing.Total)
 	require.Len(t, missing.Differences, 2)
 	require.Contains(t, missing.String(), "and 1 more")
+}
+
+// What was asked for is told by the first record, whatever stands before it.
+func TestVerifyLearnsWhatWasAsked(t *testing.T) {
+	w := everything()
+	all := sequence(3, 27015)
+	blocked := output.AppendJSON(nil, &output.Record{Seq: 9, Status: output.Blocked, Error: "blocked", Time: time.Unix(1.8e9, 0)})
+	for name, tc := range map[string]struct {
+		first string
+		wrong bool
+	}{
+		"nothing":                 {"", false},
+		"garbage":                 {"garbage\n", true},
+		"an object":               {"{}\n", true},
+		"an object like a record": {`{"schema":1,"seq":9,"ip":"127.0.0.9","port":27015,"status":"success","error":null,"info":{}}` + "\n", true},
+		"a record of no answer":   {string(blocked), false},
+	} {
+		data := [][]byte{perfect(w, 0, all[0]), perfect(w, 1, all[1]), perfect(w, 2, all[2])}
+		if tc.first != "" {
+			data = slices.Insert(data, 0, []byte(tc.first))
+		}
+		report, err := Verify(w, lines(data...), VerifyOptions{MaxDifferences: 100})
+		require.NoError(t, err)
+		for _, d := range report.Differences {
+			require.EqualValues(t, 1, d.Line, "%s: %v", name, d)
+		}
+		require.Equal(t, tc.wrong, !report.OK(), name)
+	}
 }
 
 func TestVerifyReadsFiles(t *testing.T) {

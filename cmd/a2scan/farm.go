@@ -120,7 +120,7 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 		opts.Targets = must
 	}
 	report, err := farm.Verify(truth, farm.Lines(file), opts)
-	if report != nil {
+	if err == nil || report.Records > 0 { // of what could not be read at all there is nothing to tell
 		if _, werr := fmt.Fprint(a.stdout, report); werr != nil {
 			return werr
 		}
