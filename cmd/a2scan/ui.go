@@ -26,10 +26,10 @@ import (
 
 // A ui writes to standard error. Its methods may be called from any goroutine.
 type ui struct {
-	terminal bool // a progress line can be drawn over
-	width    int  // columns of the terminal; 0 where it is none
-	quiet    bool // no progress and no remarks
-	verbose  bool // remarks of detail too
+	terminal bool       // a progress line can be drawn over
+	columns  func() int // of the terminal, as wide as it is now; 0: not known
+	quiet    bool       // no progress and no remarks
+	verbose  bool       // remarks of detail too
 
 	w *outlet // standard error
 
@@ -43,10 +43,14 @@ type ui struct {
 const readersTime = 5 * time.Second
 
 func newUI(w io.Writer) *ui {
-	u := &ui{w: newOutlet(w)}
+	u := &ui{w: newOutlet(w), columns: func() int { return 0 }}
 	u.w.limit = readersTime
 	if f, ok := w.(*os.File); ok {
-		u.width, u.terminal = terminalWidth(f)
+		_, u.terminal = terminalWidth(f)
+		u.columns = func() int {
+			n, _ := terminalWidth(f)
+			return n
+		}
 	}
 	return u
 }
@@ -99,8 +103,8 @@ func (u *ui) progress(line string) {
 		return
 	}
 	line = "a2scan: " + clean(line)
-	if u.width > 1 {
-		line = truncate(line, u.width-1)
+	if n := u.columns(); n > 1 {
+		line = truncate(line, n-1)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -70,13 +70,20 @@ func TestUIProgress(t *testing.T) {
 	require.Equal(t, "a2scan: 50%\n", b.String(), "plain lines where there is no terminal")
 
 	b.Reset()
-	u.terminal, u.width = true, 20
+	columns := 20
+	u.terminal, u.columns = true, func() int { return columns }
 	u.progress("50% and much more than fits")
+	columns = 10 // its window is made smaller
+	u.progress("50% and much more than fits")
+	columns = 0 // it does not know
+	u.progress("55%")
 	u.sayf("a line between")
 	u.progress("60%")
 	u.endProgress()
 	u.endProgress()
 	require.Equal(t, "\ra2scan: 50% and mu…\x1b[K"+
+		"\ra2scan: …\x1b[K"+
+		"\ra2scan: 55%\x1b[K"+
 		"\r\x1b[Ka2scan: a line between\n"+
 		"\ra2scan: 60%\x1b[K\n", b.String())
 }
