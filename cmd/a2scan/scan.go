@@ -516,13 +516,13 @@ func (r *scanRun) do() error {
 	if metaErr := r.writeMetadata(m); err == nil {
 		err = explainBeside(metaErr, "the records are written; only what is told of them is not")
 	} else if metaErr != nil {
-		r.ui.sayf("%v", metaErr)
+		r.ui.error(metaErr)
 	}
 	if err == nil {
 		err = explainBeside(statusErr, "the records are written; only the status updates are not all there")
 	}
 	if errors.Is(err, scanner.ErrAbandoned) && stopped != nil {
-		r.ui.sayf("%v", err)
+		r.ui.error(err)
 		return stopped
 	}
 	if err != nil {
