@@ -688,13 +688,14 @@ func (l *clientLoop) flush() error {
 		if !errors.As(err, &refused) {
 			return err
 		}
-		if list := l.open[l.tx.Packet(0).Peer]; len(list) > 0 {
+		peer := l.tx.Packet(0).Peer
+		dropPeer(l.tx, peer) // all that is there is this call's
+		if list := l.open[peer]; len(list) > 0 {
 			w := list[0]
 			w.sendTo = refused.Err
 			l.pc.Abort(&w.q, proto.ReasonSend)
 			l.settle(w)
 		}
-		l.tx.DropFront(1)
 	}
 	return nil
 }

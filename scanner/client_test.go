@@ -262,6 +262,27 @@ func TestClientTakesTurnsAtFailing(t *testing.T) {
 	})
 }
 
+// Of a call whose first packet the system refuses the others are not sent either, and
+// the next call for that server begins unharmed.
+func TestClientRefusedAmongItsOwnPackets(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{Challenge: 100, DelayMin: 10 * time.Millisecond, DelayMax: 10 * time.Millisecond})
+		s.spy.Port = &refusingPort{Port: s.port, bad: mux.KeyFrom(simAddr(1)), after: 4}
+		c, err := NewClient(ClientConfig{Port: s.spy})
+		require.NoError(s.t, err)
+		defer c.Close()
+		_, err = c.Query(s.t.Context(), simAddr(1).String(), allKinds) // and its challenge is known
+		require.NoError(s.t, err)
+		require.Len(s.t, s.sends, 4)
+		_, err = c.Query(s.t.Context(), simAddr(1).String(), allKinds)
+		require.ErrorIs(s.t, err, syscall.EPERM)
+		require.Len(s.t, s.sends, 4)
+		_, err = c.Query(s.t.Context(), simAddr(1).String(), allKinds)
+		require.NoError(s.t, err)
+		require.Len(s.t, s.sends, 7)
+	})
+}
+
 // A known challenge is used again, and one that has gone stale replaced.
 func TestClientRemembersChallenges(t *testing.T) {
 	withClient(t, ClientConfig{}, func(s *scan, c *Client) {

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -598,8 +599,32 @@ func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
 	i, ok := e.table.Find(p.Peer)
 	if ok && e.slab.slots[i].sent > 0 { // 0: it is of the target before, whose twin has its place by now
 		e.slab.slots[i].sent--
+		if e.cfg.Raw {
+			e.forgetRaw(&e.slab.slots[i], p.Data)
+		}
 	}
 	return i, ok
+}
+
+// unsendBehind takes back that those packets of tx were sent that are behind the first
+// and to the same peer.
+func (e *Engine) unsendBehind(tx *mux.Batch) {
+	for i := tx.Len() - 1; i > 0; i-- {
+		if p := tx.Packet(i); p.Peer == tx.Packet(0).Peer {
+			e.unsend(p)
+		}
+	}
+}
+
+// dropPeer takes the packets to peer out of b and keeps the order of the rest.
+func dropPeer(b *mux.Batch, peer mux.Key) {
+	n := b.Len()
+	b.Reset()
+	for i := range n {
+		if p := *b.Packet(i); p.Peer != peer {
+			b.Commit(p.Peer, p.Data)
+		}
+	}
 }
 
 // Abort settles all that is in flight as aborted.
@@ -693,6 +718,16 @@ func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
 	}
 	if !e.keep(s, b, tag) {
 		e.stats.NoMemory++
+	}
+}
+
+// forgetRaw drops what keepRaw kept of a datagram that was not sent after all: the newest,
+// unless there was no memory for it.
+func (e *Engine) forgetRaw(s *slot, b []byte) {
+	r := s.kept
+	if r != 0 && e.store.Tag(r)&tagSent != 0 && bytes.Equal(e.store.Head(r), b) {
+		s.kept = e.store.Link(r)
+		e.store.Free(r)
 	}
 }
 

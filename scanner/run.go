@@ -478,18 +478,19 @@ func (s *Scanner) send(now proto.Time) error {
 		if !errors.As(err, &refused) {
 			return err
 		}
+		peer := s.tx.Packet(0).Peer
+		s.engine.unsendBehind(s.tx) // its target ends here: nobody would take the answers
 		s.engine.SendFailed(now, s.tx.Packet(0), refused)
-		if !s.tx.Packet(0).Peer.Is4() && isNoRoute(refused.Err) {
+		dropPeer(s.tx, peer)
+		if !peer.Is4() && isNoRoute(refused.Err) {
 			// A machine without IPv6, and a list that has some: no sign that the
 			// network is gone.
-			s.tx.DropFront(1)
 			continue
 		}
 		if s.failCount == 0 {
 			s.failSince = now
 		}
 		s.failCount++
-		s.tx.DropFront(1)
 		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {
 			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
 		}

@@ -630,6 +630,83 @@ func TestN2_RefusedByTheSystem(t *testing.T) {
 	}
 }
 
+// Of a target that the system refuses to send to nothing more is sent, and its record
+// counts what went out, also where several of its packets are in one batch.
+func TestN2_RefusedAmongItsOwnPackets(t *testing.T) {
+	for _, refuse := range []int{0, 1, 2} { // of the three that answer a challenge
+		virtual(t, func(s *scan) {
+			const n = 20
+			bad := mux.KeyFrom(simAddr(7))
+			whole := whole().Handler
+			challenged := map[mux.Key]bool{}
+			s.net.SetEverywhere(func(to mux.Key) muxtest.Host {
+				return muxtest.Host{Handler: func(now time.Time, from mux.Key, data []byte, reply func(mux.Key, []byte, time.Duration)) {
+					if !challenged[to] {
+						challenged[to] = true
+						reply(mux.Key{}, challengeReply(77), 10*time.Millisecond)
+						return
+					}
+					whole(now, from, data, reply)
+				}}
+			})
+			port := &refusingPort{Port: s.port, bad: bad, after: 1 + refuse}
+			s.spy.Port = port
+			cfg := scanConfig()
+			cfg.Kinds, cfg.Raw = allKinds, true
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+			require.NoError(s.t, err)
+			s.requireWhole(result)
+			require.Equal(s.t, map[output.Status]int{output.Success: n - 1, output.SendError: 1}, s.sink.statuses())
+			require.EqualValues(s.t, 1, result.Stats.SendErrors)
+			require.EqualValues(s.t, 4*(n-1)+1+refuse, result.Stats.Sent)
+			require.Equal(s.t, port.bytes, result.Stats.BytesSent)
+			for _, r := range s.sink.records() {
+				sent := 0
+				for _, d := range r.Raw {
+					if d.Dir == "tx" {
+						sent++
+					}
+				}
+				require.Equal(s.t, r.PacketsSent, sent, "target %d", r.Seq)
+				if r.Seq == 7 {
+					require.Equal(s.t, 1+refuse, r.PacketsSent)
+				} else {
+					require.Equal(s.t, 4, r.PacketsSent)
+				}
+			}
+		})
+	}
+}
+
+// A refusingPort refuses the packet to bad that comes after so many, and no other.
+type refusingPort struct {
+	mux.Port
+	bad   mux.Key
+	after int
+	bytes uint64 // sent
+}
+
+func (p *refusingPort) Send(b *mux.Batch) (int, error) {
+	one := mux.NewBatch(1, maxRequest)
+	for i := range b.Len() {
+		q := b.Packet(i)
+		if q.Peer == p.bad {
+			if p.after == 0 {
+				p.after--
+				return i, &mux.PeerError{Err: syscall.EPERM}
+			}
+			p.after--
+		}
+		one.Reset()
+		one.Commit(q.Peer, q.Data)
+		if n, err := p.Port.Send(one); n == 0 || err != nil {
+			return i, err
+		}
+		p.bytes += uint64(len(q.Data))
+	}
+	return b.Len(), nil
+}
+
 // When nothing at all can be sent the scan gives up after seconds, not after
 // the whole list.
 func TestN4_AllSendsFail(t *testing.T) {

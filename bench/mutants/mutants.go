@@ -272,7 +272,7 @@ var mutants = []mutant{
 	},
 	{
 		"a list with IPv6 ends the scan of a machine without it", "scanner/run.go",
-		`		if !s.tx.Packet(0).Peer.Is4() && isNoRoute(refused.Err) {`,
+		`		if !peer.Is4() && isNoRoute(refused.Err) {`,
 		`		if false && isNoRoute(refused.Err) {`,
 		"scanner.TestN4_NoIPv6",
 	},
