@@ -430,17 +430,16 @@ func (c *Client) loop(pc *proto.Client) {
 func (l *clientLoop) run(rx *mux.Batch) error {
 	wait := time.Duration(0)
 	drained := drainedOf(l.c.port.Stats().RcvbufActual)
-	now := l.clock.now()
+	now, _ := l.clock.turn(-1)
 	for {
 		before := now
 		if err := l.c.port.Recv(rx, wait); err != nil {
 			return err
 		}
-		if l.clock.turn(wait) > 0 {
-			l.clock.atLeast(before + 1) // what was sent in the turn before was sent before
+		var lost time.Duration
+		if now, lost = l.clock.turn(wait); lost > 0 {
 			l.stalled()
 		}
-		now = l.clock.now()
 		l.pc.BeginTurn()
 		for i := range rx.Len() {
 			l.handle(now, rx.Packet(i))

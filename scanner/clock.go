@@ -17,22 +17,16 @@ type clock struct {
 
 func (c *clock) now() proto.Time { return proto.Time(time.Since(c.start) - c.lost) }
 
-// atLeast gives back so much of what was taken off that it is t at least.
-func (c *clock) atLeast(t proto.Time) {
-	if now := c.now(); now < t {
-		c.lost -= t.Sub(now)
-	}
-}
-
 // turn is called once a turn, after the socket was waited for: at most wait, or for
-// ever where that is negative. It returns by how much time has been set back, because the
-// turn took stallTime longer than that; otherwise 0.
-func (c *clock) turn(wait time.Duration) (lost time.Duration) {
-	now := time.Since(c.start)
-	if took := now - c.turned; wait >= 0 && took > wait+stallTime {
-		lost = took - wait
+// ever where that is negative. It returns the time of the turn, and by how much that has
+// been set back because the turn took stallTime longer than the wait; otherwise 0. The two
+// are of one look at the clock: a stop between two would be told of twice, or not at all.
+func (c *clock) turn(wait time.Duration) (now proto.Time, lost time.Duration) {
+	since := time.Since(c.start)
+	if took := since - c.turned; wait >= 0 && took > wait+stallTime {
+		lost = took - max(wait, 1) // 1: what was sent in the turn before was sent before
 		c.lost += lost
 	}
-	c.turned = now
-	return lost
+	c.turned = since
+	return proto.Time(since - c.lost), lost
 }

@@ -21,24 +21,52 @@ func TestClock(t *testing.T) {
 		for _, step := range []struct{ wait, took, lost time.Duration }{
 			{0, 0, 0},
 			{0, stallTime, 0},
-			{0, stallTime + 1, stallTime + 1},
+			{0, stallTime + 1, stallTime}, // it is later than in the turn before
 			{time.Minute, time.Minute, 0},
 			{time.Minute, time.Second, 0},
 			{time.Minute, time.Hour, 59 * time.Minute},
 			{-1, 10 * time.Hour, 0},
 		} {
 			time.Sleep(step.took)
-			require.Equal(t, step.lost, c.turn(step.wait))
+			at, lost := c.turn(step.wait)
+			require.Equal(t, step.lost, lost)
 			now += step.took - step.lost
+			require.Equal(t, proto.Time(now), at)
 			require.Equal(t, proto.Time(now), c.now())
 		}
-		// What has been told already stays told.
-		c.atLeast(proto.Time(now))
-		require.Equal(t, proto.Time(now), c.now())
-		c.atLeast(proto.Time(now + 5))
-		require.Equal(t, proto.Time(now+5), c.now())
-		c.turn(0)
-		require.Equal(t, proto.Time(now+5), c.now())
+	})
+}
+
+// Wherever in a turn the process was stopped, the scan's time and what turn says was
+// taken off add up to the time on the wall, and no turn is before the one before it.
+func TestClockAddsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wall := time.Now()
+		e, err := NewEngine(rigConfig(proto.WantInfo), wall)
+		require.NoError(t, err)
+		c := clock{start: wall}
+		before, _ := c.turn(-1)
+		for i := range 200 {
+			wait := time.Duration(i%3) * 10 * time.Millisecond
+			time.Sleep(wait)
+			if i%7 == 0 {
+				time.Sleep(5 * time.Second) // while it waited
+			}
+			now, lost := c.turn(wait)
+			if lost > 0 {
+				e.Stalled(now, lost)
+			}
+			require.Equal(t, time.Since(wall), now.Sub(0)+e.lostBefore(now), "turn %d", i)
+			require.True(t, now > before || lost == 0, "turn %d", i)
+			before = now
+			switch i % 5 {
+			case 1:
+				time.Sleep(5 * time.Second) // as soon as it had looked at the clock
+			case 2:
+				time.Sleep(time.Millisecond)
+			}
+		}
+		require.NotEmpty(t, e.stalls)
 	})
 }
 

@@ -305,9 +305,9 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 
 // loop owns the Engine, the socket and the batches.
 func (s *Scanner) loop() error {
-	s.clock.turn(-1)
+	now, _ := s.clock.turn(-1)
 	if s.cfg.MaxRuntime > 0 {
-		s.runUntil = s.now().Add(s.cfg.MaxRuntime)
+		s.runUntil = now.Add(s.cfg.MaxRuntime)
 	}
 	s.buf = s.writer.Take()
 	s.engine.TakeOutput(s.buf.B)
@@ -316,7 +316,6 @@ func (s *Scanner) loop() error {
 		s.buf.B = s.engine.TakeOutput(nil)
 		s.writer.Put(s.buf)
 	}()
-	now := s.now()
 	wait := time.Duration(0)
 	for {
 		before := now
@@ -332,14 +331,13 @@ func (s *Scanner) loop() error {
 		}
 		s.hungry.Store(false)
 		s.held.Store(false)
-		if lost := s.clock.turn(wait); lost > 0 {
-			s.clock.atLeast(before + 1) // what was sent in the turn before was sent before
-			s.engine.Stalled(s.now(), lost)
+		var lost time.Duration
+		if now, lost = s.clock.turn(wait); lost > 0 {
+			s.engine.Stalled(now, lost)
 			if s.runUntil != 0 { // which is a limit of real time
 				s.runUntil = max(s.runUntil.Add(-lost), 1)
 			}
 		}
-		now = s.now()
 		s.engine.BeginTurn()
 		for i := range s.rx.Len() {
 			s.engine.HandlePacket(now, s.rx.Packet(i))

@@ -211,8 +211,8 @@ var mutants = []mutant{
 	},
 	{
 		"a stop of seconds ends the calls of a Client", "scanner/client.go",
-		`		if l.clock.turn(wait) > 0 {`,
-		`		if l.clock.start.IsZero() {`,
+		`		if now, lost = l.clock.turn(wait); lost > 0 {`,
+		`		if now = l.clock.now(); lost > 0 {`,
 		"scanner.TestClientStopped",
 	},
 	{
