@@ -60,7 +60,8 @@
 // three things. While the Query wants to send ([Output].Send), and whenever it
 // sees fit, it calls [Client.AppendTransmit] and sends what that wrote: only
 // then does the try's time begin, so that waiting for a rate limit never eats
-// into a server's time to answer. It hands over each datagram that comes from the
+// into a server's time to answer; what could not be sent after all it takes back
+// ([Client.TakeBack]). It hands over each datagram that comes from the
 // server ([Client.HandleDatagram]), and calls [Client.HandleTimeout] once
 // [Client.Deadline] has passed. Each of these returns an Output: at most one
 // reply, what the Query wants next, and whether it is done. There is nothing to

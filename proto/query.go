@@ -37,7 +37,7 @@ import (
 //
 // An answer may come while a retry waits in ready: it is the answer. Once no
 // kind is held, ready, waiting or in grace the Query is done, and nothing that
-// still comes changes it.
+// still comes changes it. TakeBack goes the one way back, from waiting to ready.
 type kindState uint8
 
 const (
@@ -66,7 +66,7 @@ type track struct {
 type trackFlags uint8
 
 const (
-	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence
+	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence; waiting: the last did
 	trackAmbiguous                        // the answer may be to the send before: no RTT
 	trackMalformed                        // an answer of this kind did not parse
 	trackDoubt                            // ready: the send before may yet be answered
@@ -217,7 +217,7 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 		t.attempts++
 	}
 	doubt := t.flags&trackDoubt != 0
-	t.flags &^= trackRepeat | trackAmbiguous | trackDoubt
+	t.flags &^= trackAmbiguous | trackDoubt
 	if repeat || doubt {
 		t.flags |= trackAmbiguous
 	}
@@ -248,6 +248,50 @@ func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
 		dst = AppendPingRequest(dst)
 	}
 	return dst
+}
+
+// TakeBack undoes the AppendTransmit that wrote request, which could not be sent after
+// all: q wants to send it again, no try is spent, and the clock of q's first try and of
+// this one starts when it is. It reports whether that repeats a request on silence. Of
+// several requests the last is taken back first. Nothing else may have been done with q
+// since they were written.
+func (c *Client) TakeBack(q *Query, request []byte) (repeat bool) {
+	k := KindInfo
+	switch request[4] {
+	case TypePlayersRequest:
+		k = KindPlayers
+	case TypeRulesRequest:
+		k = KindRules
+	case TypePingRequest:
+		k = KindPing
+	case TypeGetChallengeRequest: // while it is unknown one kind is asked at a time
+		if k = KindPlayers; q.tracks[k].state != waiting {
+			k = KindRules
+		}
+	}
+	t := &q.tracks[k]
+	if t.state != waiting {
+		panic("proto: TakeBack of what was not written last")
+	}
+	t.state = ready
+	repeat = t.flags&trackRepeat != 0
+	if !repeat && t.flags&trackAmbiguous != 0 {
+		t.flags |= trackDoubt
+	}
+	// Its first request, neither a repetition nor the answer to a challenge, or a counted one.
+	if !repeat && t.rounds == 0 || repeat && t.flags&trackSpent == 0 {
+		t.attempts--
+	}
+	if t.attempts > 0 {
+		t.flags |= trackAmbiguous // when the request before was sent is forgotten
+	}
+	for k := range q.tracks {
+		if q.tracks[k].attempts > 0 {
+			return repeat
+		}
+	}
+	q.flags &^= queryStarted
+	return repeat
 }
 
 // again reports whether t, whose try is over, is asked once more. Beyond the tries

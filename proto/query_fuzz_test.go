@@ -18,7 +18,8 @@ import (
 //   - no kind is sent more often than (Retries+2) + MaxChallenges times;
 //   - after HandleTimeout(now) the deadline is after now, unless inflation is pending;
 //   - an answer is delivered once, and stands;
-//   - once done it holds no memory, and nothing changes it but Reject.
+//   - once done it holds no memory, and nothing changes it but Reject;
+//   - what was written, taken back and written again is as if it had been written once.
 func FuzzQuery(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0x07, 2, 5, 0, 0, 0, 0})
@@ -33,6 +34,9 @@ func FuzzQuery(f *testing.F) {
 	// fragments of many ids, duplicated, in a small arena
 	f.Add(append([]byte{0x06, 1, 2, 0x04, 0, 2, 0}, slices.Repeat([]byte{opSend, opSplit, 1, 1, opSplit, 9, 2, opSplit, 1, 1, opSplit, 17, 4, opWait, 30}, 6)...))
 	f.Add([]byte{0x04, 0, 1, 0, 0, 0, 0, opSend, opRaw, 6, 0xFE, 0xFF, 0xFF, 0xFF, 1, 2, opUnreachable, 0, opWait, 255, opTimeout, opRaw, 1, 1, opUnreachable, 3})
+	// requests taken back: the first, answers to challenges, repetitions
+	f.Add([]byte{0x07, 2, 5, 0, 0, 0, 0, opTakeBack, 1, opSend, opChallenge, 1, opTakeBack, 2, opTakeBack, 3, opSend, opWait, 200, opTimeout, opTakeBack, 1, opReply, 0, opSend, opSend})
+	f.Add([]byte{0x06, 1, 2, 2, 0, 0, 0, opTakeBack, 0, opSend, opWait, 200, opTimeout, opTakeBack, 9, opChallenge, 3, opTakeBack, 1})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		p := newPlay(t, script)
 		for p.step() {
@@ -53,6 +57,7 @@ const (
 	opReject
 	opTurn
 	opAbort
+	opTakeBack
 	numOps
 )
 
@@ -150,6 +155,8 @@ func (p *play) step() bool {
 		return true
 	case opAbort:
 		p.took(p.c.Abort(&p.q, proto.ReasonAborted))
+	case opTakeBack:
+		p.takeBack(1 + int(p.byte()%proto.NumKinds))
 	}
 	if wasDone {
 		require.Equal(p.t, before, p.q, "it was done")
@@ -192,6 +199,39 @@ func (p *play) send() {
 			p.sends[k]++
 			break
 		}
+	}
+	p.check()
+}
+
+// takeBack lets up to n requests be written and taken back.
+func (p *play) takeBack(n int) {
+	before, started := p.q.Started()
+	twin := p.q
+	results := func() (list [proto.NumKinds]proto.Result) {
+		for k := range proto.Kind(proto.NumKinds) {
+			list[k] = p.q.Result(k)
+		}
+		return list
+	}
+	were := results()
+	var requests [][]byte
+	for len(requests) < n && p.q.WantsSend() {
+		requests = append(requests, p.c.AppendTransmit(nil, &p.q, p.now))
+	}
+	for _, b := range slices.Backward(requests) {
+		p.c.TakeBack(&p.q, b)
+	}
+	require.Equal(p.t, were, results())
+	start, has := p.q.Started()
+	require.Equal(p.t, started, has)
+	require.True(p.t, !has || start == before)
+	again, later := p.q, p.now.Add(1234*time.Millisecond)
+	for _, b := range requests {
+		require.Equal(p.t, b, p.c.AppendTransmit(nil, &again, later))
+		require.Equal(p.t, b, p.c.AppendTransmit(nil, &twin, later))
+	}
+	if len(requests) > 0 && !twin.WantsSend() {
+		require.Equal(p.t, twin, again)
 	}
 	p.check()
 }

@@ -224,3 +224,88 @@ func TestTriesFitTheirByte(t *testing.T) {
 	require.Equal(t, 256, sends)
 	require.Equal(t, ReasonFragments, q.Result(KindRules).Reason)
 }
+
+// TestTakeBack: a request that was written and could not be sent spends no try, and
+// no time, whatever it was: the first, a repetition, the answer to a challenge, one of several.
+func TestTakeBack(t *testing.T) {
+	silence := func(c *Client, q *Query, now Time) { c.HandleTimeout(q, now) }
+	asks := func(token Challenge) func(c *Client, q *Query, now Time) {
+		return func(c *Client, q *Query, now Time) { c.HandleDatagram(q, now, challenge(token)) }
+	}
+	send := func(c *Client, q *Query, now Time) {
+		for q.WantsSend() {
+			c.AppendTransmit(nil, q, now)
+		}
+	}
+	for name, steps := range map[string][]func(c *Client, q *Query, now Time){
+		"the first":                       {},
+		"a repetition":                    {send, silence},
+		"the second repetition":           {send, silence, send, silence},
+		"answers to a challenge":          {send, asks(7)},
+		"to one after silence":            {send, silence, send, asks(7)},
+		"to one that may be late":         {send, asks(7), send, asks(8)},
+		"to one while a repetition waits": {send, silence, asks(7)},
+		"a repetition of answers":         {send, asks(7), send, silence},
+		"the request beyond the tries":    {send, silence, send, silence, send, asks(7), send, silence},
+		"an answer to the one beyond":     {send, silence, send, silence, send, asks(7), send, silence, send, asks(8)},
+	} {
+		for _, legacy := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				c := newClient(t, Config{Retries: 2, GetChallenge: legacy, MaxElapsed: time.Hour})
+				var q Query
+				c.Begin(&q, WantInfo|WantPlayers|WantRules)
+				if legacy {
+					c.Begin(&q, WantRules)
+				}
+				now := Time(0)
+				for _, step := range steps {
+					now += 5000 * ms
+					step(c, &q, now)
+				}
+				require.True(t, q.WantsSend())
+				before := q
+				var requests [][]byte
+				for q.WantsSend() {
+					requests = append(requests, c.AppendTransmit(nil, &q, now))
+				}
+				for i := len(requests) - 1; i >= 0; i-- {
+					c.TakeBack(&q, requests[i])
+				}
+				_, started := q.Started()
+				require.Equal(t, len(steps) > 0, started)
+				at, due := c.Deadline(&q)
+				require.Equal(t, started, due)
+				require.True(t, !due || at >= Time(time.Hour), "no try can be over")
+				for k := range Kind(NumKinds) {
+					require.Equal(t, before.Result(k), q.Result(k))
+				}
+				later := now + 60_000*ms
+				for _, b := range requests {
+					require.Equal(t, b, c.AppendTransmit(nil, &q, later))
+					c.AppendTransmit(nil, &before, later)
+				}
+				require.Equal(t, before, q, "as if it had been written but once")
+			})
+		}
+	}
+}
+
+// TestTakeBackForgetsTheSendBefore: an answer that comes while a repetition waits for
+// room is one, and its round trip is nobody's.
+func TestTakeBackForgetsTheSendBefore(t *testing.T) {
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantInfo)
+	c.AppendTransmit(nil, &q, 0)
+	c.HandleTimeout(&q, 1000*ms)
+	c.TakeBack(&q, c.AppendTransmit(nil, &q, 1000*ms))
+	require.Equal(t, Answer, c.HandleDatagram(&q, 1500*ms, infoReply).Verdict)
+	require.Equal(t, Result{Answered: true, Attempts: 1, RTT: -1}, q.Result(KindInfo))
+
+	// Of what was never sent nothing is an answer.
+	c.Begin(&q, WantInfo)
+	b := c.AppendTransmit(nil, &q, 0)
+	c.TakeBack(&q, b)
+	require.Equal(t, Unexpected, c.HandleDatagram(&q, 5*ms, infoReply).Verdict)
+	require.Panics(t, func() { c.TakeBack(&q, b) })
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (e *QueryError) Timeout() bool { return e.Err == ErrTimeout }
 type ClientConfig struct {
 	Timeout    time.Duration  // of the first try: 1 s; further ones wait longer
 	Retries    int            // further tries on silence: 2; negative: none
-	MaxElapsed time.Duration  // a server's whole time where the context gives no less: 10 s; stops of the process don't count
+	MaxElapsed time.Duration  // a server's whole time from the first request on, where the context gives no less: 10 s; stops of the process don't count
 	Sequential bool           // one query of a server at a time
 	PreferIPv6 bool           // of a name with both kinds of address take the IPv6 one
 	Local      netip.AddrPort // to send from: any
@@ -637,30 +638,20 @@ func (l *clientLoop) inflate(now proto.Time) {
 // transmit sends what wants to be sent, as far as the socket has room. Where that ends
 // a call, the next of its server begins: hence the loop.
 func (l *clientLoop) transmit(now proto.Time) error {
-	for {
-		if err := l.fill(now); err != nil {
-			return err
-		}
-		if err := l.flush(); err != nil {
-			return err
-		}
-		if len(l.sending) == 0 || l.tx.Len() > 0 {
-			return nil // all is sent, or there is no room: Recv returns when there is
+	for len(l.sending) > 0 {
+		l.fill(now)
+		if room, err := l.flush(); err != nil || !room {
+			return err // Recv returns when there is room
 		}
 	}
+	return nil
 }
 
-// fill moves requests into tx, and makes room there as far as the socket takes them.
-func (l *clientLoop) fill(now proto.Time) error {
-	for len(l.sending) > 0 {
+// fill moves requests into tx, as many as it holds.
+func (l *clientLoop) fill(now proto.Time) {
+	for len(l.sending) > 0 && l.tx.Len() < l.tx.Cap() {
 		w := l.sending[0]
 		if l.flights[w.id] == w && w.q.WantsSend() {
-			if l.tx.Len() == l.tx.Cap() {
-				if err := l.flush(); err != nil || l.tx.Len() == l.tx.Cap() {
-					return err
-				}
-				continue
-			}
 			l.tx.Commit(w.key, l.pc.AppendTransmit(l.tx.Next(), &w.q, now))
 			if at, ok := l.pc.Deadline(&w.q); ok {
 				l.wheel.arm(w.id, at)
@@ -673,19 +664,22 @@ func (l *clientLoop) fill(now proto.Time) error {
 		l.sending[0] = nil
 		l.sending = l.sending[1:]
 	}
-	return nil
 }
 
-func (l *clientLoop) flush() error {
+// flush empties tx. It reports whether the socket had room for all of it: what it had
+// none for is to be sent again, and has spent no time.
+func (l *clientLoop) flush() (room bool, err error) {
 	for l.tx.Len() > 0 {
 		n, err := l.c.port.Send(l.tx)
 		l.tx.DropFront(n)
 		if err == nil {
-			return nil
+			room = l.tx.Len() == 0
+			l.takeBack()
+			return room, nil
 		}
 		var refused *mux.PeerError
 		if !errors.As(err, &refused) {
-			return err
+			return false, err
 		}
 		peer := l.tx.Packet(0).Peer
 		dropPeer(l.tx, peer) // all that is there is this call's
@@ -696,5 +690,24 @@ func (l *clientLoop) flush() error {
 			l.settle(w)
 		}
 	}
-	return nil
+	return true, nil
+}
+
+// takeBack undoes fill for what is left in tx.
+func (l *clientLoop) takeBack() {
+	for i := l.tx.Len() - 1; i >= 0; i-- {
+		p := l.tx.Packet(i)
+		w := l.open[p.Peer][0]
+		l.pc.TakeBack(&w.q, p.Data)
+		if !w.queued {
+			w.queued = true
+			l.sending = slices.Insert(l.sending, 0, w)
+		}
+		if at, ok := l.pc.Deadline(&w.q); ok {
+			l.wheel.arm(w.id, at)
+		} else {
+			l.wheel.disarm(w.id)
+		}
+	}
+	l.tx.Reset()
 }

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,18 @@ func TestClientAgainstWorld(t *testing.T) {
 			require.Equal(s.t, truth.A3SB == nil, reply.A3SB == nil)
 		}
 	})
+}
+
+// challenging is whole, for those who echo its challenge.
+func challenging() muxtest.Host {
+	whole := whole().Handler
+	return muxtest.Host{Handler: func(now time.Time, from mux.Key, data []byte, reply func(mux.Key, []byte, time.Duration)) {
+		if !bytes.HasSuffix(data, []byte{77, 0, 0, 0}) {
+			reply(mux.Key{}, challengeReply(77), 10*time.Millisecond)
+			return
+		}
+		whole(now, from, data, reply)
+	}}
 }
 
 // The errors of a Client tell what happened, to programs and to people.
@@ -393,6 +406,68 @@ func TestClientShortSends(t *testing.T) {
 		all.Wait()
 		require.NotZero(s.t, s.spy.Stats().SendBlocked)
 		require.Less(s.t, s.spy.recvs.Load(), int64(1500))
+	})
+}
+
+// So it does where there is none for longer than a call's tries, and its whole time, take.
+func TestClientNoRoomForLongerThanACall(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{DelayMin: 20 * time.Millisecond, DelayMax: 20 * time.Millisecond})
+		s.listen(muxtest.Options{Room: 7, RoomEvery: 12 * time.Second})
+		c, err := NewClient(ClientConfig{Port: s.spy, Retries: -1})
+		require.NoError(s.t, err)
+		defer c.Close()
+		var all sync.WaitGroup
+		for i := range uint64(40) {
+			all.Go(func() {
+				r, err := c.Query(s.t.Context(), simAddr(i).String(), proto.WantInfo)
+				require.NoError(s.t, err)
+				require.Equal(s.t, 20*time.Millisecond, r.RTT)
+				require.Equal(s.t, 1, r.Results[proto.KindInfo].Attempts)
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		require.Less(s.t, s.elapsed(), 61*time.Second)
+		require.Less(s.t, s.spy.recvs.Load(), int64(500))
+		require.Len(s.t, s.sends, 40)
+		for i, p := range s.sends {
+			require.Equal(s.t, mux.KeyFrom(simAddr(uint64(i))), p.to, "in their order")
+		}
+	})
+}
+
+// What waits for room can be called off, and a Client that has it be closed.
+func TestClientCancelledWithoutRoom(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.listen(muxtest.Options{Room: 1, RoomEvery: time.Hour})
+		c, err := NewClient(ClientConfig{Port: s.spy})
+		require.NoError(s.t, err)
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range uint64(5) {
+			ctx := ctx
+			if i < 2 {
+				ctx = s.t.Context()
+			}
+			all.Go(func() {
+				_, err := c.Info(ctx, simAddr(i).String())
+				if i == 0 {
+					require.NoError(s.t, err)
+				} else if i == 1 {
+					require.ErrorIs(s.t, err, net.ErrClosed)
+				} else {
+					require.ErrorIs(s.t, err, context.DeadlineExceeded)
+				}
+			})
+			synctest.Wait()
+		}
+		time.Sleep(10 * time.Minute)
+		require.NoError(s.t, c.Close())
+		all.Wait()
+		require.Len(s.t, s.sends, 1)
+		require.Less(s.t, s.spy.recvs.Load(), int64(100))
 	})
 }
 

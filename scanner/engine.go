@@ -479,6 +479,50 @@ func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
 	}
 }
 
+// TakeBack undoes what Fill did at now for the packets that are left in tx, because the
+// socket has no room for them, and empties it. Each is the first of its kind that Fill
+// appends again: answers to challenges, retries and then fresh targets. Till then no try of
+// theirs is spent and no clock runs: a target that nothing was sent to has no deadline.
+// Nothing else may have happened to the Engine since Fill but SendFailed, for packets
+// before them.
+func (e *Engine) TakeBack(now proto.Time, tx *mux.Batch) {
+	n, payload := tx.Len(), 0
+	if n == 0 {
+		return
+	}
+	for j := n - 1; j >= 0; j-- {
+		p := tx.Packet(j)
+		payload += len(p.Data)
+		i, _ := e.unsend(p)
+		s := &e.slab.slots[i]
+		if e.window != nil {
+			s.open--
+			e.window.unsent(s.asked)
+		}
+		list := &e.answers
+		repeat := e.client.TakeBack(&s.q, p.Data)
+		_, started := s.q.Started()
+		if repeat || !started { // a fresh one goes before those that are not in flight yet
+			list = &e.retries
+		}
+		if s.flags&(slotAnswer|slotRetry|slotPaced) != 0 {
+			// It has a turn of its address for the packet behind this one, and takes
+			// another when this one is sent. This one's it keeps.
+			e.hosts.giveBack(p.Peer)
+			s.flags &^= slotPaced
+			e.unlist(i)
+		}
+		list.pushFront(&e.slab, i)
+		if started {
+			e.rearm(i)
+		} else {
+			e.wheel.disarm(i)
+		}
+	}
+	e.budget.giveBack(now, n, payload)
+	tx.Reset()
+}
+
 // next returns the slot that is to send next.
 func (e *Engine) next(now proto.Time) (uint32, bool) {
 	for {
@@ -652,11 +696,19 @@ func (e *Engine) answered(q *proto.Query) bool {
 	return true
 }
 
+// deadlineUnsent is Deadline where nothing can be sent.
+func (e *Engine) deadlineUnsent(now proto.Time) (proto.Time, bool) {
+	if e.deferred.waiting() && !e.reached {
+		return now, true
+	}
+	return e.wheel.next()
+}
+
 // Deadline returns when the Engine has something to do by itself: a deadline,
 // a packet that the rate allows again, an address whose turn comes. It is false
 // where it only waits for targets or packets.
 func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
-	at, ok := e.wheel.next()
+	at, ok := e.deadlineUnsent(now)
 	sooner := func(t proto.Time) {
 		if !ok || t < at {
 			at, ok = t, true
@@ -668,9 +720,6 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 			sooner(now.Add(leastPatience / 4))
 		}
 		fresh = false
-	}
-	if e.deferred.waiting() && !e.reached {
-		sooner(now)
 	}
 	if e.answers.head != 0 || e.retries.head != 0 || fresh {
 		sooner(e.budget.next(now))
@@ -711,7 +760,10 @@ const (
 )
 
 func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
-	start, _ := s.q.Started()
+	start, started := s.q.Started()
+	if !started {
+		return // it has not been asked yet: its time has no beginning
+	}
 	tag := uint32(now.Sub(start)/tagUnit)&tagTime | tagReceived
 	if sent {
 		tag ^= tagReceived | tagSent

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzEngine lets bytes say what happens to a scan: which datagrams come, from whom,
-// what ICMP and the system say, how much time passes. Whatever they say, all
+// what ICMP and the system say, how much time passes, how much the socket takes at once. Whatever they say, all
 // invariants hold after each step, nothing is sent beyond what the tries and challenges
 // of a target allow, and each target that was taken in ends with exactly one coherent record.
 func FuzzEngine(f *testing.F) {
@@ -30,6 +30,11 @@ func FuzzEngine(f *testing.F) {
 	parts := fragments(1, 10, rulesReply("a", "b"))
 	f.Add([]byte{4, 8, 2, 1}, join(message(0, 1, parts[1]), []byte{1, 0, 1, 255}, message(0, 1, parts[0]), message(0, 2, parts[0])))
 	f.Add([]byte{7, 31, 0, 5}, join([]byte{2, 0, 1, 1, 3, 1, 0}, message(0, 3, challengeReply(2)), message(0, 3, challengeReply(3)), []byte{1, 0, 1, 250, 4, 0, 0}))
+	for room := byte(1); room < 4; room++ {
+		for _, mode := range []byte{2, 16, 32, 64, 2 | 32 | 64} {
+			f.Add([]byte{7, mode, 2 | room<<2, 7}, join(message(0, 0, challengeReply(1)), message(0, 1, challengeReply(2)), message(0, 9, challengeReply(3)), []byte{1, 0, 3, 255, 255, 9}, message(0, 1, infoReply("x")), []byte{3, 0, 0, 2, 3, 1, 7}, []byte{1, 0, 3, 255, 255, 255}, []byte{7, 0, 78}))
+		}
+	}
 	f.Fuzz(func(t *testing.T, config, script []byte) {
 		if len(config) < 4 {
 			return
@@ -51,6 +56,7 @@ func FuzzEngine(f *testing.F) {
 			cfg.PerIPRate = 2
 		}
 		cfg.Retries = int(config[2] % 4)
+		room := int(config[2] >> 2 % 4)
 		cfg.MaxInFlight = 1 + int(config[3]%8)
 		cfg.MaxResults = uint64(mode >> 7 * 3)
 		cfg.TargetTimeout = 5 * time.Second
@@ -63,6 +69,7 @@ func FuzzEngine(f *testing.F) {
 				e.store = proto.NewArena(1024)
 			}
 		}, list...)
+		r.room = room
 		for ops := 0; ops < 100 && len(script) >= 3 && !r.e.Finished(); ops++ {
 			op, target, n := script[0]%8, script[1], min(int(script[2]), len(script)-3)
 			b := script[3 : 3+n]

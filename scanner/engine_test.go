@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -162,7 +163,7 @@ func TestUnsendOfTwins(t *testing.T) {
 	e.EndFeed()
 	now := proto.Time(time.Millisecond)
 	tx := mux.NewBatch(64, maxRequest)
-	e.Fill(now, tx) // and the socket has no room
+	e.Fill(now, tx) // and of what was sent the answer came before the refusal
 	e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Unreachable: mux.PortUnreachable})
 	e.Fill(now, tx)
 	require.Equal(t, 2, tx.Len())
@@ -359,6 +360,194 @@ func TestSendFailed(t *testing.T) {
 	r.e.SendFailed(r.now, &mux.Packet{Peer: rigKey(0), Data: sent[0].data}, &mux.PeerError{Err: syscall.EPERM})
 	require.Equal(t, output.Success, r.record(0).Status)
 	r.finish()
+}
+
+// Where the socket takes a packet or two at a time, and has room again at once, a scan is
+// the one that it would have been: what is taken back spends nothing of the rate, of an
+// address's pace, of the tries, and leaves nothing behind.
+func TestTakeBackIsAsIfNothingHadBeen(t *testing.T) {
+	for name, change := range map[string]func(cfg *Config){
+		"fast":         func(*Config) {},
+		"slow":         func(cfg *Config) { cfg.Rate = 20 },
+		"narrow":       func(cfg *Config) { cfg.Rate, cfg.Bandwidth = 0, 20_000 },
+		"closed loop":  func(cfg *Config) { cfg.Rate = 0 },
+		"paced":        func(cfg *Config) { cfg.PerIPRate = 2 },
+		"paced, slow":  func(cfg *Config) { cfg.PerIPRate, cfg.Rate = 3, 20 },
+		"raw":          func(cfg *Config) { cfg.Raw = true },
+		"sequential":   func(cfg *Config) { cfg.Sequential = true },
+		"one at once":  func(cfg *Config) { cfg.MaxInFlight = 1 },
+		"small batch":  func(cfg *Config) { cfg.Batch = 3 },
+		"INFO alone":   func(cfg *Config) { cfg.Kinds = proto.WantInfo },
+		"a short time": func(cfg *Config) { cfg.TargetTimeout = 1500 * time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var took [4]time.Duration
+			for seed := range uint64(6) {
+				cfg := rigConfig(allKinds)
+				change(&cfg)
+				var all [4]*rig
+				for room := range all {
+					all[room] = playWithRoom(t, cfg, seed, room)
+					took[room] += all[room].now.Sub(0)
+				}
+				for _, r := range all[1:] {
+					if cfg.PerIPRate > 0 {
+						// What its server waits for may go before what it was to be asked again,
+						// and so another's turn come first.
+						requirePaces(t, r.sent, cfg.PerIPRate)
+						continue
+					}
+					require.Equal(t, all[0].sent, r.sent)
+					require.Equal(t, all[0].records, r.records)
+					require.Equal(t, all[0].e.Stats(), r.e.Stats())
+				}
+			}
+			for _, d := range took {
+				require.InEpsilon(t, took[0].Seconds(), d.Seconds(), 0.15)
+			}
+		})
+	}
+}
+
+// requirePaces checks that no address was sent more than its rate and burst allow.
+func requirePaces(t *testing.T, sent []sentPacket, perSecond float64) {
+	at := map[uint64][]proto.Time{}
+	for _, p := range sent {
+		at[p.to.Lo] = append(at[p.to.Lo], p.at)
+	}
+	for _, list := range at {
+		requireWindows(t, list, perSecond, hostBurst)
+	}
+}
+
+// playWithRoom is a scan of servers of whom a third says nothing, through a socket that
+// takes so many packets at once.
+func playWithRoom(t *testing.T, cfg Config, seed uint64, room int) *rig {
+	list := rigTargets(30)
+	for i := range list { // three addresses
+		list[i].Key = rigKey(i % 3)
+		list[i].Key.Port += uint16(i)
+	}
+	list[29].Key = list[28].Key // a twin
+	r := newRig(t, cfg, list[0])
+	r.room = room
+	r.e.Feed(list[1:])
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for answered := 0; !r.e.Finished(); {
+		for ; answered < len(r.sent); answered++ {
+			p := r.sent[answered]
+			token := p.data[len(p.data)-4:]
+			switch draw := rng.IntN(6); {
+			case draw < 2:
+			case draw == 2 || p.data[4] != 'T' && string(token) == "\xff\xff\xff\xff":
+				r.reply(p.to, challengeReply(proto.Challenge(rng.IntN(3))))
+			case p.data[4] == 'T':
+				r.reply(p.to, infoReply("x"))
+			case p.data[4] == 'U':
+				r.reply(p.to, playersReply("a"))
+			default:
+				r.reply(p.to, rulesReply("k", "v"))
+			}
+		}
+		r.advance(time.Duration(1+rng.IntN(700)) * time.Millisecond)
+	}
+	(&sim{t: t, e: r.e}).requireEmpty()
+	return r
+}
+
+// However often packets are taken back, their address has given them one turn each.
+func TestTakeBackKeepsTurns(t *testing.T) {
+	cfg := rigConfig(allKinds)
+	cfg.PerIPRate = 2
+	for room := range 4 {
+		e, err := NewEngine(cfg, time.Unix(0, 0))
+		require.NoError(t, err)
+		list := rigTargets(2)
+		list[1].Key = list[0].Key
+		list[1].Key.Port++
+		e.Feed(list)
+		e.EndFeed()
+		tx := mux.NewBatch(64, maxRequest)
+		now := proto.Time(time.Second)
+		cell := &e.hosts.cells[e.hosts.cell(list[0].Key)]
+		e.Fill(now, tx)
+		require.Equal(t, now.Add(2*e.hosts.interval), *cell)
+		tx.Reset()
+		for i := range list {
+			e.HandlePacket(now, &mux.Packet{Peer: list[i].Key, Data: challengeReply(7)})
+		}
+		turns := 0
+		for range 10 {
+			e.Fill(now, tx)
+			e.checkInvariants(t)
+			require.LessOrEqual(t, tx.Len(), hostBurst-2-turns)
+			n := min(room, tx.Len())
+			turns += n
+			tx.DropFront(n)
+			left := tx.Len()
+			full := *cell
+			e.TakeBack(now, tx)
+			e.checkInvariants(t)
+			e.Fill(now, tx)
+			require.Equal(t, left, tx.Len())
+			require.Equal(t, full, *cell)
+			e.TakeBack(now, tx)
+		}
+		require.Equal(t, min(10*room, hostBurst-2), turns)
+	}
+}
+
+// What was never sent has no deadline, is no server's silence, and is sent as if it came
+// just now. It is in flight all the same, and aborted with the rest.
+func TestTakeBackOfTheFirst(t *testing.T) {
+	cfg := rigConfig(proto.WantInfo)
+	cfg.Raw = true
+	e, err := NewEngine(cfg, time.Unix(0, 0))
+	require.NoError(t, err)
+	e.Feed(rigTargets(3))
+	e.EndFeed()
+	tx := mux.NewBatch(2, maxRequest)
+	now := proto.Time(time.Second)
+	for range 20 { // a minute each
+		now = now.Add(time.Minute)
+		e.HandleTimeout(now)
+		e.Fill(now, tx)
+		require.Equal(t, 2, tx.Len())
+		require.Equal(t, rigKey(0), tx.Packet(0).Peer)
+		e.TakeBack(now, tx)
+		e.checkInvariants(t)
+		require.Zero(t, tx.Len())
+		require.Equal(t, 2, e.InFlight())
+		require.Zero(t, e.Stats().Sent)
+		_, ok := e.deadlineUnsent(now)
+		require.False(t, ok)
+		at, ok := e.Deadline(now)
+		require.True(t, ok && at == now)
+		e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Data: infoReply("too early")})
+		e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
+		e.checkInvariants(t)
+	}
+	tx.Reset()
+	e.Fill(now, tx)
+	tx.DropFront(1)
+	e.TakeBack(now, tx)
+	e.HandlePacket(now.Add(5*time.Millisecond), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
+	e.Abort(now.Add(time.Second))
+	var list []output.ParsedRecord
+	for line := range bytes.Lines(takeLines(e, newRecorder(e.wall))) {
+		var r output.ParsedRecord
+		require.NoError(t, json.Unmarshal(line, &r))
+		list = append(list, r)
+	}
+	require.Len(t, list, 2)
+	require.Equal(t, output.Success, list[0].Status)
+	require.Equal(t, 5.0, *list[0].RTTMS)
+	require.Len(t, list[0].Raw, 2, "and not what came before it was asked")
+	require.Equal(t, 1, list[0].PacketsSent)
+	require.True(t, list[0].Timestamp.Equal(time.Unix(0, int64(now))))
+	require.Equal(t, output.Aborted, list[1].Status)
+	require.Zero(t, list[1].PacketsSent)
+	require.Zero(t, list[1].Attempts)
 }
 
 // With --raw a record holds every datagram both ways, in order and with its time.

@@ -100,6 +100,14 @@ func (h *hosts) reserve(now proto.Time, k mux.Key) proto.Time {
 	return max(now, t.Add(-h.slack))
 }
 
+// giveBack undoes a reserve of the same moment.
+func (h *hosts) giveBack(k mux.Key) {
+	if h.interval != 0 {
+		c := h.cell(k)
+		h.cells[c] = h.cells[c].Add(-h.interval)
+	}
+}
+
 // park keeps a fresh target until its address has a turn. It returns false
 // where there is no room.
 func (h *hosts) park(now proto.Time, t targets.Target) bool {

@@ -25,6 +25,7 @@ type rig struct {
 	now     proto.Time
 	tx      *mux.Batch
 	sent    []sentPacket // that take has not returned
+	room    int          // of the socket, for packets at once; 0: for all
 	records map[uint64]output.ParsedRecord
 	order   []uint64
 	rec     *recorder // one for all, as in a scan
@@ -103,15 +104,26 @@ func (r *rig) turn(packets ...mux.Packet) {
 
 func (r *rig) fill() {
 	r.t.Helper()
-	for {
+	for left := 0; ; {
 		r.e.Fill(r.now, r.tx)
 		r.e.checkInvariants(r.t)
-		n := r.tx.Len()
-		for i := range n {
+		var filled []sentPacket
+		for i := range r.tx.Len() {
 			p := r.tx.Packet(i)
-			r.sent = append(r.sent, sentPacket{r.now, p.Peer, bytes.Clone(p.Data)})
+			filled = append(filled, sentPacket{r.now, p.Peer, bytes.Clone(p.Data)})
 		}
-		r.tx.Reset()
+		if r.e.hosts.interval == 0 {
+			require.GreaterOrEqual(r.t, len(filled), left, "what was taken back can be sent again")
+		}
+		n := len(filled)
+		if r.room > 0 {
+			n = min(n, r.room)
+		}
+		r.sent = append(r.sent, filled[:n]...)
+		left = r.tx.Len() - n
+		r.tx.DropFront(n)
+		r.e.TakeBack(r.now, r.tx)
+		r.e.checkInvariants(r.t)
 		if n == 0 {
 			break
 		}

@@ -114,6 +114,7 @@ type Scanner struct {
 
 	// Of the loop.
 	rx, tx    *mux.Batch
+	full      bool // the socket had no room
 	buf       *output.Buffer
 	taken     []targets.Target
 	clock     clock
@@ -407,12 +408,9 @@ func (s *Scanner) control(now proto.Time) error {
 	return nil
 }
 
-// abortAll settles all that is in flight, and drops what the socket had no room for.
+// abortAll settles all that is in flight. Of what a Send that failed left nothing was sent.
 func (s *Scanner) abortAll(now proto.Time) {
-	for i := range s.tx.Len() {
-		s.engine.unsend(s.tx.Packet(i))
-	}
-	s.tx.Reset()
+	s.engine.TakeBack(now, s.tx)
 	s.engine.Abort(now)
 }
 
@@ -458,8 +456,9 @@ func (s *Scanner) feedError() error {
 	return nil
 }
 
-// send gives tx to the socket, and its refusals to the Engine.
+// send gives tx to the socket, and to the Engine its refusals and what it has no room for.
 func (s *Scanner) send(now proto.Time) error {
+	s.full = false
 	for s.tx.Len() > 0 {
 		n, err := s.port.Send(s.tx)
 		if n > 0 {
@@ -467,8 +466,9 @@ func (s *Scanner) send(now proto.Time) error {
 			s.tx.DropFront(n)
 		}
 		if err == nil {
-			if s.tx.Len() > 0 { // no room
+			if s.full = s.tx.Len() > 0; s.full {
 				s.engine.stats.SendWaits++
+				s.engine.TakeBack(now, s.tx)
 			}
 			return nil
 		}
@@ -571,8 +571,8 @@ func (s *Scanner) publish(now proto.Time) {
 // flush, unless a packet, targets or output room wake it before.
 func (s *Scanner) waitTime(now proto.Time) time.Duration {
 	at, ok := s.engine.Deadline(now)
-	if s.tx.Len() == s.tx.Cap() { // Recv returns when the socket has room; till then nothing can be sent
-		at, ok = s.engine.wheel.next()
+	if s.full { // Recv returns when there is room
+		at, ok = s.engine.deadlineUnsent(now)
 	}
 	sooner := func(t proto.Time) {
 		if t != 0 && (!ok || t < at) {

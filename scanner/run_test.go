@@ -445,6 +445,81 @@ func TestN1_SocketWithoutRoom(t *testing.T) {
 	}
 }
 
+// A socket that has no room for longer than all tries of a target take, and for longer than
+// its whole time: nothing that waits spends a try, and the times of what was sent are true.
+func TestN1_NoRoomForLongerThanATarget(t *testing.T) {
+	for _, rate := range []float64{0, 1e6, 20} {
+		for _, retries := range []int{0, 2} {
+			virtual(t, func(s *scan) {
+				const n, gap = 40, 12 * time.Second
+				s.listen(muxtest.Options{Room: 10, RoomEvery: gap})
+				cfg := scanConfig()
+				cfg.Rate, cfg.Retries, cfg.Raw = rate, retries, true
+				require.Less(s.t, cfg.TargetTimeout, gap)
+				result, err := s.run(s.t.Context(), cfg, &countSource{n: n})
+				require.NoError(s.t, err)
+				s.requireWhole(result)
+				require.EqualValues(s.t, n, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+				require.Zero(s.t, result.Stats.Retransmits)
+				require.EqualValues(s.t, 25*n, result.Stats.BytesSent)
+				require.Equal(s.t, result.Port.SendBlocked, result.Stats.SendWaits)
+				require.Less(s.t, s.elapsed(), 3*gap+time.Second)
+				require.Less(s.t, s.spy.recvs.Load(), int64(1000))
+				require.Len(s.t, s.sends, n)
+				for i, p := range s.sends {
+					require.Equal(s.t, mux.KeyFrom(simAddr(uint64(i))), p.to, "in their order")
+				}
+				for _, r := range s.sink.records() {
+					require.Equal(s.t, 1, r.PacketsSent)
+					require.Equal(s.t, 1, r.Attempts)
+					require.WithinDuration(s.t, s.sends[r.Seq].at, r.Timestamp.Time, time.Millisecond)
+					require.InDelta(s.t, 40, *r.RTTMS, 21)
+					require.InDelta(s.t, 40, *r.DurationMS, 22)
+					require.Len(s.t, r.Raw, 2, "one each way")
+					require.Zero(s.t, r.Raw[0].TMS)
+				}
+			})
+		}
+	}
+}
+
+// Answers to challenges, and retries, wait likewise: only the target's whole time, which
+// began with its first request, goes on.
+func TestN1_NoRoomForWhatServersWaitFor(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.net.SetEverywhere(func(mux.Key) muxtest.Host { return challenging() })
+		s.listen(muxtest.Options{Room: 5, RoomEvery: 3 * time.Second})
+		cfg := scanConfig()
+		cfg.Kinds, cfg.Retries, cfg.TargetTimeout = allKinds, 0, time.Minute
+		cfg.PerIPRate = 5
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 12})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 12, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
+		for _, r := range s.sink.records() {
+			require.Equal(s.t, 4, r.PacketsSent)
+			require.Equal(s.t, 1, r.Attempts)
+			require.InDelta(s.t, 10, *r.RTTMS, 1)
+		}
+	})
+	virtual(t, func(s *scan) {
+		s.silence()
+		s.listen(muxtest.Options{Room: 10, RoomEvery: 6 * time.Second})
+		cfg := scanConfig() // the first retry has room after 6 s, the second after 12: too late
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: 10})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 10, result.Stats.Statuses[output.Timeout])
+		require.Len(s.t, s.sends, 20)
+		require.EqualValues(s.t, 10, result.Stats.Retransmits)
+		for _, r := range s.sink.records() {
+			require.Equal(s.t, 2, r.PacketsSent)
+			require.Equal(s.t, 2, r.Attempts)
+			require.InDelta(s.t, 10_000, *r.DurationMS, 10)
+		}
+	})
+}
+
 // A process that is stopped for seconds while answers wait in the socket takes
 // none of them for silence.
 func TestT2_Stall(t *testing.T) {
@@ -637,18 +712,7 @@ func TestN2_RefusedAmongItsOwnPackets(t *testing.T) {
 		virtual(t, func(s *scan) {
 			const n = 20
 			bad := mux.KeyFrom(simAddr(7))
-			whole := whole().Handler
-			challenged := map[mux.Key]bool{}
-			s.net.SetEverywhere(func(to mux.Key) muxtest.Host {
-				return muxtest.Host{Handler: func(now time.Time, from mux.Key, data []byte, reply func(mux.Key, []byte, time.Duration)) {
-					if !challenged[to] {
-						challenged[to] = true
-						reply(mux.Key{}, challengeReply(77), 10*time.Millisecond)
-						return
-					}
-					whole(now, from, data, reply)
-				}}
-			})
+			s.net.SetEverywhere(func(mux.Key) muxtest.Host { return challenging() })
 			port := &refusingPort{Port: s.port, bad: bad, after: 1 + refuse}
 			s.spy.Port = port
 			cfg := scanConfig()

@@ -87,6 +87,19 @@ func (l *readyList) push(s *slab, i uint32) {
 	l.tail = i + 1
 }
 
+// pushFront is push, before all others.
+func (l *readyList) pushFront(s *slab, i uint32) {
+	n := &s.slots[i]
+	n.flags |= l.mark
+	n.next, n.prev = l.head, 0
+	if l.head != 0 {
+		s.slots[l.head-1].prev = i + 1
+	} else {
+		l.tail = i + 1
+	}
+	l.head = i + 1
+}
+
 func (l *readyList) remove(s *slab, i uint32) {
 	n := &s.slots[i]
 	if n.prev != 0 {

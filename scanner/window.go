@@ -133,6 +133,14 @@ func (w *window) sent(at stamp) {
 	w.ring[at.tick()%stampRing]++
 }
 
+// unsent takes back that a request was sent.
+func (w *window) unsent(at stamp) {
+	if i := at.tick() % stampRing; w.ring[i] > 0 {
+		w.ring[i]--
+		w.open--
+	}
+}
+
 // received counts a datagram, whoever sent it.
 func (w *window) received(payload int) {
 	w.datagrams++
