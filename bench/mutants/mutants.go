@@ -284,6 +284,12 @@ var mutants = []mutant{
 		"scanner.TestN2_RefusedByTheSystem",
 	},
 	{
+		"what the socket has no room for spends its tries", "proto/query.go",
+		`	if !repeat && t.rounds == 0 || repeat && t.flags&trackSpent == 0 {`,
+		`	if false {`,
+		"proto.TestTakeBack",
+	},
+	{
 		"a burst of a second", "scanner/budget.go",
 		`const burstTime = 5 * time.Millisecond`,
 		`const burstTime = time.Second`,
