@@ -221,9 +221,10 @@ var (
 // this is another scan.
 func (r *resumption) take(line []byte, o *scanOptions) error {
 	r.lines++
-	if !json.Valid(line) {
+	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
 		// A page of the file was lost: that happens to disks, and to files that
-		// were copied while they grew.
+		// were copied while they grew. Noise may hold a line of one digit, which is
+		// JSON, but no object.
 		if r.broken++; r.broken == 1 {
 			r.brokeAt = r.lines
 		}

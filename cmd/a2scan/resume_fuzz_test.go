@@ -90,7 +90,7 @@ func FuzzResumption(f *testing.F) {
 			require.Equal(t, done+more+1, r.done.Len()+r.again.Len(), "one line, one target")
 			require.Equal(t, r.done.Len(), r.statuses.Total())
 			require.LessOrEqual(t, r.sections.Info.Total(), r.done.Len())
-			require.Equal(t, r.broken > 0, !json.Valid(other))
+			require.Equal(t, r.broken > 0, !json.Valid(other) || !bytes.HasPrefix(other, []byte{'{'}))
 		}
 	})
 }
