@@ -611,14 +611,20 @@ func parseOne(t testing.TB, line []byte) *output.ParsedRecord {
 func TestDropsAreSaid(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/23")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
-	p := start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "300ms")...)
-	time.Sleep(150 * time.Millisecond)
-	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
-	time.Sleep(300 * time.Millisecond)
-	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
-	status, _ := p.end(t)
-	require.Zero(t, status, p.stderr.String())
-	m := readMetadata(t, path)
+	// Whether more answers are on their way when it is stopped than fit into the smallest
+	// buffer there is depends on how busy the machine is.
+	var p *process
+	var m *output.Metadata
+	for try := 0; try < 10 && (m == nil || m.Socket.RxDropped == 0); try++ {
+		p = start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "300ms")...)
+		time.Sleep(150 * time.Millisecond)
+		require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+		time.Sleep(300 * time.Millisecond)
+		require.NoError(t, p.Process.Signal(syscall.SIGCONT))
+		status, _ := p.end(t)
+		require.Zero(t, status, p.stderr.String())
+		m = readMetadata(t, path)
+	}
 	require.Positive(t, m.Socket.RxDropped)
 	require.Positive(t, m.Packets.Retransmits)
 	require.Regexp(t, `a2scan: [0-9,]+ repl(y was|ies were) dropped by this machine's own socket\na2scan: hint: raise net\.core\.rmem_max`, p.stderr.String())
