@@ -421,6 +421,15 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	require.EqualValues(t, m.Output.Records, bytes.Count(b, []byte{'\n'}))
 }
 
+// awaitFile waits until a file is there.
+func awaitFile(t testing.TB, path string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}, 20*time.Second, 5*time.Millisecond)
+}
+
 // stuffed returns the end to write to of a pipe that nobody reads and that is full.
 func stuffed(t testing.TB) *os.File {
 	t.Helper()
@@ -463,6 +472,7 @@ func TestMessagesWithoutAReader(t *testing.T) {
 			require.NoError(t, p.Start())
 			p.memory = memory.Of(p.Process)
 			t.Cleanup(func() { _ = p.Process.Kill() })
+			awaitFile(t, path+".meta.json") // it has begun, and hears signals
 			time.Sleep(300 * time.Millisecond)
 			for range c.signals {
 				require.NoError(t, p.Process.Signal(syscall.SIGINT))
@@ -494,10 +504,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 		require.NoError(t, p.Start())
 		p.memory = memory.Of(p.Process)
 		t.Cleanup(func() { _ = p.Process.Kill() })
-		require.Eventually(t, func() bool {
-			_, err := os.Stat(path + ".meta.json")
-			return err == nil
-		}, 20*time.Second, 5*time.Millisecond)
+		awaitFile(t, path+".meta.json")
 		time.Sleep(300 * time.Millisecond)
 		began := time.Now()
 		for range 2 {
@@ -514,7 +521,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 func TestDryRunInterruptedTwiceWithoutAReader(t *testing.T) {
 	t.Parallel()
 	p := startWith(t, stuffed(t), "scan", "-d", "127.0.0.0/8")
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(2 * time.Second) // nothing tells from outside that it hears signals by now
 	for range 2 {
 		require.NoError(t, p.Process.Signal(syscall.SIGINT))
 		time.Sleep(100 * time.Millisecond)
@@ -533,7 +540,9 @@ func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o666))
 	for signals, within := range map[int]time.Duration{1: patience + 2*time.Second, 2: 1500 * time.Millisecond} {
-		p := start(t, f.args(pipe, "-q", "-m", filepath.Join(t.TempDir(), "meta.json"))...)
+		meta := filepath.Join(t.TempDir(), "meta.json")
+		p := start(t, f.args(pipe, "-q", "-m", meta)...)
+		awaitFile(t, meta+".tmp") // it opens its files, and hears signals
 		time.Sleep(300 * time.Millisecond)
 		began := time.Now()
 		for range signals {
