@@ -408,8 +408,12 @@ func writeBeside(path string, b []byte) (string, error) {
 const maxTemps = 100
 
 // ReadMetadata reads the object that WriteFile wrote. Members it does not know
-// are passed over, since later versions may add some.
+// are passed over, since later versions may add some. Of what is no regular file nothing
+// is read, and the error is ErrNotRegular: a pipe may have nobody who writes.
 func ReadMetadata(path string) (*Metadata, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -434,6 +438,9 @@ func ReadMetadata(path string) (*Metadata, error) {
 	}
 	return &m, nil
 }
+
+// ErrNotRegular means that a path leads to a pipe, a device or the like.
+var ErrNotRegular = errors.New("not a regular file")
 
 // ErrCutMetadata means that a file is the beginning of what WriteFile wrote, or nothing:
 // the power was cut, perhaps.

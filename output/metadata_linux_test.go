@@ -88,3 +88,11 @@ func TestMetadataToAPipe(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(<-read))
 }
+
+// A pipe is not read, since there may be nobody who writes.
+func TestReadMetadataOfAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	_, err := ReadMetadata(path)
+	require.ErrorIs(t, err, ErrNotRegular)
+}

@@ -246,7 +246,7 @@ func NewSurvey(path string, line func([]byte) error) (*Survey, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, fmt.Errorf("%s: %w", path, ErrNotRegular)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -527,9 +527,9 @@ var mutants = []mutant{
 	},
 	{
 		"messages that nobody reads keep a scan from its end", "cmd/a2scan/signals.go",
-		`			time.AfterFunc(patience, a.ui.w.giveUp)
+		`				time.AfterFunc(patience, a.ui.w.giveUp)
 `,
-		`			time.AfterFunc(time.Hour, a.ui.w.giveUp)
+		`				time.AfterFunc(time.Hour, a.ui.w.giveUp)
 `,
 		"cmd/a2scan.TestInterruptedTwiceWithoutAReaderOfMessages",
 	},

@@ -513,7 +513,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 		}
 		status, _ := p.end(t)
 		require.Equal(t, 143, status)
-		require.Less(t, time.Since(began), patience+3*time.Second)
+		require.Less(t, time.Since(began), patience+2*time.Second)
 	}
 }
 

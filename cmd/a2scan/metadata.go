@@ -78,10 +78,10 @@ func (r *scanRun) outputCounts(w output.WriterStats) output.OutputCounts {
 
 // writeMetadata writes m where it was asked for.
 func (r *scanRun) writeMetadata(m *output.Metadata) error {
-	switch path := r.options.metadataPath(); {
-	case path == "":
+	switch path := r.options.metadataPath(); path {
+	case "":
 		return nil
-	case r.options.metadataToStderr():
+	case "-":
 		b, err := m.AppendJSON(nil)
 		if err == nil {
 			_, err = r.ui.w.Write(b)

@@ -110,9 +110,6 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 
 // endedEmpty reports whether a scan has ended whose records were all left out.
 func endedEmpty(metadata string) bool {
-	if info, err := os.Stat(metadata); err != nil || !info.Mode().IsRegular() {
-		return false // a pipe, which nobody may write to
-	}
 	m, err := output.ReadMetadata(metadata)
 	return err == nil && m.EndReason == output.EndComplete && m.Output.Records == 0 && m.Targets.Done > 0
 }
@@ -326,9 +323,6 @@ const (
 // is none. What cannot be compared becomes a remark.
 func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []string) (*output.Metadata, error) {
 	path := o.metadataPath()
-	if o.metadataToStderr() {
-		path = "-"
-	}
 	m, err := a.readEarlier(r, path)
 	if err != nil {
 		return nil, err
@@ -397,11 +391,15 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 // readEarlier reads the earlier run's metadata. Where there is none to read it is
 // empty, and that is remarked.
 func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) {
-	if info, err := os.Stat(path); path == "-" || err == nil && !info.Mode().IsRegular() {
+	var m *output.Metadata
+	err := output.ErrNotRegular
+	if path != "-" {
+		m, err = output.ReadMetadata(path)
+	}
+	if errors.Is(err, output.ErrNotRegular) {
 		r.remark(a, "no metadata file is read: that this is the same scan can't be checked but by the records")
 		return new(output.Metadata), nil
 	}
-	m, err := output.ReadMetadata(path)
 	if errors.Is(err, os.ErrNotExist) {
 		r.remark(a, "%s is missing: that this is the same scan can't be checked but by the records", clean(path))
 		return new(output.Metadata), nil

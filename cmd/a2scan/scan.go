@@ -402,9 +402,9 @@ func (s statusFile) empty() error {
 
 // begin opens the records, and then writes what is known before the scan, so that a
 // scan that is killed has said what it was. That is written beside its place before, so
-// that a bad path is found while nothing is touched; and it takes its place only when
-// an earlier scan's records are gone: whatever ends the run in between, the metadata is never that
-// of a scan other than the one whose records are there.
+// that a bad path is found while nothing is touched; and it takes its place only when an
+// earlier scan's records are gone: whatever ends the run in between, the metadata is
+// never that of a scan other than the one whose records are there.
 func (r *scanRun) begin() (m *output.Metadata, err error) {
 	m = r.newMetadata(time.Now())
 	if r.options.outputFile != "-" {
@@ -415,7 +415,7 @@ func (r *scanRun) begin() (m *output.Metadata, err error) {
 		maps.Copy(m.Config, input)
 	}
 	var staged *output.StagedMetadata
-	if path := r.options.metadataPath(); path != "" && !r.options.metadataToStderr() {
+	if path := r.options.metadataPath(); path != "" && path != "-" {
 		if staged, err = m.Stage(path); err != nil {
 			return nil, fmt.Errorf("cannot write metadata: %w", err)
 		}
@@ -470,7 +470,6 @@ func (r *scanRun) do() error {
 	begun, atOnce := make(chan struct{}), make(chan struct{})
 	w := r.watchSignals(func() {
 		cancel()
-		time.AfterFunc(patience, r.ui.w.giveUp)
 		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 		r.ui.noteHintf("interrupt again to stop at once")
 	}, func() {

@@ -173,17 +173,11 @@ func (o *scanOptions) metadataPath() string {
 	if o.metadataFile == "" && o.outputFile != "-" && !isDevice(o.outputFile) {
 		return o.outputFile + ".meta.json"
 	}
-	return o.metadataFile
-}
-
-// metadataToStderr reports whether the metadata is a line among our messages: whoever
-// names the file that standard error is must not have the two written over each other.
-func (o *scanOptions) metadataToStderr() bool {
-	switch filepath.ToSlash(filepath.Clean(o.metadataPath())) {
-	case "-", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
-		return true
+	switch filepath.ToSlash(o.metadataFile) {
+	case "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
+		return "-" // a line among our messages: the two must not be written over each other
 	}
-	return false
+	return o.metadataFile
 }
 
 // isDevice reports whether a file is one that others do not stand beside: /dev/null.

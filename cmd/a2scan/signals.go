@@ -23,8 +23,8 @@ type signalWatch struct {
 
 // watchSignals begins to watch for SIGINT, SIGTERM and, unless nohup or the like
 // has it ignored, SIGHUP. gently and atOnce are called from goroutines of their own,
-// once each at most. After the second signal nobody who does not read what we say
-// keeps the program from its end.
+// once each at most. After a signal nobody who does not read what we say keeps the
+// program from its end.
 func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
 	signal.Notify(w.ch, syscall.SIGINT, syscall.SIGTERM)
@@ -32,10 +32,7 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 		signal.Notify(w.ch, syscall.SIGHUP)
 	}
 	w.wg.Go(func() {
-		for _, act := range []func(){gently, func() {
-			time.AfterFunc(patience, a.ui.w.giveUp)
-			atOnce()
-		}} {
+		for _, act := range []func(){gently, atOnce} {
 			select {
 			case s := <-w.ch:
 				if s == syscall.SIGHUP {
@@ -44,6 +41,7 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 					signal.Ignore(syscall.SIGHUP)
 				}
 				w.note(s)
+				time.AfterFunc(patience, a.ui.w.giveUp)
 				w.wg.Go(act) // what it says may wait for its reader, and the next signal must not
 			case <-w.done:
 				return

@@ -44,7 +44,7 @@ func parseRequest(b []byte) (request, bool) {
 			q.kind = proto.KindRules
 		}
 		switch len(b) {
-		case 5: // without the placeholder: seen, and answered like a wrong token
+		case 5: // without any token: seen, and answered like a wrong token
 			return q, true
 		case 9:
 			q.token, q.hasToken = proto.Challenge(le.Uint32(b[5:])), true
@@ -133,7 +133,7 @@ func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.C
 	period := uint64(now / tokenLife)
 	token := func(round, period uint64) proto.Challenge {
 		t := uint32(mix(client.hashAddr(s.draw(aspectToken)) ^ round<<62 ^ period))
-		return proto.Challenge(t&0x7FFFFFFF | 1) // never the placeholders, 0 and -1
+		return proto.Challenge(t&0x7FFFFFFF | 1) // never 0 or -1, which ask for one
 	}
 	good := func(round uint64) bool {
 		return q.hasToken && !q.legacy && (q.token == token(round, period) || q.token == token(round, period-1))
