@@ -472,7 +472,7 @@ func (l *clientLoop) stalled() {
 		}
 		for k := range proto.Kind(proto.NumKinds) {
 			if r := w.q.Result(k); r.Attempts > 0 && !r.Answered {
-				w.unseen |= 1 << k
+				w.unseen |= k.Bit()
 			}
 		}
 	}
