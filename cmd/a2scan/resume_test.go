@@ -525,8 +525,9 @@ func TestResumeAfterOtherEnds(t *testing.T) {
 		status int
 		reason output.EndReason
 	}{
-		"max results": {[]string{"--max-results", "100"}, 0, output.EndMaxResults},
-		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "2000"}, 0, output.EndMaxRuntime},
+		// What is in flight is given up with a record: fewer than all must be.
+		"max results": {[]string{"--max-results", "100", "-c", "8"}, 0, output.EndMaxResults},
+		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "1000"}, 0, output.EndMaxRuntime},
 		"max targets": {[]string{"--max-targets", "300"}, 0, output.EndComplete},
 	} {
 		t.Run(name, func(t *testing.T) {
