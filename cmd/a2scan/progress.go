@@ -21,6 +21,7 @@ const (
 
 // A sample is where a scan stood at some time.
 type sample struct {
+	time   time.Time
 	at     time.Duration // since the scan began
 	stats  scanner.Stats
 	input  output.InputCounts
@@ -38,8 +39,9 @@ type progress struct {
 	sample func() sample
 	start  time.Time
 
-	last    sample // at the last tick
+	last    sample // at the last tick, at first of the beginning
 	told    sample // of the last update
+	earlier sample // of the one before
 	updates chan *output.Update
 	err     error // the first of file
 	done    chan struct{}
@@ -49,17 +51,18 @@ type progress struct {
 func (p *progress) run() {
 	p.done = make(chan struct{})
 	p.updates = make(chan *output.Update)
+	p.earlier, p.told = p.last, p.last
 	p.wg.Go(func() {
 		defer close(p.updates)
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for n := 1; ; n++ {
 			select {
-			case now := <-tick.C:
-				p.tick(now, p.ui.terminal || n%plainEvery == 0)
+			case <-tick.C:
+				p.tick(p.ui.terminal || n%plainEvery == 0)
 			case <-p.done:
-				if now := time.Now(); p.file != nil {
-					p.updates <- statusUpdate(now, &p.told, p.current(now))
+				if p.file != nil {
+					p.updates <- p.lastUpdate()
 				}
 				return
 			}
@@ -81,14 +84,15 @@ func (p *progress) stop() error {
 	return p.err
 }
 
-func (p *progress) current(now time.Time) *sample {
+func (p *progress) current() *sample {
 	cur := p.sample()
-	cur.at = now.Sub(p.start)
+	cur.time = time.Now() // a tick's own time may be long ago
+	cur.at = cur.time.Sub(p.start)
 	return &cur
 }
 
-func (p *progress) tick(now time.Time, line bool) {
-	cur := p.current(now)
+func (p *progress) tick(line bool) {
+	cur := p.current()
 	if p.show && line {
 		p.ui.progress(progressLine(&p.last, cur))
 	}
@@ -97,10 +101,20 @@ func (p *progress) tick(now time.Time, line bool) {
 		return
 	}
 	select {
-	case p.updates <- statusUpdate(now, &p.told, cur):
-		p.told = *cur
+	case p.updates <- statusUpdate(&p.told, cur):
+		p.earlier, p.told = p.told, *cur
 	default: // whoever reads them is late, and is not waited for: the next is fresher
 	}
+}
+
+// lastUpdate returns the update of the scan's end. Its rates are of no less than half a
+// tick: of a millisecond they would say what a single batch was.
+func (p *progress) lastUpdate() *output.Update {
+	cur, since := p.current(), &p.told
+	if cur.at-since.at < progressEvery/2 {
+		since = &p.earlier
+	}
+	return statusUpdate(since, cur)
 }
 
 // write writes the updates, of which it waits for one at a time.
@@ -180,11 +194,11 @@ func plural(n uint64, one, many string) string {
 }
 
 // statusUpdate returns one line of the status updates.
-func statusUpdate(now time.Time, prev, cur *sample) *output.Update {
+func statusUpdate(prev, cur *sample) *output.Update {
 	s, d := &cur.stats, cur.at-prev.at
 	u := &output.Update{
 		Schema:    output.SchemaVersion,
-		Time:      output.Timestamp{Time: now},
+		Time:      output.Timestamp{Time: cur.time},
 		DurationS: output.Seconds(cur.at),
 		Input:     cur.input,
 		Targets:   output.UpdateTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},

@@ -28,6 +28,9 @@ func TestProgressLine(t *testing.T) {
 	cur.socket.RxDropped = 7
 	require.Equal(t, "3s: 1,000 of 5,000 (20%) done, 10s left; 450 answered (50%); 0 p/s out, 0 in; 1,234 in flight; 7 dropped", progressLine(&prev, &cur))
 
+	cur.before = 500
+	require.Contains(t, progressLine(&prev, &cur), " done, 20s left; ", "what is left takes as long as this run takes")
+
 	require.Equal(t, "0s: 0 done; 0 answered; 0 p/s out, 0 in; 0 in flight", progressLine(&sample{}, &sample{}), "nothing is divided by nothing")
 }
 
@@ -95,6 +98,44 @@ func TestProgressWithAStuckFile(t *testing.T) {
 		}
 		require.Equal(t, []float64{1, 6, 7, 7.5}, at)
 	})
+}
+
+// The last update comes when the scan ends, which may be right after the one before:
+// it is no reason for a rate that never was. Nor is a tick that was dealt with late.
+func TestProgressRates(t *testing.T) {
+	const before = 5000
+	for name, c := range map[string]struct {
+		busy time.Duration // for so long each tick is late
+		end  time.Duration
+		at   []float64
+	}{
+		"right after a tick": {0, 3001 * time.Millisecond, []float64{1, 2, 3, 3.001}},
+		"between two ticks":  {0, 3600 * time.Millisecond, []float64{1, 2, 3, 3.6}},
+		"in the first":       {0, 400 * time.Millisecond, []float64{0.4}},
+		"late":               {900 * time.Millisecond, 2950 * time.Millisecond, []float64{1.9, 2.9, 3.85}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var screen, file bytes.Buffer
+				p := testProgress(&screen, &file)
+				p.sample = func() sample {
+					time.Sleep(c.busy)
+					// A hundred packets leave at once, ten times a second.
+					return sample{stats: scanner.Stats{Sent: before + 100*uint64((time.Since(p.start)+99500*time.Microsecond)/(100*time.Millisecond))}}
+				}
+				p.last.stats.Sent = before // by an earlier run
+				p.run()
+				time.Sleep(c.end)
+				require.NoError(t, p.stop())
+				var at []float64
+				for _, u := range parseUpdates(t, file.Bytes()) {
+					at = append(at, u.DurationS)
+					require.InDelta(t, 1000, u.Rate.SentPPS, 110)
+				}
+				require.Equal(t, c.at, at)
+			})
+		})
+	}
 }
 
 // Whoever never reads them is not waited for at the end, or not for long.
