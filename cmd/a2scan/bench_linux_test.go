@@ -18,6 +18,7 @@ import (
 // An interrupted benchmark leaves neither a process nor a file behind; one that
 // is killed cannot clean up its files, but its farm ends with it all the same.
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, c := range []struct {

@@ -280,6 +280,7 @@ func TestStoppedAndContinued(t *testing.T) {
 // A full disk ends the scan with status 1 and a message, the records before it
 // are whole, the metadata says so, and with room the scan goes on.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
 		t.Skipf("no right to make a small disk: %v", err)
@@ -319,6 +320,7 @@ func TestFullDisk(t *testing.T) {
 // one's beside the old one's records: a list that is scanned each day would have
 // yesterday's answers for today's.
 func TestMetadataNeverPrecedesTheRecords(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/28")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	meta := path + ".meta.json"
@@ -618,6 +620,7 @@ func parseOne(t testing.TB, line []byte) *output.ParsedRecord {
 // Replies that the socket dropped are counted and said, with what to do, and their
 // servers are found by a later try.
 func TestDropsAreSaid(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, "127.64.0.0/23")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	// Whether more answers are on their way when it is stopped than fit into the smallest
@@ -643,6 +646,7 @@ func TestDropsAreSaid(t *testing.T) {
 
 // Where nothing at all is heard the reader is told what that may mean.
 func TestNothingHeardIsSaid(t *testing.T) {
+	t.Parallel()
 	f := newFixtureOf(t, "127.64.0.0/28", prototest.Shares{Silent: 100})
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	status, stderr := inProcess(f.args(path, "--timeout", "50ms", "--retries", "0")...)

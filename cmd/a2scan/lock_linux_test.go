@@ -14,6 +14,7 @@ import (
 // A file that a scan writes is no other scan's, whether that begins anew or goes on;
 // when the first has ended, it is.
 func TestTwoScansOfOneFile(t *testing.T) {
+	t.Parallel()
 	slow := honest
 	slow.DelayMin, slow.DelayMax = 50*time.Millisecond, 100*time.Millisecond
 	f := newFixtureOf(t, "127.64.0.0/23", slow)

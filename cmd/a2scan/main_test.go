@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -25,6 +27,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests here wait: for timers, and for processes that do. -parallel overrides it.
+	_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){"a2scan": main})
 }
 
@@ -104,12 +108,18 @@ func cmdPayload(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }
 
-// freePort returns a UDP port that nobody listens on now.
+// freePort returns a UDP port that nobody listens on now, and that no system gives to
+// a socket that names none: the tests and programs beside this one have many of these.
 func freePort(t *testing.T) int {
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		if c, err := net.ListenPacket("udp4", ":"+strconv.Itoa(port)); err == nil {
+			require.NoError(t, c.Close())
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 func cmdFarm(ts *testscript.TestScript, neg bool, args []string) {
