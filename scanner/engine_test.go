@@ -366,6 +366,10 @@ func TestSendFailed(t *testing.T) {
 // the one that it would have been: what is taken back spends nothing of the rate, of an
 // address's pace, of the tries, and leaves nothing behind.
 func TestTakeBackIsAsIfNothingHadBeen(t *testing.T) {
+	seeds := uint64(6)
+	if raceEnabled { // one goroutine
+		seeds = 1
+	}
 	for name, change := range map[string]func(cfg *Config){
 		"fast":         func(*Config) {},
 		"slow":         func(cfg *Config) { cfg.Rate = 20 },
@@ -382,7 +386,7 @@ func TestTakeBackIsAsIfNothingHadBeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var took [4]time.Duration
-			for seed := range uint64(6) {
+			for seed := range seeds {
 				cfg := rigConfig(allKinds)
 				change(&cfg)
 				var all [4]*rig
