@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"net/netip"
@@ -41,10 +42,11 @@ func (s *soak) round(ctx context.Context, n int) error {
 		return err
 	}
 	defer f.Close()
-	closed, err := closedPort()
+	refusing, closed, err := closedPort()
 	if err != nil {
 		return err
 	}
+	defer refusing.Close()
 	dir := filepath.Join(s.dir, fmt.Sprintf("round-%d", n))
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
@@ -290,14 +292,14 @@ func cut(path string, n int) error {
 	return os.Truncate(path, max(info.Size()-int64(n), 0))
 }
 
-// closedPort returns a port that nobody listens on.
-func closedPort() (uint16, error) {
-	c, err := net.ListenPacket("udp4", "0.0.0.0:0")
+// closedPort returns a port that refuses, and the socket that keeps scans from taking it
+// for theirs: it listens to port 9 alone.
+func closedPort() (io.Closer, uint16, error) {
+	c, err := net.Dial("udp4", "127.0.0.1:9")
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
+	return c, c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
 }
 
 // A run is the program in a process of its own.

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -109,10 +110,12 @@ func cmdPayload(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // freePort returns a UDP port that nobody listens on now, and that no system gives to
-// a socket that names none: the tests and programs beside this one have many of these.
+// a socket that names none: the tests and programs beside this one have many of these. It
+// is returned once.
 func freePort(t *testing.T) int {
-	for range 100 {
-		port := 10_000 + rand.IntN(20_000)
+	const first, n = 10_000, 20_000
+	for range n {
+		port := first + int((portsBegin+portsTaken.Add(1))%n)
 		if c, err := net.ListenPacket("udp4", ":"+strconv.Itoa(port)); err == nil {
 			require.NoError(t, c.Close())
 			return port
@@ -120,6 +123,23 @@ func freePort(t *testing.T) int {
 	}
 	t.Fatal("no port is free")
 	return 0
+}
+
+// Where the search for a port begins is random: two runs of the tests at a time are not
+// after the same ones.
+var (
+	portsBegin = rand.Uint32()
+	portsTaken atomic.Uint32
+)
+
+// closedPort returns a UDP port that refuses what is sent to it, and goes on to while t
+// runs: a socket has it that listens to port 9 alone.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	c, err := net.Dial("udp4", "127.0.0.1:9")
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
 func cmdFarm(ts *testscript.TestScript, neg bool, args []string) {

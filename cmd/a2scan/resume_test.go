@@ -446,7 +446,7 @@ func TestResumeMetadataOfOthers(t *testing.T) {
 func TestResumeFinished(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
-	closed := fmt.Sprintf("127.64.1.0/28:%d", freePort(t))
+	closed := fmt.Sprintf("127.64.1.0/28:%d", closedPort(t))
 	for name, file := range endings {
 		for how, more := range map[string][]string{
 			"whole":       {},
@@ -967,7 +967,7 @@ func TestResumeFilter(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	// Every second target refuses.
-	args := append(f.args(path, "--filter", "refused"), fmt.Sprintf("127.64.1.0/24:%d", freePort(t)))
+	args := append(f.args(path, "--filter", "refused"), fmt.Sprintf("127.64.1.0/24:%d", closedPort(t)))
 	requireRun(t, args...)
 	require.Len(t, seqs(t, path), 256)
 	b := readFile(t, path)
