@@ -32,17 +32,23 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 		signal.Notify(w.ch, syscall.SIGHUP)
 	}
 	w.wg.Go(func() {
-		for _, act := range []func(){gently, atOnce} {
+		hungUp := false
+		for acts := []func(){gently, atOnce}; len(acts) > 0; {
 			select {
 			case s := <-w.ch:
 				if s == syscall.SIGHUP {
 					// The shell sends one and the system may send another when a
 					// terminal goes, and nobody has become impatient.
 					signal.Ignore(syscall.SIGHUP)
+					if hungUp { // it was there before that could be said
+						continue
+					}
+					hungUp = true
 				}
 				w.note(s)
 				time.AfterFunc(patience, a.ui.w.giveUp)
-				w.wg.Go(act) // what it says may wait for its reader, and the next signal must not
+				w.wg.Go(acts[0]) // what it says may wait for its reader, and the next signal must not
+				acts = acts[1:]
 			case <-w.done:
 				return
 			}
