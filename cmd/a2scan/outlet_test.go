@@ -23,7 +23,9 @@ func (w *stuckWriter) Write(b []byte) (int, error) {
 }
 
 // What is written comes out, in order, and whole.
-func TestOutletWrites(t *testing.T) {
+func TestOutletWrites(t *testing.T) { synctest.Test(t, testOutletWrites) }
+
+func testOutletWrites(t *testing.T) {
 	var b bytes.Buffer
 	o := newOutlet(&b)
 	var want string
