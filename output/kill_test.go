@@ -20,7 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeForever writes records with rising seq until it is killed.
+// writeForever writes records with rising seq until it is killed. After some megabytes it
+// waits for that, should it come late.
 func writeForever(path string) {
 	s, err := OpenSink(path, SinkOptions{})
 	if err != nil {
@@ -36,6 +37,9 @@ func writeForever(path string) {
 			r.Seq++
 		}
 		w.Put(b)
+		if r.Seq > 20_000 {
+			time.Sleep(time.Hour)
+		}
 		time.Sleep(100 * time.Microsecond)
 	}
 }
