@@ -98,7 +98,7 @@ func TestWorkers(t *testing.T) {
 	list, err := targets.NewList(targets.Config{Args: []string{p.target()}})
 	require.NoError(t, err)
 	cfg := scanner.DefaultConfig()
-	cfg.Rate, cfg.PerIPRate, cfg.Timeout, cfg.Retries = 0, 0, 300*time.Millisecond, 1
+	cfg.Rate, cfg.PerIPRate, cfg.Timeout, cfg.Retries = 0, 0, time.Second, 1
 	s, err := scanner.New(cfg, port, list, sink)
 	require.NoError(t, err)
 	scanned, err := s.Run(t.Context())
