@@ -1,8 +1,10 @@
 package memory
 
 import (
+	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -10,11 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is its own child: it takes as much memory as it is told.
+// The test binary is its own child: it takes as much memory as it is told, and ends when
+// its standard input does.
 func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(os.Getenv("TAKE_MEMORY")); err == nil {
-		take(n)
-		time.Sleep(4 * lookEvery) // so that a look may see it
+		b := take(n)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		runtime.KeepAlive(b)
 		return
 	}
 	os.Exit(m.Run())
@@ -36,8 +40,13 @@ func TestPeak(t *testing.T) {
 	peak := func(n int) int64 {
 		cmd := exec.Command(self)
 		cmd.Env = append(os.Environ(), "TAKE_MEMORY="+strconv.Itoa(n))
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
 		w := Of(cmd.Process)
+		// It lives until it was looked at, however late that is.
+		require.Eventually(t, func() bool { return w.seen.Load() > int64(n) }, 20*time.Second, time.Millisecond)
+		require.NoError(t, in.Close())
 		require.NoError(t, cmd.Wait())
 		return w.Peak(cmd.ProcessState)
 	}
