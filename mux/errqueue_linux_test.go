@@ -473,6 +473,7 @@ func TestSendBlocked(t *testing.T) {
 	for b.Len() < b.Cap() {
 		b.Commit(neighbour, []byte("x"))
 	}
+	start := time.Now()
 	n, err := p.Send(b)
 	require.NoError(t, err)
 	require.Less(t, n, 64, "there is room for some")
@@ -482,21 +483,25 @@ func TestSendBlocked(t *testing.T) {
 
 	again, err := p.Send(b)
 	require.NoError(t, err)
-	require.Zero(t, again, "nothing has changed")
+	if time.Since(start) < 50*time.Millisecond { // else he may have been given up
+		require.Zero(t, again, "nothing has changed")
+	}
 	require.EqualValues(t, 2, p.Stats().SendBlocked)
+	b.DropFront(again)
+	n += again
 
 	// Recv waits for room, and for the errors.
 	in := NewBatch(64, 64)
-	start := time.Now()
+	start = time.Now()
 	icmp := 0
-	for time.Since(start) < 10*time.Second && icmp < n {
-		require.NoError(t, p.Recv(in, 10*time.Second))
+	for time.Since(start) < time.Minute && icmp < n {
+		require.NoError(t, p.Recv(in, time.Minute))
 		for i := range in.Len() {
 			require.Equal(t, Packet{Peer: neighbour, Unreachable: HostUnreachable}, *in.Packet(i))
 			icmp++
 		}
 	}
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 	require.Equal(t, n, icmp)
 	again, err = p.Send(b)
 	require.NoError(t, err)
@@ -509,8 +514,8 @@ func TestSendBlocked(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, n, b.Len())
 	start = time.Now()
-	require.NoError(t, q.Recv(in, 10*time.Second))
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.NoError(t, q.Recv(in, time.Minute))
+	require.Less(t, time.Since(start), 30*time.Second)
 	require.Zero(t, in.Len())
 	b.DropFront(n)
 	again, err = q.Send(b)
@@ -545,7 +550,7 @@ func TestDeviceQueueFull(t *testing.T) {
 	start := time.Now()
 	require.NoError(t, p.Recv(in, time.Minute))
 	require.GreaterOrEqual(t, time.Since(start), devicePause, "it must not spin")
-	require.Less(t, time.Since(start), 10*time.Second, "nor wait for a signal that never comes")
+	require.Less(t, time.Since(start), 30*time.Second, "nor wait for a signal that never comes")
 
 	// Until the next Send has no luck either, a wait is a wait.
 	start = time.Now()
@@ -712,6 +717,7 @@ func TestShortBatchBeforeAnError(t *testing.T) {
 
 	quit, done := make(chan struct{}), make(chan struct{})
 	fd := p.fd
+	var unread atomic.Int64 // errors: they must not fill the buffer
 	go func() {
 		defer close(done)
 		for {
@@ -720,7 +726,14 @@ func TestShortBatchBeforeAnError(t *testing.T) {
 				return
 			default:
 			}
-			sendmmsg(fd, shut.toSend(p.inet4)) // and comes back at once, into the midst of a Recv
+			if unread.Load() > 1000 {
+				runtime.Gosched()
+				continue
+			}
+			// It comes back at once, into the midst of a Recv.
+			if n, _ := sendmmsg(fd, shut.toSend(p.inet4)); n > 0 {
+				unread.Add(1)
+			}
 		}
 	}()
 	defer func() { close(quit); <-done }()
@@ -745,6 +758,7 @@ func TestShortBatchBeforeAnError(t *testing.T) {
 					got++
 				} else {
 					errors++
+					unread.Add(-1)
 				}
 			}
 			if !b.More() {

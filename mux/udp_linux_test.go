@@ -71,7 +71,7 @@ func receive(t testing.TB, p Port, n int) (data, icmp []Packet) {
 	t.Helper()
 	b := NewBatch(64, 2048)
 	for {
-		wait := 5 * time.Second
+		wait := 30 * time.Second
 		if len(data)+len(icmp) >= n {
 			wait = 2 * time.Millisecond
 		}
@@ -319,7 +319,7 @@ func TestCloseFreesOnce(t *testing.T) {
 func TestSignalsDuringWait(t *testing.T) {
 	p := open(t, local("127.0.0.1:0"))
 	var stop atomic.Bool
-	done := make(chan int)
+	begun, done := make(chan struct{}, 1), make(chan int)
 	go func() {
 		sent := 0
 		for ; !stop.Load(); time.Sleep(200 * time.Microsecond) {
@@ -330,9 +330,14 @@ func TestSignalsDuringWait(t *testing.T) {
 				syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(tid), uintptr(syscall.SIGURG))
 				sent++
 			}
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
 		}
 		done <- sent
 	}()
+	<-begun
 	b := NewBatch(1, 1)
 	start := time.Now()
 	require.NoError(t, p.Recv(b, 40*time.Millisecond))

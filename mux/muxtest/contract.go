@@ -43,7 +43,7 @@ func Receive(t testing.TB, p mux.Port, n int) []mux.Packet {
 	t.Helper()
 	var got []mux.Packet
 	b := mux.NewBatch(min(n, mux.MaxBatch), mux.MaxDatagram)
-	for deadline := time.Now().Add(5 * time.Second); len(got) < n; {
+	for deadline := time.Now().Add(30 * time.Second); len(got) < n; {
 		require.True(t, time.Now().Before(deadline), "%d packets of %d came", len(got), n)
 		require.NoError(t, p.Recv(b, time.Second))
 		for i := range b.Len() {
@@ -159,12 +159,14 @@ func checkSendNothing(t *testing.T, a, _ mux.Port) {
 
 func checkNoWait(t *testing.T, a, _ mux.Port) {
 	in := mux.NewBatch(4, 64)
-	start := time.Now()
+	fastest := time.Hour // the machine may pause in others
 	for range 100 {
+		start := time.Now()
 		require.NoError(t, a.Recv(in, 0))
+		fastest = min(fastest, time.Since(start))
 		require.Zero(t, in.Len())
 	}
-	require.Less(t, time.Since(start), time.Second)
+	require.Less(t, fastest, 10*time.Millisecond)
 }
 
 func checkWait(t *testing.T, a, _ mux.Port) {
