@@ -110,6 +110,7 @@ func TestShortCountTellsOfErrors(t *testing.T) {
 func TestHealthyAmongClosed(t *testing.T) {
 	const rounds, batch = 20, 64
 	healthy := open(t, Options{Local: local("127.0.0.1:0").Local, Rcvbuf: 4 << 20})
+	holds(t, healthy, rounds*batch<<10)
 	shut := closedPort(t, "127.0.0.1")
 	for name, isClosed := range map[string]func(i int) bool{
 		"alternating":    func(i int) bool { return i%2 == 0 },
@@ -666,7 +667,9 @@ func TestErrnoWithoutEntry(t *testing.T) {
 // with the errno of a missing route: no healthy packet may be blamed for them,
 // and none be lost.
 func TestErrorFlood(t *testing.T) {
+	const sent = 5000
 	p, healthy := open(t, Options{Rcvbuf: 8 << 20}), open(t, Options{Local: local("127.0.0.1:0").Local, Rcvbuf: 8 << 20})
+	holds(t, healthy, sent<<10)
 	forger := newForger(t)
 	peer := Key{Lo: v4Mapped | 127<<24 | 0x010203, Port: 27015}
 	var stop atomic.Bool
@@ -678,7 +681,6 @@ func TestErrorFlood(t *testing.T) {
 		}
 		flooded <- err
 	}()
-	const sent = 5000
 	out, in := NewBatch(4, 8), NewBatch(64, 64)
 	blocked, icmp := 0, uint64(0)
 	for i := 0; i < sent || out.Len() > 0; {
@@ -710,6 +712,7 @@ func TestErrorFlood(t *testing.T) {
 // is left, and does not say so.
 func TestShortBatchBeforeAnError(t *testing.T) {
 	p := open(t, Options{Rcvbuf: 8 << 20})
+	holds(t, p, 2<<20)
 	from := open(t, local("127.0.0.1:0"))
 	to := on("127.0.0.1", p)
 	shut := NewBatch(1, 8)
