@@ -233,6 +233,48 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	require.Contains(t, missing.String(), "and 1 more")
 }
 
+// Loss, and replies that come too late, leave of a server that sends noise before its
+// answer the noise; of others they leave silence, and never a reply that does not parse.
+func TestVerifyLossy(t *testing.T) {
+	w := everything()
+	var noisy, quiet netip.AddrPort
+	for _, ap := range sequence(2000, 27015) {
+		truth, _ := w.Truth(prototest.EndpointFrom(ap), wantAll)
+		switch {
+		case truth.Sections != [3]prototest.Outcomes{prototest.Success, prototest.Success, prototest.Success}:
+		case truth.Server.Does.Has(prototest.Garbage):
+			noisy = ap
+		default:
+			quiet = ap
+		}
+	}
+	for _, tc := range []struct {
+		at     netip.AddrPort
+		status string
+		lossy  bool
+		ok     bool
+	}{
+		{noisy, "protocol_error", false, false},
+		{noisy, "protocol_error", true, true},
+		{noisy, "timeout", false, false},
+		{noisy, "timeout", true, true},
+		{noisy, "refused", true, false},
+		{quiet, "protocol_error", true, false},
+		{quiet, "incomplete", true, true},
+		{quiet, "incomplete", false, false},
+	} {
+		var r map[string]any
+		require.NoError(t, json.Unmarshal(perfect(w, 0, tc.at), &r))
+		r["status"], r["error"] = "partial", "players: so it is"
+		r["players"] = map[string]any{"status": tc.status, "error": "so it is", "attempts": 3, "rtt_ms": nil, "count": nil, "truncated": false, "list": nil}
+		line, err := json.Marshal(r)
+		require.NoError(t, err)
+		report, err := Verify(w, lines(line), VerifyOptions{Want: wantAll, Lossy: tc.lossy})
+		require.NoError(t, err)
+		require.Equal(t, tc.ok, report.OK(), "%+v: %s", tc, report)
+	}
+}
+
 // What was asked for is told by the first record, whatever stands before it.
 func TestVerifyLearnsWhatWasAsked(t *testing.T) {
 	w := everything()

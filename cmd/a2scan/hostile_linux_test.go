@@ -678,7 +678,7 @@ func TestDropsAreSaid(t *testing.T) {
 	var m *output.Metadata
 	for try := 0; try < 10 && (m == nil || m.Socket.RxDropped == 0); try++ {
 		path = filepath.Join(t.TempDir(), "out.ndjson")
-		p = start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "500ms", "--retries", "9", "-t", "1m")...)
+		p = start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "500ms", "--retries", "30", "-t", "2m")...)
 		awaitContent(t, path)
 		require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
 		time.Sleep(300 * time.Millisecond)

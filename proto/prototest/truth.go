@@ -105,15 +105,12 @@ func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 			continue
 		}
 		t.Sections[k] = s.outcomes(k, want)
-		if w.Shares.Loss > 0 {
-			t.Sections[k] |= Timeout | Incomplete
-			if s.Does.Has(Garbage) {
-				t.Sections[k] |= ProtocolError // the noise came through and the answer did not
-			}
-		}
 		t.Challenged = t.Challenged || s.demandsChallenge(k)
 	}
 	var sc scratch
+	if w.Shares.Loss > 0 {
+		t.AllowLoss()
+	}
 	if want.Has(proto.KindInfo) {
 		e := s.engine()
 		if e == engineSource || e == engineHLDS || e == engineBoth {
@@ -141,6 +138,18 @@ func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 		}
 	}
 	return t, true
+}
+
+// AllowLoss has each section end also as it may where packets are lost, or come too late.
+func (t *Truth) AllowLoss() {
+	for k := range t.Sections {
+		if t.Want.Has(proto.Kind(k)) {
+			t.Sections[k] |= Timeout | Incomplete
+			if t.Server.Does.Has(Garbage) {
+				t.Sections[k] |= ProtocolError // the noise came through and the answer did not
+			}
+		}
+	}
 }
 
 // infoTruth returns what a reader knows after the reply of that format.
