@@ -68,13 +68,15 @@ func (p *process) end(t testing.TB) (status int, rss int64) {
 	return p.ProcessState.ExitCode(), p.memory.Peak(p.ProcessState)
 }
 
-// interruptTwice sends what an impatient user does. The two differ: of two of a kind that
-// a busy process has not taken in yet the system makes one. The first is the exit status.
-func (p *process) interruptTwice(t testing.TB) {
+// interrupt sends what a user does, or, twice, an impatient one. The two differ: of two of a
+// kind that a busy process has not taken in yet the system makes one. The first is the exit
+// status.
+func (p *process) interrupt(t testing.TB, times int) {
 	t.Helper()
-	require.NoError(t, p.Process.Signal(syscall.SIGINT))
-	time.Sleep(50 * time.Millisecond)
-	require.NoError(t, p.Process.Signal(syscall.SIGTERM))
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM}[:times] {
+		require.NoError(t, p.Process.Signal(s))
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // requireWithin requires that f, which returns what it has measured, does so within most
@@ -428,7 +430,7 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	_, err = r.Read(make([]byte, 1)) // it has begun; the pipe will soon be full
 	require.NoError(t, err)
 	time.Sleep(500 * time.Millisecond)
-	p.interruptTwice(t)
+	p.interrupt(t, 2)
 	late := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
 	defer late.Stop()
 	status, _ := p.end(t)
@@ -544,7 +546,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 			awaitFile(t, path+".meta.json")
 			time.Sleep(300 * time.Millisecond)
 			began := time.Now()
-			p.interruptTwice(t)
+			p.interrupt(t, 2)
 			status, _ := p.end(t)
 			require.Equal(t, 130, status)
 			return time.Since(began)
@@ -563,7 +565,7 @@ func TestDryRunInterruptedTwiceWithoutAReader(t *testing.T) {
 	_, err = r.Read(make([]byte, 1)) // it prints, and hears signals; the pipe is soon full
 	require.NoError(t, err)
 	time.Sleep(300 * time.Millisecond)
-	p.interruptTwice(t)
+	p.interrupt(t, 2)
 	late := time.AfterFunc(time.Minute, func() { _ = p.Process.Kill() })
 	defer late.Stop()
 	status, _ := p.end(t)
@@ -584,11 +586,7 @@ func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 			awaitFile(t, meta+".tmp") // it opens its files, and hears signals
 			time.Sleep(300 * time.Millisecond)
 			began := time.Now()
-			if signals == 2 {
-				p.interruptTwice(t)
-			} else {
-				require.NoError(t, p.Process.Signal(syscall.SIGINT))
-			}
+			p.interrupt(t, signals)
 			status, _ := p.end(t)
 			require.Equal(t, 130, status, p.stderr.String())
 			return time.Since(began)
@@ -635,11 +633,7 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 			return err == nil && m.EndReason == ""
 		}, 20*time.Second, 5*time.Millisecond)
 		time.Sleep(400 * time.Millisecond)
-		if signals == 2 {
-			p.interruptTwice(t)
-		} else {
-			require.NoError(t, p.Process.Signal(syscall.SIGINT))
-		}
+		p.interrupt(t, signals)
 		status, _ := p.end(t)
 		require.Equal(t, 130, status, p.stderr.String())
 		m := readMetadata(t, path)
