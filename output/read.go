@@ -284,9 +284,9 @@ func NewSurvey(path string, line func([]byte) error) (*Survey, error) {
 }
 
 // sureZeros is how many zeros in a row end no line and no frame: a gzip member may
-// end with those of its length, less than four, and a zstd frame with a checksum
-// of four bytes.
-const sureZeros = 8
+// end with those of its length, less than four, or, where it is empty, with nine, and a
+// zstd frame with a checksum of four bytes.
+const sureZeros = 10
 
 // withoutZeros returns where the zeros begin with which f ends. After a power cut
 // a file may have its length already, and not its contents.

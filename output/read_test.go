@@ -303,6 +303,19 @@ func TestCutForeignFrames(t *testing.T) {
 	}
 }
 
+// A file of no records is whole as the sink leaves it, however its frame ends.
+func TestSurveyOfAnEmptyFrame(t *testing.T) {
+	for c, name := range endings {
+		path := filepath.Join(t.TempDir(), name)
+		sink, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		require.NoError(t, sink.Close())
+		s, err := NewSurvey(path, func([]byte) error { return nil })
+		require.NoError(t, err)
+		require.True(t, s.Whole(), c)
+	}
+}
+
 // After a power cut a file may have its length and zeros in the place of its last
 // bytes. They are cut off like a partial line or frame, wherever they begin.
 func TestRecoverZeroedTail(t *testing.T) {
@@ -327,7 +340,7 @@ func TestRecoverZeroedTail(t *testing.T) {
 				}
 				return k
 			}
-			for _, zeros := range []int{1, 2, 3, 5, 7, 8, 100, 4096, 100_000} {
+			for _, zeros := range []int{1, 2, 3, 5, 7, 8, 9, 10, 11, 100, 4096, 100_000} {
 				k := recoverOf(append(bytes.Clone(whole), make([]byte, zeros)...))
 				require.EqualValues(t, 7, k.Lines, "%d zeros behind", zeros)
 			}
