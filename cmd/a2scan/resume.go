@@ -48,8 +48,10 @@ type resumption struct {
 	brokeAt uint64         // the first of them, from 1
 	kept    output.Kept    // what is left of the file
 
-	remarks  []string // what could not be made sure of
-	finished bool     // there is nothing left to do
+	was      *output.Metadata // of the earlier run; empty where there is none
+	streams  []string         // what of the input can't be compared before it is read
+	remarks  []string         // what could not be made sure of
+	finished bool             // there is nothing left to do, if streams bring what they brought then
 }
 
 // openEarlier looks at what the output file holds, and takes over from the earlier
@@ -68,8 +70,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return nil, fmt.Errorf("cannot resume: %w", err)
 	}
 	r := &resumption{path: path, kinds: o.ask.cfg.Kinds, prints: newFingerprints(uint64(o.shards))}
-	was, err := a.compareRuns(r, fs, o, args)
-	if err != nil {
+	if r.was, err = a.compareRuns(r, fs, o, args); err != nil {
 		return nil, err
 	}
 	var differs error
@@ -95,9 +96,11 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return nil, err
 	}
 	a.ui.notef("resuming %s: %s done before", clean(path), plural(r.done.Len(), "target was", "targets were"))
-	if r.finished = r.isFinished(was, fs.values(), o.ask.cfg.Filter); r.finished {
-		a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", was.EndReason)
+	if r.finished = r.isFinished(r.was, fs.values(), o.ask.cfg.Filter); r.finished {
 		return r, nil
+	}
+	if len(r.streams) > 0 {
+		r.remark(a, "%s can be read once only: of the targets those that were done are compared with their records, others can't be", strings.Join(r.streams, ", "))
 	}
 	if r.broken > 0 {
 		r.remark(a, "%s damaged, the first of them line %d: what they were is asked again", plural(r.broken, "line is", "lines are"), r.brokeAt)
@@ -111,7 +114,8 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 // endedEmpty reports whether a scan has ended whose records were all left out.
 func endedEmpty(metadata string) bool {
 	m, err := output.ReadMetadata(metadata)
-	return err == nil && m.EndReason == output.EndComplete && m.Output.Records == 0 && m.Targets.Done > 0
+	return err == nil && (m.EndReason == output.EndComplete || m.EndReason == output.EndMaxResults) &&
+		m.Output.Records == 0 && m.Targets.Done > 0
 }
 
 // remark says what could not be made sure of, to everyone and in the metadata.
@@ -359,7 +363,6 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 	if err != nil {
 		return nil, err
 	}
-	var streams []string
 	for _, d := range []struct{ key, what, short string }{
 		{configTargets, "the list of TARGETs", "TARGET"},
 		{configInput, "the content of --input-file", "--input-file"},
@@ -371,7 +374,7 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 		case !ok:
 			unknown = append(unknown, d.short)
 		case was == stdinDigest && input[d.key] == stdinDigest:
-			streams = append(streams, d.short)
+			r.streams = append(r.streams, d.short)
 		default:
 			differs(d.what, was, input[d.key])
 		}
@@ -381,9 +384,6 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 	}
 	if len(unknown) > 0 && len(m.Config) > 0 {
 		r.remark(a, "%s does not tell of %s: that this is the same scan can't be checked but by the records", clean(path), strings.Join(unknown, ", "))
-	}
-	if len(streams) > 0 {
-		r.remark(a, "%s can be read once only: of the targets those that were done are compared with their records, others can't be", strings.Join(streams, ", "))
 	}
 	return m, nil
 }

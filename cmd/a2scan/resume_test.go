@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -452,6 +453,7 @@ func TestResumeFinished(t *testing.T) {
 			"whole":       {},
 			"filter":      {"--filter", "refused", closed},
 			"max results": {"-N", "100"},
+			"none":        {"-N", "100", "--filter", "blocked"},
 			"max targets": {"-n", "100"},
 			"some":        {"-n", "100", "-N", "20", "--filter", "success"},
 		} {
@@ -825,6 +827,99 @@ func TestResumeFromAStream(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
+// A scan of a stream that has ended is as finished as that of a file, if the stream brings
+// what it brought then: with --filter, -N and -n too not a byte changes. Another list is
+// refused.
+func TestResumeFinishedFromAStream(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/25")
+	closed := closedPort(t)
+	var lines []string
+	for at := range f.targets() {
+		lines = append(lines, at.String())
+	}
+	for i := range 20 { // these refuse
+		lines = append(lines, fmt.Sprintf("127.64.2.%d:%d", i, closed))
+	}
+	for how, more := range map[string][]string{
+		"whole":           {},
+		"some left out":   {"--filter", "refused"},
+		"others left out": {"--filter", "success"},
+		"all left out":    {"--filter", "blocked"},
+		"shuffled":        {"--filter", "success", "--shuffle"},
+		"a shard":         {"--filter", "success", "--shards", "3", "--shard", "1"},
+		"max results":     {"-N", "40", "-c", "8"},
+		"none of these":   {"-N", "40", "--filter", "blocked"},
+		"max targets":     {"-n", "40"},
+		"some of a shard": {"-n", "40", "--shards", "2", "--shard", "1"},
+	} {
+		t.Run(how, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			scan := func(list []string, args ...string) (int, string) {
+				args = slices.Concat([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path}, more, args)
+				var stderr bytes.Buffer
+				status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
+				return status, stderr.String()
+			}
+			status, stderr := scan(lines)
+			require.Zero(t, status, stderr)
+			before, meta := readFile(t, path), readFile(t, path+".meta.json")
+			unchanged := func() {
+				require.Equal(t, string(before), string(readFile(t, path)))
+				require.Equal(t, string(meta), string(readFile(t, path+".meta.json")))
+			}
+			for range 2 {
+				status, stderr = scan(lines, "--resume")
+				require.Zero(t, status, stderr)
+				require.Contains(t, stderr, "a2scan: that was all: the scan has ended as ")
+				unchanged()
+			}
+			if len(before) > 0 {
+				status, stderr = scan(lines[100:], "--resume")
+				require.Equal(t, 2, status, stderr)
+				unchanged()
+			}
+			if len(more) == 0 || more[0] == "--filter" {
+				status, stderr = scan(append(slices.Clone(lines), "127.64.3.1:1", "127.64.3.2:1", "127.64.3.3:1"), "--resume")
+				require.Equal(t, 2, status, stderr)
+				require.Regexp(t, `: the list had [0-9]+ targets, and has [0-9]+ now\n`, stderr)
+				unchanged()
+			}
+		})
+	}
+}
+
+// A list that ends by itself lacks what is done behind its end, however few -n wants of it.
+func TestResumeShorterStream(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/26")
+	var lines []string
+	for at := range f.targets() {
+		lines = append(lines, at.String())
+	}
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	scan := func(list []string, args ...string) (int, string) {
+		args = append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
+		var stderr bytes.Buffer
+		status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
+		return status, stderr.String()
+	}
+	status, stderr := scan(lines, "-n", "50")
+	require.Zero(t, status, stderr)
+	b := readFile(t, path)
+	b = b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1]
+	require.NoError(t, os.WriteFile(path, b, 0o666))
+	status, stderr = scan(lines[:10], "-n", "60", "--resume")
+	require.Equal(t, 2, status, stderr)
+	require.Regexp(t, "(39|40) targets that have a record are not in the list", stderr)
+	require.Equal(t, string(b), string(readFile(t, path)))
+	status, stderr = scan(lines, "-n", "10", "--resume") // there are more, and these are not wanted
+	require.Zero(t, status, stderr)
+	status, stderr = scan(lines, "--resume")
+	require.Zero(t, status, stderr)
+	f.requireTruth(t, path)
+}
+
 // Where more targets than can be held stand before the last that is done, the rest
 // of a stream is compared as it comes; an error is then no longer one of usage.
 func TestHoldNoMoreThanFits(t *testing.T) {
@@ -851,7 +946,7 @@ func TestHoldNoMoreThanFits(t *testing.T) {
 			})
 			require.NoError(t, err)
 			defer list.Close()
-			h, err := a.holdTargets(r, list, o, 500)
+			h, err := a.holdTargets(r, list, 500)
 			require.NoError(t, err)
 			require.Contains(t, stderr.String(), "the rest of the list is compared as it is read")
 			require.Len(t, r.remarks, 1)

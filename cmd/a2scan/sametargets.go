@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"strconv"
@@ -172,6 +173,46 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 	return nil
 }
 
+// confirmFinished says that there is nothing left to do. Where that could not be seen from
+// the metadata alone, since a list or block list came from a stream, what comes now is
+// compared first: as many targets where all of the list was asked, and those that have a
+// record where they were. Nothing is asked or changed.
+func (a *app) confirmFinished(r *resumption, o *scanOptions, args []string) error {
+	if len(r.streams) > 0 {
+		cfg, err := a.targetConfig(o, args)
+		if err != nil {
+			return err
+		}
+		cfg.Done, cfg.Skipped = &r.done, r.skipped
+		cfg.Shuffle, cfg.Log = false, nil
+		list, closeList, err := a.openList(cfg, o)
+		if err != nil {
+			return err
+		}
+		defer closeList()
+		last, some := r.done.Max()
+		all := r.was.EndReason == output.EndComplete && cfg.MaxTargets == 0
+		if all {
+			last = math.MaxUint64
+		}
+		if all || some {
+			err = list.Verify(context.Background(), last)
+		}
+		if err == nil {
+			err = r.notInList()
+		}
+		if err != nil {
+			return err
+		}
+		c := list.Counts()
+		if was, is := r.was.Input.Targets, c.Targets+c.Skipped; all && was != is {
+			return r.refuse(fmt.Errorf("the list had %s, and has %s now", plural(was, "target", "targets"), thousands(is)))
+		}
+	}
+	a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", r.was.EndReason)
+	return nil
+}
+
 // maxWalk is how far a list is gone through before anything is asked, at 20 ns a target.
 const maxWalk = 1 << 26
 
@@ -184,14 +225,13 @@ const maxHeld = 1 << 20
 type heldList struct {
 	*targets.List
 	earlier *resumption
-	limited bool // by --max-targets: the list may end before the last that is done
 	held    []targets.Target
 }
 
 // holdTargets reads list until all that are done were compared, or until most
 // targets are held back.
-func (a *app) holdTargets(r *resumption, list *targets.List, o *scanOptions, most int) (scanner.Source, error) {
-	h := &heldList{List: list, earlier: r, limited: o.ask.cfg.MaxTargets > 0}
+func (a *app) holdTargets(r *resumption, list *targets.List, most int) (scanner.Source, error) {
+	h := &heldList{List: list, earlier: r}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.allSeen = cancel // and do not wait for what comes behind
@@ -222,7 +262,7 @@ func (a *app) holdTargets(r *resumption, list *targets.List, o *scanOptions, mos
 
 // ended returns what is wrong with a list that ends here.
 func (h *heldList) ended() error {
-	if h.limited {
+	if h.Limited() { // there may be more that are done
 		return nil
 	}
 	return h.earlier.notInList()

@@ -101,7 +101,7 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 			return err
 		}
 		if o.earlier != nil && o.earlier.finished {
-			return nil
+			return a.confirmFinished(o.earlier, o, args)
 		}
 		if o.earlier != nil {
 			o.ask.cfg.HadResults = o.earlier.statuses[output.Success]
@@ -123,7 +123,7 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 	defer closeList()
 	r.source = r.list
 	if o.earlier != nil && cfg.Skipped != nil {
-		if r.source, err = a.holdTargets(o.earlier, r.list, o, maxHeld); err != nil {
+		if r.source, err = a.holdTargets(o.earlier, r.list, maxHeld); err != nil {
 			return err
 		}
 	}

@@ -160,6 +160,10 @@ func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 	}
 }
 
+// Limited reports whether MaxTargets has ended the List, which may have more targets. It
+// is for whoever calls Next, when that has returned io.EOF.
+func (l *List) Limited() bool { return l.quota == 0 }
+
 // Walk goes through the input to its end without yielding or resolving anything, so
 // that Counts and Digest are those of the whole: Targets is then what Next would
 // have returned. Done is not asked. Prefixes are not expanded, so that this takes
@@ -195,7 +199,7 @@ func (l *List) Walk(ctx context.Context) error {
 
 // Verify goes through the input up to number last, or to its end, and tells
 // Skipped of what is in Done. Nothing is yielded or resolved, and MaxTargets does
-// not count. The List should not be shuffled, since it then may have to go further.
+// not count: Counts has as Targets what Next would have returned. The List should not be shuffled, since it then may have to go further.
 func (l *List) Verify(ctx context.Context, last uint64) error {
 	defer l.publish()
 	l.quota = math.MaxUint64
@@ -211,7 +215,10 @@ func (l *List) Verify(ctx context.Context, last uint64) error {
 			l.cursor.advance()
 			if !l.take(seq) {
 				l.skip(seq, p.name, p.asked(i))
-			} else if l.window == nil && l.cursor.perm == nil && seq > last {
+				continue
+			}
+			l.yielded++
+			if l.window == nil && l.cursor.perm == nil && seq > last {
 				return nil
 			}
 			continue
@@ -219,7 +226,11 @@ func (l *List) Verify(ctx context.Context, last uint64) error {
 		if l.seq > last {
 			return l.err
 		}
-		if _, _, lacking := l.line(); lacking == wantInput {
+		_, ok, lacking := l.line()
+		if ok {
+			l.yielded++
+		}
+		if lacking == wantInput {
 			if err := l.wait(ctx, lacking); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -797,6 +798,31 @@ func TestVerifyStops(t *testing.T) {
 		require.NoError(t, l.Verify(t.Context(), 9))
 		require.Equal(t, 10, n)
 		require.NoError(t, l.Close())
+	}
+}
+
+// What is counted of a list that was only gone through is what there is of it, of each
+// kind of line, less what other shards have.
+func TestVerifyCounts(t *testing.T) {
+	text := "10.0.0.0/28\n10.1.1.1\nname.example:1-3\n10.1.1.1\nno:such:thing\n224.0.0.1\n[::1]:5\n"
+	const all = 16 + 1 + 3 + 1 + 1
+	for shards := range uint64(3) {
+		shards++
+		sum := uint64(0)
+		for shard := range shards {
+			var done SeqSet
+			for seq := range uint64(10) {
+				done.Set(seq)
+			}
+			l, err := NewList(Config{Files: file(text), Dedup: true, Shards: shards, Shard: shard, MaxTargets: 3, Done: &done})
+			require.NoError(t, err)
+			require.NoError(t, l.Verify(t.Context(), math.MaxUint64))
+			c := l.Counts()
+			sum += c.Targets + c.Skipped
+			require.LessOrEqual(t, c.Skipped, 10/shards+1)
+			require.NoError(t, l.Close())
+		}
+		require.EqualValues(t, all, sum)
 	}
 }
 
