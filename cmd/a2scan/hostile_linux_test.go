@@ -416,6 +416,36 @@ func TestReaderLeaves(t *testing.T) {
 	require.Contains(t, strings.Join(m.Notes, "\n"), " lost: they could not be written")
 }
 
+// A signal that comes when the scan has ended keeps the metadata from nobody: it may take a
+// while to write.
+func TestInterruptedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/30")
+	for signals := range 3 {
+		path, meta := filepath.Join(t.TempDir(), "out.ndjson"), filepath.Join(t.TempDir(), "meta")
+		require.NoError(t, syscall.Mkfifo(meta, 0o666))
+		reader, err := os.OpenFile(meta, os.O_RDWR, 0)
+		require.NoError(t, err)
+		defer reader.Close()
+		filling := fill(t, reader)
+
+		p := start(t, f.args(path, "-m", meta, "-u", path+".updates")...)
+		awaitContent(t, path+".updates") // the last one; next it writes into the full pipe
+		p.interrupt(t, signals)
+		time.Sleep(100 * time.Millisecond)
+		_, err = io.CopyN(io.Discard, reader, filling)
+		require.NoError(t, err)
+		status, _ := p.end(t)
+		require.Zero(t, status, p.stderr.String())
+		require.NoError(t, reader.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+		b, err := io.ReadAll(reader)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		var m output.Metadata
+		require.NoError(t, json.Unmarshal(b, &m), "%s", b)
+		require.Equal(t, output.EndComplete, m.EndReason)
+	}
+}
+
 // Two interrupts end a scan at once though nobody reads what it writes, and it says
 // what that has cost.
 func TestInterruptedTwiceWithoutAReader(t *testing.T) {
@@ -466,6 +496,19 @@ func awaitContent(t testing.TB, path string) {
 		info, err := os.Stat(path)
 		return err == nil && info.Size() > 0
 	}, 20*time.Second, 5*time.Millisecond)
+}
+
+// fill writes into a pipe until it is full, and returns how much that was.
+func fill(t testing.TB, pipe *os.File) int64 {
+	t.Helper()
+	n := 0
+	for n == 0 {
+		require.NoError(t, pipe.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+		var err error
+		n, err = pipe.Write(make([]byte, 1<<20))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	return int64(n)
 }
 
 // stuffed returns the end to write to of a pipe that nobody reads and that is full.
@@ -604,11 +647,7 @@ func TestStatusUpdatesWithoutAReader(t *testing.T) {
 	full, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer full.Close()
-	for n := 0; n == 0; {
-		require.NoError(t, full.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
-		n, err = full.Write(make([]byte, 1<<20))
-		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	}
+	fill(t, full)
 
 	p := start(t, f.args(path, "-r", "1000", "-u", pipe)...)
 	status, _ := p.end(t)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -468,7 +469,12 @@ func (r *scanRun) do() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	begun, atOnce := make(chan struct{}), make(chan struct{})
+	var ended atomic.Bool
 	w := r.watchSignals(func() {
+		if ended.Load() {
+			r.ui.notef("the scan has ended, and what is to be told of it is being written")
+			return
+		}
 		cancel()
 		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 		r.ui.noteHintf("interrupt again to stop at once")
@@ -503,11 +509,14 @@ func (r *scanRun) do() error {
 	}
 	p.run()
 	result, err := r.scanner.Run(ctx)
+	ended.Store(true)
+	// A signal now does not keep the metadata from the disk, unless it is the third.
+	defer w.stop()
 	// Whoever does not read what is said keeps the metadata waiting no longer than that.
 	late := time.AfterFunc(patience, r.ui.w.giveUp)
 	defer late.Stop()
 	statusErr := p.stop()
-	stopped := w.stop()
+	stopped := w.signal()
 
 	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
