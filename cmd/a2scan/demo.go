@@ -81,6 +81,9 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	if err := errors.Join(o.farm.validate(), o.scan.validate()); err != nil {
 		return &usageError{err}
 	}
+	if o.scan.ask.cfg.MaxTargets == 0 {
+		return usagef("--max-targets 0: there is no end of simulated servers; say how many are to be scanned")
+	}
 	// Its targets are none of the user's.
 	if err := checkFiles(o.scan.files(a, []string{demoFirst})...); err != nil {
 		return err

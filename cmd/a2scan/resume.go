@@ -60,6 +60,9 @@ type resumption struct {
 func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumption, error) {
 	path := o.outputFile
 	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, withHint(usagef("cannot resume %s: it is no regular file, and keeps nothing", clean(path)), "without --resume the scan begins")
+	}
 	if err == nil {
 		err = output.RemoveRest(path)
 	}
