@@ -519,6 +519,33 @@ var mutants = []mutant{
 		"cmd/a2scan.TestResumeFinished",
 	},
 	{
+		"a longer list of a pipe is the same as the one that was finished", "cmd/a2scan/sametargets.go",
+		`all && was != is {`,
+		`all && was > is {`,
+		"cmd/a2scan.TestResumeFinishedFromAStream",
+	},
+	{
+		"a list of a pipe that ends early is one that -n has ended", "cmd/a2scan/sametargets.go",
+		`	if h.Limited() {`,
+		`	if true {`,
+		"cmd/a2scan.TestResumeShorterStream",
+	},
+	{
+		"a signal at the end kills before the metadata is written", "cmd/a2scan/scan.go",
+		`	stopped := w.signal()
+`,
+		`	stopped := w.stop()
+`,
+		"cmd/a2scan.TestInterruptedAtTheEnd",
+	},
+	{
+		"the first update of a resumed scan counts the earlier run", "cmd/a2scan/progress.go",
+		`	p.earlier, p.told = p.last, p.last
+`,
+		``,
+		"cmd/a2scan.TestProgressRates",
+	},
+	{
 		"the second interrupt waits like the first", "cmd/a2scan/scan.go",
 		`			r.scanner.Abort()
 `,
