@@ -88,6 +88,9 @@ func (a *Arena) Len(r Ref) int { return int(a.meta[r].length) }
 // Tag returns what Put was given.
 func (a *Arena) Tag(r Ref) uint32 { return a.meta[r].tag }
 
+// SetTag changes what Tag returns.
+func (a *Arena) SetTag(r Ref, tag uint32) { a.meta[r].tag = tag }
+
 // Link returns what SetLink set last, at first zero: a place for the owner to
 // string its Refs together.
 func (a *Arena) Link(r Ref) Ref { return Ref(a.meta[r].link) }

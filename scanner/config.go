@@ -43,7 +43,7 @@ type Config struct {
 	HadResults uint64        // of these, written by the run that this one goes on with
 	MaxRuntime time.Duration // time before a clean end; 0: unlimited
 	Filter     StatusSet     // statuses that get a record; 0: all
-	Raw        bool          // records carry each datagram
+	Raw        bool          // records carry the datagrams, within a bound: Stats.RawLeft
 
 	// Drain bounds how long an interrupted scan waits for targets in flight.
 	// They end by their own deadlines anyway; 0: TargetTimeout.

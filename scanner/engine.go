@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -37,6 +36,7 @@ type Engine struct {
 	budget budget
 	recent recent
 	store  *proto.Arena // answers that wait for the target's other answers
+	raws   []rawUse     // by slot, with Config.Raw
 
 	answers  readyList
 	retries  readyList
@@ -93,6 +93,9 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 		answers: readyList{mark: slotAnswer},
 		retries: readyList{mark: slotRetry},
 		due:     make([]uint32, 0, expireStep),
+	}
+	if cfg.Raw {
+		e.raws = make([]rawUse, n)
 	}
 	if cfg.Rate == 0 {
 		e.window = newWindow(n, 0, cfg.Kinds)
@@ -283,15 +286,15 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	if n := uint32(len(p.Data)); s.bytes+n >= s.bytes { // stops near 4 GiB
 		s.bytes += n
 	}
-	if e.cfg.Raw && s.heard <= maxRaw && s.bytes <= maxRawBytes {
-		e.keepRaw(now, s, p.Data, false)
-	}
 	data := p.Data
 	if p.Truncated { // half a datagram is noise, whatever it begins with
 		e.stats.Truncated++
 		data = nil
 	}
 	out := e.client.HandleDatagram(&s.q, now, data)
+	if e.cfg.Raw {
+		e.keepReceived(now, i, p.Data, &out)
+	}
 	e.step(now, i, &out)
 }
 
@@ -340,6 +343,9 @@ func (e *Engine) Inflate(now proto.Time) {
 		}
 		s.flags &^= slotDeferred
 		out := e.client.Inflate(&s.q, now)
+		if e.cfg.Raw {
+			e.pinInflated(i, &out)
+		}
 		e.step(now, i, &out)
 		if s.flags&slotLive != 0 {
 			e.postpone(i)
@@ -465,7 +471,7 @@ func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
 			s.sent--
 		}
 		if e.cfg.Raw {
-			e.keepRaw(now, s, data, true)
+			e.keepSent(now, i, data)
 		}
 		if s.q.WantsSend() {
 			e.want(now, i)
@@ -618,6 +624,9 @@ func (e *Engine) open(t *targets.Target) (uint32, bool) {
 	s := &e.slab.slots[i]
 	s.seq = t.Seq
 	s.origin = e.origins.add(t.Origin)
+	if e.cfg.Raw {
+		e.raws[i] = rawUse{}
+	}
 	e.client.Begin(&s.q, e.cfg.Kinds)
 	e.stats.PeakInFlight = max(e.stats.PeakInFlight, e.slab.live)
 	return i, true
@@ -644,7 +653,7 @@ func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
 	if ok && e.slab.slots[i].sent > 0 { // 0: it is of the target before, whose twin has its place by now
 		e.slab.slots[i].sent--
 		if e.cfg.Raw {
-			e.forgetRaw(&e.slab.slots[i], p.Data)
+			e.forgetSent(i, p.Data)
 		}
 	}
 	return i, ok
@@ -741,48 +750,6 @@ func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
 	return ok
 }
 
-// What a stored string is: an answer (its kind), or a raw datagram and its time
-// since the target's first send in 30 bits, which hold 71 minutes, more than
-// MaxTimeout.
-const (
-	tagReceived uint32 = 1 << 30
-	tagSent     uint32 = 1 << 31
-	tagTime            = tagReceived - 1
-	tagUnit            = 4 * time.Microsecond
-)
-
-// What --raw keeps of one target: a thousand datagrams are three long replies in
-// small fragments, each sent several times. One that talks without end finds room for no
-// more, so that others do.
-const (
-	maxRaw      = 1024
-	maxRawBytes = 512 << 10
-)
-
-func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, sent bool) {
-	start, started := s.q.Started()
-	if !started {
-		return // it has not been asked yet: its time has no beginning
-	}
-	tag := uint32(now.Sub(start)/tagUnit)&tagTime | tagReceived
-	if sent {
-		tag ^= tagReceived | tagSent
-	}
-	if !e.keep(s, b, tag) {
-		e.stats.NoMemory++
-	}
-}
-
-// forgetRaw drops what keepRaw kept of a datagram that was not sent after all: the newest,
-// unless there was no memory for it.
-func (e *Engine) forgetRaw(s *slot, b []byte) {
-	r := s.kept
-	if r != 0 && e.store.Tag(r)&tagSent != 0 && bytes.Equal(e.store.Head(r), b) {
-		s.kept = e.store.Link(r)
-		e.store.Free(r)
-	}
-}
-
 // settle writes down the target's one outcome and frees its slot. answer is what
 // has just come, if it is what ended the target.
 func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem string) {
@@ -829,6 +796,9 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 			e.out = e.store.AppendTo(e.out, r)
 		}
 		e.out = endOutcome(e.out, at)
+		if e.cfg.Raw {
+			e.countLeft(i)
+		}
 	}
 	e.unlist(i)
 	e.wheel.disarm(i)

@@ -107,6 +107,7 @@ func (e *Engine) checkInvariants(t testing.TB) {
 		for r := s.kept; r != 0; r = e.store.Link(r) {
 			stored += max((e.store.Len(r)+255)/256, 1) * 256 // in whole chunks
 		}
+		e.checkRaw(t, i)
 	}
 	switch {
 	case live != e.slab.live:
@@ -187,5 +188,31 @@ func (e *Engine) checkInvariants(t testing.TB) {
 	}
 	if d, ok := e.Deadline(proto.Time(e.wheel.cursor) << tickBits); live > 0 && !ok {
 		t.Fatalf("%d in flight and no deadline (%v)", live, d)
+	}
+}
+
+// checkRaw compares what is counted of a slot's datagrams with those that it keeps, and
+// with the bound.
+func (e *Engine) checkRaw(t testing.TB, i int) {
+	if !e.cfg.Raw {
+		return
+	}
+	t.Helper()
+	var all, steps rawShare
+	for r := e.slab.slots[i].kept; r != 0; r = e.store.Link(r) {
+		switch e.store.Tag(r) & tagRaw {
+		case tagStep:
+			steps.add(e.store.Len(r))
+			fallthrough
+		case tagReceived:
+			all.add(e.store.Len(r))
+		}
+	}
+	u := &e.raws[i]
+	switch {
+	case steps != u.steps || all.n != u.noise.n+u.taken.n || all.bytes != u.noise.bytes+u.taken.bytes:
+		t.Fatalf("slot %d keeps %v, steps %v; counted are %+v", i, all, steps, *u)
+	case max(u.noise.n, u.taken.n) > maxRaw/2 || max(u.noise.bytes, u.taken.bytes) > maxRawBytes/2:
+		t.Fatalf("slot %d keeps too much: %+v", i, *u)
 	}
 }

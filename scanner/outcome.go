@@ -22,7 +22,7 @@ import (
 //	length u32 of all of it, header, input, tag, problem, { tag u32, length u32, bytes }…
 //
 // A part is an answer from its type byte on, under its kind, or with --raw a
-// datagram, under what keepRaw made of its time and direction. The newest comes
+// datagram, under what raw.go makes of its time and direction. The newest comes
 // first.
 type outcome struct {
 	seq        uint64

@@ -147,9 +147,9 @@ func (r *recorder) answers() {
 		var tag uint32
 		var b []byte
 		tag, b, parts = nextPart(parts)
-		if tag&(tagReceived|tagSent) != 0 {
+		if tag&tagRaw != 0 {
 			r.raw = append(r.raw, output.RawDatagram{
-				At: time.Duration(tag&tagTime) * tagUnit, Sent: tag&tagSent != 0, Datagram: b,
+				At: time.Duration(tag&tagTime) * tagUnit, Sent: tag&tagRaw == tagSent, Datagram: b,
 			})
 			continue
 		}

@@ -31,6 +31,9 @@ type Stats struct {
 	ICMP          uint64 // errors about datagrams of this scan
 	NoMemory      uint64 // replies or fragments for which there was no room; they are asked for again
 
+	RawLeft  uint64 // with Config.Raw: datagrams that are not in the written record of their target
+	RawShort uint64 // and of how many targets
+
 	Drops uint64 // datagrams that the system dropped because the receive buffer was full
 
 	Records      uint64 // written

@@ -355,10 +355,22 @@ var mutants = []mutant{
 		"scanner.TestClientInflatesInTurns",
 	},
 	{
-		"a target may keep raw datagrams without end", "scanner/engine.go",
-		`	if e.cfg.Raw && s.heard <= maxRaw && s.bytes <= maxRawBytes {`,
-		`	if e.cfg.Raw {`,
+		"a target may keep raw datagrams without end", "scanner/raw.go",
+		`	return r.n < maxRaw/2 && int(r.bytes)+n <= maxRawBytes/2`,
+		`	return true`,
 		"scanner.TestC3_EndlessTalker",
+	},
+	{
+		"noise takes the room of raw answers", "scanner/raw.go",
+		`		share = &u.noise`,
+		`		share = &u.taken`,
+		"scanner.TestRawKeepsWhatWasTaken",
+	},
+	{
+		"the fragments of a raw answer make way", "scanner/raw.go",
+		`		e.pinSteps(s, u, binary.LittleEndian.Uint32(b[4:]), ^uint32(0))`,
+		``,
+		"scanner.TestRawKeepsWhatWasTaken",
 	},
 	{
 		"the last records are not handed over", "scanner/run.go",
