@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
@@ -80,10 +81,12 @@ func (r *recorder) fill() {
 		BytesReceived:   int64(o.bytes),
 		Challenged:      o.challenged,
 	}
-	if o.key.Hi != 0 || o.key.Lo != 0 {
-		r.record.Addr = o.key.AddrPort()
-	} else if o.key.Port != 0 {
+	switch {
+	case o.key == (mux.Key{}):
+	case o.refusal == targets.Resolve: // a name without an address; of others a zero one is ::
 		r.record.Addr = netip.AddrPortFrom(netip.Addr{}, o.key.Port)
+	default:
+		r.record.Addr = o.key.AddrPort()
 	}
 	if o.refusal != targets.Accepted {
 		r.refuse()

@@ -3,6 +3,7 @@ package scanner
 import (
 	"bytes"
 	"encoding/json"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -138,6 +139,29 @@ func TestRecordSaysWhereTheTargetCameFrom(t *testing.T) {
 	require.Equal(t, "192.0.2.2:27015", *r.record(2).Input)
 	require.Equal(t, "us", *r.record(2).Tag)
 	r.finish()
+}
+
+// The address :: is one, whose Key has no bit set but the port's; a name that has none
+// has a port at most.
+func TestRecordOfTheUnspecifiedAddress(t *testing.T) {
+	unspecified := mux.KeyFrom(netip.MustParseAddrPort("[::]:27015"))
+	r := newRig(t, rigConfig(proto.WantInfo),
+		targets.Target{Key: unspecified, Seq: 0, Refusal: targets.Blocked, Reason: "x"},
+		targets.Target{Key: unspecified, Seq: 1, Refusal: targets.Invalid, Reason: "x", Origin: &targets.Origin{Input: "a:27015"}},
+		targets.Target{Key: mux.Key{Port: 27015}, Seq: 2, Refusal: targets.Resolve, Reason: "x", Origin: &targets.Origin{Input: "b:27015"}},
+		targets.Target{Seq: 3, Refusal: targets.Invalid, Reason: "x", Origin: &targets.Origin{Input: "c"}},
+	)
+	r.finish()
+	for seq, input := range []string{"[::]:27015", "a:27015"} {
+		rec := r.record(uint64(seq))
+		require.Equal(t, "::", *rec.IP)
+		require.EqualValues(t, 27015, *rec.Port)
+		require.Equal(t, input, *rec.Input)
+	}
+	require.Nil(t, r.record(2).IP)
+	require.EqualValues(t, 27015, *r.record(2).Port)
+	require.Nil(t, r.record(3).IP)
+	require.Nil(t, r.record(3).Port)
 }
 
 // What a server said stays in its record, however the records before it were.

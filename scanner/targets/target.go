@@ -12,7 +12,8 @@ type Target struct {
 	// canonical form.
 	Origin *Origin
 	// Refusal is set where the target is settled without a packet, with its own
-	// words for people. Resolve and Invalid targets may have no address (a zero Key).
+	// words for people. Resolve targets have no address, and of their Key the Port at
+	// most; an Invalid one may have none either (a zero Key).
 	Refusal Refusal
 	Reason  string
 }
