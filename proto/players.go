@@ -14,10 +14,9 @@ type PlayerList struct {
 	List  []Player
 	// Ship is set where a block of deaths and money follows the list (The Ship).
 	Ship bool
-	// Truncated is set where the reply holds fewer whole entries than Count, or
-	// stops inside an entry of a list that Count has wrapped for.
+	// Truncated is set where the reply holds fewer whole entries than Count.
 	Truncated bool
-	Trailing  []byte // what follows the last whole entry
+	Trailing  []byte // what follows the last whole entry: a part of one, or padding
 }
 
 // A Player is one entry of a PLAYER reply. Name aliases the payload.
@@ -40,8 +39,9 @@ const (
 // The names alias b; List keeps its memory from one call to the next.
 //
 // The list is read to the end of b, not to Count, which wraps at 256 (ruling
-// D-10). A last entry that is cut off is left out and sets Truncated; that is
-// no error. An error (a *[DecodeError]) means that b is no PLAYER reply or has
+// D-10). A last entry that is cut off is left out, which sets Truncated where Count
+// has a place for it; that is no error. Zeros to the end of b are no players where
+// Count has none. An error (a *[DecodeError]) means that b is no PLAYER reply or has
 // no count.
 func (p *PlayerList) Decode(b []byte) error {
 	*p = PlayerList{List: p.List[:0]}
@@ -57,6 +57,7 @@ func (p *PlayerList) Decode(b []byte) error {
 	}
 	count := int(p.Count)
 	rest := r.rest()
+	zeros := -1 // at the end of b; not looked at yet
 	for len(rest) > 0 {
 		// The Ship's numbers come in one block after all players, not with each
 		// of them (ruling D-5). The length gives it away, whatever the app id.
@@ -64,6 +65,14 @@ func (p *PlayerList) Decode(b []byte) error {
 			p.decodeShip(rest)
 			rest = rest[len(rest):]
 			break
+		}
+		if len(p.List) >= count {
+			if zeros < 0 {
+				zeros = len(b) - len(bytes.TrimRight(b, "\x00"))
+			}
+			if len(rest) <= zeros && !p.wrapsWith(len(rest)) {
+				break
+			}
 		}
 		name := rest[1:]
 		n := bytes.IndexByte(name, 0)
@@ -80,8 +89,15 @@ func (p *PlayerList) Decode(b []byte) error {
 		rest = tail[playerTail:]
 	}
 	p.Trailing = rest
-	p.Truncated = len(p.List) < count || len(p.List) > count && len(rest) > 0
+	p.Truncated = len(p.List) < count
 	return nil
+}
+
+// wrapsWith reports whether n bytes of zeros at the end are players without a name: the
+// count has wrapped already, and with them it comes true.
+func (p *PlayerList) wrapsWith(n int) bool {
+	const entry = 1 + 1 + playerTail // without a name
+	return len(p.List) > int(p.Count) && n%entry == 0 && uint8(len(p.List)+n/entry) == p.Count
 }
 
 // decodeShip reads the block that The Ship appends.

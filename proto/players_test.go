@@ -1,6 +1,7 @@
 package proto_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"testing"
@@ -76,7 +77,8 @@ func TestPlayersReadToTheEnd_D10(t *testing.T) {
 		b := encodePlayers(&proto.PlayerList{Count: 300 - 256, List: players(300)})
 		got := decodePlayers(t, b[:len(b)-3])
 		require.Len(t, got.List, 299)
-		require.True(t, got.Truncated)
+		require.False(t, got.Truncated, "there are as many as the count says, and more")
+		require.NotEmpty(t, got.Trailing)
 	})
 	t.Run("bytes after a list that is whole", func(t *testing.T) {
 		b := encodePlayers(&proto.PlayerList{Count: 2, List: players(2)})
@@ -84,6 +86,38 @@ func TestPlayersReadToTheEnd_D10(t *testing.T) {
 		require.Len(t, got.List, 2)
 		require.False(t, got.Truncated)
 		require.Equal(t, "junk", string(got.Trailing))
+	})
+	t.Run("zeros after a list that is whole", func(t *testing.T) {
+		for _, n := range []int{0, 1, 2, 5, 255} {
+			want := encodePlayers(&proto.PlayerList{Count: uint8(n), List: players(n)})
+			for _, zeros := range []int{1, 9, 10, 11, 63, 64, 1000} {
+				if zeros == 8*n {
+					continue // The Ship's block
+				}
+				got := decodePlayers(t, append(want[:len(want):len(want)], make([]byte, zeros)...))
+				require.Len(t, got.List, n, "%d zeros", zeros)
+				require.False(t, got.Truncated)
+				require.Equal(t, make([]byte, zeros), got.Trailing)
+			}
+		}
+	})
+	t.Run("zeros after a list whose count has wrapped", func(t *testing.T) {
+		want := encodePlayers(&proto.PlayerList{Count: 300 - 256, List: players(300)})
+		got := decodePlayers(t, append(want, make([]byte, 64)...))
+		require.Len(t, got.List, 300)
+		require.False(t, got.Truncated)
+		require.Len(t, got.Trailing, 64)
+	})
+	t.Run("a list whose count has wrapped ends with players of zeros", func(t *testing.T) {
+		list := append(players(297), make([]proto.Player, 3)...)
+		got := decodePlayers(t, encodePlayers(&proto.PlayerList{Count: 300 - 256, List: list}))
+		require.Len(t, got.List, 300, "the count says so")
+		require.Empty(t, got.Trailing)
+	})
+	t.Run("players of zeros are some where the count has room for them", func(t *testing.T) {
+		got := decodePlayers(t, append([]byte("D\x03"), make([]byte, 64)...))
+		require.Len(t, got.List, 3)
+		require.Len(t, got.Trailing, 34)
 	})
 }
 
@@ -169,7 +203,13 @@ func FuzzPlayers(f *testing.F) {
 			return
 		}
 		require.Equal(t, b, encodePlayers(&p), "a byte was lost")
-		require.False(t, len(p.List) < int(p.Count) && !p.Truncated)
+		require.Equal(t, len(p.List) < int(p.Count), p.Truncated)
+		if n := len(p.List); n > int(p.Count) && len(bytes.TrimLeft(p.Trailing, "\x00")) == 0 {
+			// Behind the count zeros alone are nobody, unless they make the count come true.
+			last := &p.List[n-1]
+			zero := last.Index == 0 && len(last.Name) == 0 && last.Score == 0 && math.Float32bits(last.Duration) == 0
+			require.True(t, !zero || n%256 == int(p.Count) && len(p.Trailing) == 0)
+		}
 		require.False(t, p.Ship && (p.Truncated || len(p.List) != int(p.Count)))
 	})
 }
