@@ -51,7 +51,7 @@ func decodeCommand() *command {
 }
 
 func (a *app) decodeFiles(out io.Writer, names []string) error {
-	d := newDecoder("")
+	var list []datagram
 	var unread []error
 	for _, name := range names {
 		if name == "-" {
@@ -62,12 +62,9 @@ func (a *app) decodeFiles(out io.Writer, names []string) error {
 			unread = append(unread, err) // the others may be whole
 			continue
 		}
-		d.names = append(d.names, name)
-		if err := d.receive(out, payload); err != nil {
-			return err
-		}
+		list = append(list, datagram{name, payload})
 	}
-	return errors.Join(append(unread, d.finish(out))...)
+	return errors.Join(append(unread, decodeDatagrams(out, "", list))...)
 }
 
 // readPayload reads a file that can have been a datagram.
@@ -148,50 +145,50 @@ func decodeRaw(out io.Writer, s *server, raw []output.ParsedRawItem) error {
 	if err != nil {
 		return err
 	}
-	d := newDecoder(string(from))
+	var list []datagram
 	for i, r := range raw {
-		if r.Dir != "rx" {
-			continue
-		}
-		d.names = append(d.names, fmt.Sprintf("raw[%d]", i))
-		if err := d.receive(out, r.Data); err != nil {
-			return err
+		if r.Dir == "rx" {
+			list = append(list, datagram{fmt.Sprintf("raw[%d]", i), r.Data})
 		}
 	}
-	return d.finish(out)
+	return decodeDatagrams(out, string(from), list)
+}
+
+// A datagram is one that was received, and what it is called.
+type datagram struct {
+	name string
+	data []byte
 }
 
 // A decoder prints the replies of one server.
 type decoder struct {
-	conv  *proto.Conversation
-	names []string // of the datagrams, by their number
-	split []bool   // by the same: it is a fragment
-	from  string   // a JSON object that says whose they are, or empty
+	datagrams []datagram
+	from      string // a JSON object that says whose they are, or empty
 
 	info    proto.Info
 	players proto.PlayerList
 	rules   proto.RuleList
-	game    a3sb.Game // as the last INFO said; rules are read by it
+	game    a3sb.Game // that the datagrams tell, once gameKnown
 	line    []byte
+
+	gameKnown bool
 }
 
-func newDecoder(from string) *decoder {
-	return &decoder{conv: proto.NewConversation(), from: from}
-}
-
-func (d *decoder) receive(out io.Writer, datagram []byte) error {
-	h, _, ok := proto.ParseHeader(datagram)
-	d.split = append(d.split, ok && h.Split)
-	m, whole := d.conv.Receive(datagram)
-	if !whole {
-		return nil
+// decodeDatagrams prints the replies that the datagrams of one server make up, in order
+// of completion, and then those that miss fragments.
+func decodeDatagrams(out io.Writer, from string, list []datagram) error {
+	d := &decoder{datagrams: list, from: from}
+	conv := proto.NewConversation()
+	for _, g := range list {
+		m, whole := conv.Receive(g.data)
+		if !whole {
+			continue
+		}
+		if err := d.print(out, &m); err != nil {
+			return err
+		}
 	}
-	return d.print(out, &m)
-}
-
-// finish prints the replies that miss fragments.
-func (d *decoder) finish(out io.Writer) error {
-	for _, m := range d.conv.Unfinished() {
+	for _, m := range conv.Unfinished() {
 		if err := d.print(out, &m); err != nil {
 			return err
 		}
@@ -212,9 +209,10 @@ func (d *decoder) print(out io.Writer, m *proto.Message) error {
 // reply decodes what m holds. A reply that does not decode has no fields, only
 // its status.
 func (d *decoder) reply(m *proto.Message) *output.DecodedReply {
-	r := &output.DecodedReply{Split: d.split[m.Datagrams[0]]}
+	h, _, ok := proto.ParseHeader(d.datagrams[m.Datagrams[0]].data)
+	r := &output.DecodedReply{Split: ok && h.Split}
 	for _, n := range m.Datagrams {
-		r.Files = append(r.Files, d.names[n])
+		r.Files = append(r.Files, d.datagrams[n].name)
 	}
 	kind, known := m.Kind()
 	err := m.Err
@@ -256,7 +254,6 @@ func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Mess
 		r.Kind, r.Info = output.ReplyInfo, &output.InfoSection{Section: sec}
 		if err == nil {
 			r.Info.Data = &d.info
-			d.game = a3sb.GameOf(&d.info)
 		}
 	case proto.KindPlayers:
 		r.Kind, r.Players = output.ReplyPlayers, &output.PlayersSection{Section: sec}
@@ -267,12 +264,55 @@ func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Mess
 		r.Kind, r.Rules = output.ReplyRules, &output.RulesSection{Section: sec}
 		if err == nil {
 			r.Rules.Data = &d.rules
-			if block, rest, err := a3sb.Decode(d.rules.List, d.game); err == nil && block != nil {
+			if block, rest := d.block(); block != nil {
 				r.Rules.A3SB, d.rules.List = block, rest
 			}
 		}
 	}
 	return err
+}
+
+// block returns the block of Arma 3 and DayZ among the rules, nil where there is none,
+// and the other rules.
+func (d *decoder) block() (*a3sb.Block, []proto.Rule) {
+	block, rest, err := a3sb.Decode(d.rules.List, a3sb.Unknown)
+	if block == nil && err == nil {
+		return nil, nil // and the game does not matter
+	}
+	if game := d.gameTold(); game != a3sb.Unknown {
+		block, rest, _ = a3sb.Decode(d.rules.List, game)
+	}
+	return block, rest
+}
+
+// gameTold returns the game of the INFO among the datagrams, which may stand behind the
+// rules that are read by it: that which a scan would have taken, the first one, where
+// one in the newer format is better than all in the old ones.
+func (d *decoder) gameTold() a3sb.Game {
+	if d.gameKnown {
+		return d.game
+	}
+	d.gameKnown = true
+	conv := proto.NewConversation()
+	var info proto.Info
+	found := false
+	for _, g := range d.datagrams {
+		m, whole := conv.Receive(g.data)
+		if !whole || m.Err != nil {
+			continue
+		}
+		if kind, known := m.Kind(); !known || kind != proto.KindInfo || info.Decode(m.Body) != nil {
+			continue
+		}
+		if newer := m.Type == proto.TypeInfo; newer || !found {
+			d.game = a3sb.GameOf(&info)
+			if newer {
+				break
+			}
+		}
+		found = true
+	}
+	return d.game
 }
 
 func (d *decoder) decode(kind proto.Kind, body []byte) error {

@@ -35,17 +35,16 @@ func FuzzDecode(f *testing.F) {
 	f.Add(pack("\xFF\xFF\xFF\xFFj\x1b[2J\x00", "\xFF\xFF\xFF\xFFD\x01\x00\xff\x9b\x00\x01\x00\x00\x00\x00\x00\xc0\x7f", "\xFF\xFF\xFF\xFFz"), []byte("\x28\xb5\x2f\xfd\x04\x00"))
 	f.Fuzz(func(t *testing.T, b, stdin []byte) {
 		var want bytes.Buffer
-		d := newDecoder(`{"seq":3,"ip":null,"port":null}`)
+		var list []datagram
 		record := `{"seq":3,"raw":[`
-		for len(b) >= 2 && len(d.names) < 64 {
+		for len(b) >= 2 && len(list) < 64 {
 			n := min(int(binary.LittleEndian.Uint16(b)), len(b)-2)
 			payload := b[2 : 2+n]
 			b = b[2+n:]
 			record += fmt.Sprintf(`{"t_ms":0,"dir":"rx","b64":%q},`, base64.StdEncoding.EncodeToString(payload))
-			d.names = append(d.names, fmt.Sprintf("raw[%d]", len(d.names)))
-			require.NoError(t, d.receive(&want, payload))
+			list = append(list, datagram{fmt.Sprintf("raw[%d]", len(list)), payload})
 		}
-		require.NoError(t, d.finish(&want))
+		require.NoError(t, decodeDatagrams(&want, `{"seq":3,"ip":null,"port":null}`, list))
 		record = strings.TrimSuffix(record, ",") + "]}\n"
 		named := map[string]bool{}
 		for line := range bytes.Lines(want.Bytes()) {

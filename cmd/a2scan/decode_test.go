@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -281,4 +282,55 @@ func TestDecodeRecordsAgain(t *testing.T) {
 	require.Equal(t, "rules", *got.Kind)
 	require.Equal(t, "incomplete", got.Rules.Status)
 	require.Equal(t, "1 of 2 fragments received", *got.Error)
+}
+
+// The game of INFO decides how the block of Arma 3 and DayZ is read, and INFO may come
+// behind it: a scan knows both when it writes its record, and decode says the same.
+func TestDecodeKnowsTheGame(t *testing.T) {
+	// What is behind the description only a decoder takes that knows the game.
+	rules := "\xFF\xFF\xFF\xFFE\x01\x00\x01\x01\x00\x02" + strings.Repeat("\x01\x02", 5) + "\x01\x01xzz\x00"
+	info := func(typ, folder string) string {
+		if typ == "m" {
+			return "\xFF\xFF\xFF\xFFm1.2.3.4:1\x00n\x00m\x00" + folder + "\x00g\x00\x01\x02\x2fdl\x00\x00\x00\x00"
+		}
+		return "\xFF\xFF\xFF\xFFI\x11name\x00map\x00" + folder + "\x00game\x00\x00\x00\x03\x20\x00dl\x00\x011.0\x00"
+	}
+	for name, c := range map[string]struct {
+		datagrams []string
+		block     bool
+	}{
+		"INFO first":                    {[]string{info("I", "dayz"), rules}, true},
+		"INFO behind":                   {[]string{rules, info("I", "dayz")}, true},
+		"no INFO":                       {[]string{rules}, false},
+		"another game":                  {[]string{rules, info("I", "cstrike")}, false},
+		"one that does not decode":      {[]string{"\xFF\xFF\xFF\xFFI\x11cstrike", rules, info("I", "dayz")}, true},
+		"the first counts":              {[]string{info("I", "dayz"), info("I", "cstrike"), rules}, true},
+		"the better format counts":      {[]string{info("m", "cstrike"), rules, info("I", "dayz")}, true},
+		"the other format, where alone": {[]string{rules, info("m", "dayz")}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{"decode"}
+			var raw []string
+			for i, d := range c.datagrams {
+				args = append(args, filepath.Join(dir, string(rune('a'+i))))
+				require.NoError(t, os.WriteFile(args[i+1], []byte(d), 0o600))
+				raw = append(raw, `{"t_ms":1,"dir":"rx","b64":"`+base64.StdEncoding.EncodeToString([]byte(d))+`"}`)
+			}
+			var files, records, stderr bytes.Buffer
+			require.Equal(t, exitOK, run(args, nil, &files, &stderr), stderr.String())
+			stdin := strings.NewReader(`{"raw":[` + strings.Join(raw, ",") + "]}\n")
+			require.Equal(t, exitOK, run([]string{"decode", "-"}, stdin, &records, &stderr), stderr.String())
+			for _, out := range []string{files.String(), records.String()} {
+				lines := strings.SplitAfter(out, "\n")
+				require.Len(t, lines, len(c.datagrams)+1)
+				for i, d := range c.datagrams {
+					if d == rules {
+						block := string(object(t, object(t, []byte(lines[i]))["rules"])["a3sb"])
+						require.Equal(t, c.block, block != "null", "%s", lines[i])
+					}
+				}
+			}
+		})
+	}
 }

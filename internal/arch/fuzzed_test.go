@@ -43,7 +43,7 @@ var entries = []string{
 	"scanner.Client.resolve",
 	// datasets, metadata, what is resumed from them
 	"output.NewReader", "output.Reader.Next", "output.Recover", "output.Rewrite", "output.ReadMetadata", "output.Seq", "output.ParseCompression",
-	"cmd/a2scan.resumption.take", "cmd/a2scan.askedAt", "cmd/a2scan.app.openEarlier", "cmd/a2scan.app.decodeRecords", "cmd/a2scan.decoder.receive", "cmd/a2scan.app.printRecords",
+	"cmd/a2scan.resumption.take", "cmd/a2scan.askedAt", "cmd/a2scan.app.openEarlier", "cmd/a2scan.app.decodeRecords", "cmd/a2scan.decodeDatagrams", "cmd/a2scan.app.printRecords",
 	"bench/farm.Verify", "bench/run.foundAt", "bench/run.ReadReport",
 	// settings, and captures that are replayed
 	"cmd/a2scan.flagSet.applyConfig", "bench/farm.ParseListen", "proto/prototest.NewReplay",
@@ -71,7 +71,7 @@ var exempt = map[string]string{
 	"bench/run.places.addr":          "counts on from an address of our own",
 	"bench/run.Report.WriteMarkdown": "opens the document for replacePart, which is fuzzed",
 
-	"cmd/a2scan.app.decodeFiles":    "opens files for decoder.receive, which is fuzzed",
+	"cmd/a2scan.app.decodeFiles":    "opens files for decodeDatagrams, which is fuzzed",
 	"cmd/a2scan.readPayload":        "likewise",
 	"cmd/a2scan.app.openList":       "opens files for targets.List",
 	"cmd/a2scan.readAddrSet":        "opens files for AddrSet.AddFile",
