@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"net/netip"
 	"os"
@@ -65,7 +66,9 @@ func (a *app) farm(o *farmOptions, replay string) error {
 	var err error
 	if replay != "" {
 		var r *prototest.Replay
-		f, r, err = farm.StartReplay(ctx, o.config(), os.DirFS(replay))
+		if _, err = readReplay(o, replay); err == nil { // before any port is taken, which it needs to know
+			f, r, err = farm.StartReplay(ctx, o.config(), os.DirFS(replay))
+		}
 		if err == nil {
 			for _, folder := range r.Folders() {
 				a.ui.detailf("%s is %s", folder.At, clean(folder.Name))
@@ -106,7 +109,7 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 	opts := farm.VerifyOptions{Lossy: lossy, Ports: o.config().Ports}
 	var truth prototest.TruthTeller = &o.world
 	if replay != "" {
-		r, err := prototest.NewReplay(os.DirFS(replay), replayFirst, o.ports.At(0))
+		r, err := readReplay(o, replay)
 		if err != nil {
 			return err
 		}
@@ -132,6 +135,29 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 		return fmt.Errorf("the records are not the truth: %s", plural(report.Total, "difference", "differences"))
 	}
 	return nil
+}
+
+// readReplay reads the captured replies in a folder. What is wrong with them is told with
+// its name, which an fs.FS does not know.
+func readReplay(o *farmOptions, folder string) (*prototest.Replay, error) {
+	info, err := os.Stat(folder)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a folder")
+	}
+	var r *prototest.Replay
+	if err == nil {
+		r, err = prototest.NewReplay(os.DirFS(folder), replayFirst, o.ports.At(0))
+	}
+	if path := new(*fs.PathError); errors.As(err, path) {
+		err = (*path).Err // of a path inside of the folder, or the folder's own
+		if (*path).Path != "." && (*path).Path != folder {
+			err = fmt.Errorf("%s: %w", clean((*path).Path), err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot replay %s: %w", clean(folder), err)
+	}
+	return r, nil
 }
 
 // replayFirst is where a farm puts the first captured server.
