@@ -87,6 +87,26 @@ func (r *Report) WriteMarkdown(path, images string) error {
 	return os.WriteFile(path, document, 0o666)
 }
 
+// CheckMarkdown returns what WriteMarkdown would refuse path for: a document that has no
+// place for a report.
+func CheckMarkdown(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, err := replacePart(old, nil); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
 // errNoPart means that a file is there and is not ours to overwrite.
 var errNoPart = errors.New("the file exists and has no place for a report: two lines " + markdownBegin + " and " + markdownEnd)
 

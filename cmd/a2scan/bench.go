@@ -194,6 +194,9 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkOutputs(); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot start this program again: %w", err)
@@ -232,6 +235,29 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 		return fmt.Errorf("%s; see the report", plural(uint64(len(report.Problems)), "thing is not as it must be", "things are not as they must be"))
 	}
 	return err
+}
+
+// checkOutputs returns which parts of a report could not be written, before it is
+// measured for minutes.
+func (o *benchOptions) checkOutputs() error {
+	var errs []error
+	check := func(flag, name string, check func(string) error) {
+		if name == "" || name == "-" && flag == "--json" {
+			return
+		}
+		if err := check(name); err != nil {
+			errs = append(errs, fmt.Errorf("cannot write %s: %w", flag, err))
+		}
+	}
+	check("--json", o.jsonFile, checkCreate)
+	check("--svg", o.svgDir, checkFolder)
+	check("--markdown", o.markdownFile, func(name string) error {
+		if err := checkCreate(name); err != nil {
+			return err
+		}
+		return bench.CheckMarkdown(name)
+	})
+	return errors.Join(errs...)
 }
 
 // writeReport writes a report everywhere it was asked for.
