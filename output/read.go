@@ -221,7 +221,8 @@ type Kept struct {
 // a power cut may leave at the end. Whole lines in a partial frame are written
 // again, as a frame of their own. line is called with each line that the file
 // then holds, in order, valid during the call; an error of it ends Recover, as
-// does a file that is damaged elsewhere, and the file stays as it was.
+// does a file that is damaged elsewhere, or has no whole line and is not the
+// beginning of what a [Sink] writes, and the file stays as it was.
 func Recover(path string, line func([]byte) error) (Kept, error) {
 	s, err := NewSurvey(path, line)
 	if err != nil {
@@ -267,10 +268,10 @@ func NewSurvey(path string, line func([]byte) error) (*Survey, error) {
 		unwanted = line(l)
 		return unwanted
 	})
-	if err != nil && unwanted == nil && end < s.limit && s.kept.Compression != CompressNone {
-		// The few zeros may be the frame's own, or stand where its end was. In
-		// the second case what is before them is the beginning of a frame, with
-		// the same lines.
+	if err != nil && unwanted == nil && end < s.limit {
+		// The few zeros may be the frame's own, or stand where its end was, or that
+		// of the first line. In the second case what is before them is the beginning
+		// of a frame, or line, with the same lines.
 		cut := &Survey{path: path, limit: end}
 		if cut.read(f, func([]byte) error { return nil }) == nil && cut.kept.Lines == s.kept.Lines {
 			s, err = cut, nil
@@ -328,11 +329,28 @@ func (s *Survey) read(f io.ReaderAt, line func([]byte) error) error {
 			s.border = s.limit
 		case errors.As(err, &cut):
 			s.border = cut.Offset
+			if s.kept.Lines == 0 && (s.border == 0 || len(l) > 0) {
+				return s.checkBeginning(f, r, l)
+			}
 		default:
 			return err
 		}
 		return nil
 	}
+}
+
+// checkBeginning returns an error where a file without a whole line, and with that
+// rest, is something else than a dataset that was cut.
+func (s *Survey) checkBeginning(f io.ReaderAt, r *Reader, rest []byte) error {
+	head, err := readHead(f, s.limit)
+	if err != nil {
+		return err
+	}
+	b := beginning{compression: r.compression, head: head, line: rest}
+	if !b.isOurs() {
+		return errNoRecord
+	}
+	return nil
 }
 
 // Whole reports whether Mend has nothing to do.

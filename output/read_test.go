@@ -375,6 +375,56 @@ func TestRecoverNewlineBehindFrames(t *testing.T) {
 	}
 }
 
+// What has no whole line and is no beginning of a dataset is left alone, whatever it is
+// packed in, and with the zeros of a power cut behind it.
+func TestRecoverIsForDatasets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	noise := make([]byte, 300_000)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+		if noise[i] == '\n' {
+			noise[i] = 0x80
+		}
+	}
+	check := func(t *testing.T, name string, b []byte) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), name)
+		for _, zeros := range []int{0, 1, 7, 8, 5000} {
+			b := append(bytes.Clone(b), make([]byte, zeros)...)
+			require.NoError(t, os.WriteFile(path, b, 0o644))
+			_, err := Recover(path, func([]byte) error { return nil })
+			require.Error(t, err, "%.60q and %d zeros", b, zeros)
+			if zeros == 0 {
+				require.ErrorIs(t, err, errNoRecord)
+			}
+			require.Equal(t, b, readFile(t, path))
+		}
+	}
+	for c, name := range endings {
+		for _, text := range []string{`{"my":"settings"}`, "precious notes without newline", string(noise[:3000]), " ", "{}", `{"schema":2`,
+			`{"schema":1,"tool":"a2scan"}`, `{"schema":1,"seq" :`, strings.Repeat("long ", 100_000)} {
+			b, _ := pack(t, c, []byte(text))
+			check(t, name, b)
+			b, _ = pack(t, c, nil, []byte(text))
+			check(t, name, b)
+		}
+		if c == CompressNone {
+			continue
+		}
+		b, _ := pack(t, c, make([]byte, 100_000)) // zeros that are somebody's
+		check(t, name, b)
+		// Enough for some of it to come out.
+		b, _ = pack(t, c, noise)
+		check(t, name, b[:len(b)-100])
+	}
+	// Another program's header, of which nothing came out.
+	check(t, "r.gz", []byte("\x1F\x8B\x08\x08\x00\x00\x00\x00\x00\x03notes.txt\x00"))
+	check(t, "r.gz", []byte("\x1F\x8B\x08\x00\x12\x34\x56\x67\x00\x03"))
+	check(t, "r.zst", []byte("\x28\xB5\x2F\xFD\x04\x58\x55"))
+	check(t, "r.zst", []byte("\x28\xB5\x2F\xFD\x27\x01\x02\x03\x04"))
+	check(t, "r.zst", []byte("\x50\x2A\x4D\x18\x50\x00\x00\x00precious"))
+}
+
 // To survey a file changes nothing.
 func TestSurvey(t *testing.T) {
 	for c, name := range endings {

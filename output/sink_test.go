@@ -22,7 +22,7 @@ var endings = map[Compression]string{CompressNone: "r.ndjson", CompressZstd: "r.
 func lines(from, n int) []byte {
 	var b []byte
 	for i := from; i < from+n; i++ {
-		b = fmt.Appendf(b, "{\"seq\":%d,\"x\":%q}\n", i, strings.Repeat("ab", i*7%50))
+		b = fmt.Appendf(b, "{\"schema\":1,\"seq\":%d,\"x\":%q}\n", i, strings.Repeat("ab", i*7%50))
 	}
 	return b
 }

@@ -686,6 +686,59 @@ func TestResumeMetadata(t *testing.T) {
 	require.Equal(t, "my shopping list\n", string(readFile(t, path)))
 }
 
+// A file that is no dataset is not taken for one that was cut, only because it has no
+// newline.
+func TestResumeNoDataset(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/30")
+	noise := make([]byte, 3000)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32()) | 0x80 // no newline
+	}
+	for name, text := range map[string][]byte{"settings": []byte(`{"my":"settings"}`), "notes": []byte("precious notes without newline"), "noise": noise} {
+		for packed, file := range endings {
+			t.Run(name+" "+packed, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), file)
+				sink, err := output.OpenSink(path, output.SinkOptions{})
+				require.NoError(t, err)
+				require.NoError(t, sink.WriteLines(text))
+				require.NoError(t, sink.Close())
+				before := readFile(t, path)
+				status, stderr := inProcess(f.args(path, "--resume")...)
+				require.Equal(t, 1, status, stderr)
+				require.Contains(t, stderr, "line 1 is not a record of a scan\na2scan: hint: the file is as it was; without --resume it is overwritten\n")
+				require.Equal(t, before, readFile(t, path))
+				require.NoFileExists(t, path+".meta.json")
+			})
+		}
+	}
+}
+
+// A scan that was killed, or whose machine was, before its first record was whole begins
+// anew, with what the metadata says or without.
+func TestResumeFirstRecordCut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/30")
+	for name, file := range endings {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), file)
+			requireRun(t, f.args(path)...)
+			whole, meta := readFile(t, path), readFile(t, path+".meta.json")
+			for _, n := range []int{1, 2, 4, 5, 10, 20, 30} {
+				for _, b := range [][]byte{whole[:n], append(bytes.Clone(whole[:n]), make([]byte, n)...), make([]byte, n)} {
+					require.NoError(t, os.WriteFile(path, b, 0o666))
+					require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
+					if n%2 == 0 {
+						require.NoError(t, os.Remove(path+".meta.json"))
+					}
+					requireRun(t, f.args(path, "-q", "--resume")...)
+					f.requireTruth(t, path)
+				}
+			}
+		})
+	}
+}
+
 // Where the metadata does not tell that this is another scan, the records do: by
 // what was asked, by the shard, and by which target has which number. Nothing is
 // changed then.
