@@ -8,6 +8,10 @@ import (
 	"syscall"
 )
 
+// openAsIs are flags for opening a file that somebody may have put a link or a pipe in
+// the place of: the first is refused, and the second does not wait.
+const openAsIs = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // tryLock locks f without waiting. The lock ends when f is closed.
 func tryLock(f *os.File) error {
 	for {

@@ -259,7 +259,7 @@ func (m *Metadata) WriteFile(path string) error {
 // A StagedMetadata is an object that is written, but not where it belongs.
 type StagedMetadata struct {
 	path string
-	temp string // what is to be renamed; empty: there is none
+	temp *tempFile // what is to be renamed; nil: there is none
 	b    []byte
 	full error // why there is no temp, where b may take the old object's place
 }
@@ -291,7 +291,7 @@ func (m *Metadata) Stage(path string) (*StagedMetadata, error) {
 			return nil, err
 		}
 	}
-	s.temp, err = writeBeside(s.path, s.b)
+	s.temp, err = temps{s.path, tryLock}.write(s.b)
 	if IsNoSpace(err) {
 		s.full, err = err, nil
 	}
@@ -303,12 +303,8 @@ func (s *StagedMetadata) Commit() error {
 	switch {
 	case s.full != nil:
 		return overwrite(s.path, s.b, s.full)
-	case s.temp != "":
-		err := os.Rename(s.temp, s.path)
-		if err != nil {
-			s.Discard()
-		}
-		return err
+	case s.temp != nil:
+		return s.temp.rename(s.path)
 	case s.b == nil:
 		return nil
 	}
@@ -322,8 +318,8 @@ func (s *StagedMetadata) Commit() error {
 
 // Discard forgets the object.
 func (s *StagedMetadata) Discard() {
-	if s.temp != "" {
-		_ = os.Remove(s.temp)
+	if s.temp != nil {
+		s.temp.remove()
 	}
 }
 
@@ -375,37 +371,6 @@ func overwrite(path string, b []byte, full error) error {
 	}
 	return errors.Join(err, f.Close())
 }
-
-// writeBeside writes b to a new file beside path, waits for the disk, without which a
-// rename might reach it first, and returns its name. No file that is there already is
-// touched, nor what a link leads to.
-func writeBeside(path string, b []byte) (string, error) {
-	var f *os.File
-	var err error
-	temp := path + ".tmp"
-	for n := 2; ; n++ {
-		f, err = os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, os.ErrExist) || n > maxTemps {
-			break
-		}
-		temp = fmt.Sprintf("%s.tmp%d", path, n) // somebody's, or left by a run that was killed
-	}
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(temp)
-		return "", err
-	}
-	return temp, nil
-}
-
-// maxTemps is how many names writeBeside tries.
-const maxTemps = 100
 
 // ReadMetadata reads the object that WriteFile wrote. Members it does not know
 // are passed over, since later versions may add some. Of what is no regular file nothing

@@ -96,3 +96,12 @@ func TestReadMetadataOfAPipe(t *testing.T) {
 	_, err := ReadMetadata(path)
 	require.ErrorIs(t, err, ErrNotRegular)
 }
+
+// Nor is one that lies under a temporary name.
+func TestMetadataBesideAPipe(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "m")
+	require.NoError(t, syscall.Mkfifo(path+".tmp", 0o600))
+	require.NoError(t, fullMetadata().WriteFile(path))
+	requireFiles(t, dir, "m", "m.tmp")
+}

@@ -460,9 +460,9 @@ var mutants = []mutant{
 	},
 	{
 		"metadata takes its place before the records are emptied", "output/metadata.go",
-		`	s.temp, err = writeBeside(s.path, s.b)`,
-		`	if s.temp, err = writeBeside(s.path, s.b); err == nil {
-		err, s.temp, s.b = os.Rename(s.temp, s.path), "", nil
+		`	s.temp, err = temps{s.path, tryLock}.write(s.b)`,
+		`	if s.temp, err = (temps{s.path, tryLock}).write(s.b); err == nil {
+		err, s.temp, s.b = s.temp.rename(s.path), nil, nil
 	}`,
 		"output.TestMetadataStage",
 	},
