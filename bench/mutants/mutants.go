@@ -441,6 +441,19 @@ var mutants = []mutant{
 		"output.TestRecoverZeroedTail",
 	},
 	{
+		"whatever has no newline is a dataset that was cut", "output/read.go",
+		`	if !b.isOurs() {`,
+		`	if !b.isOurs() && false {`,
+		"output.TestRecoverIsForDatasets",
+	},
+	{
+		"metadata that is being written is a leftover", "output/temp.go",
+		`	err = s.lock(f)
+	if errors.Is(err, ErrLocked) || err == nil && `,
+		`	if errors.Is(err, ErrLocked) || err == nil && `,
+		"output.TestMetadataOfOthersWhoWrite",
+	},
+	{
 		"C1 controls go out as they are", "output/text.go",
 		`return r <= 0x9F || r >= 0x2028`,
 		`return r >= 0x2028`,
