@@ -98,6 +98,7 @@ func (l *Lock) Rewrite(keep func(line []byte) bool) (Kept, error) {
 		return kept, err
 	}
 	if next != nil {
+		unlock(l.f)
 		err = l.f.Close()
 		l.f = next
 	}
@@ -111,6 +112,7 @@ func (l *Lock) Release() error {
 	}
 	f := l.f
 	l.f = nil
+	unlock(f)
 	return f.Close()
 }
 

@@ -12,7 +12,8 @@ import (
 // the place of: the first is refused, and the second does not wait.
 const openAsIs = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// tryLock locks f without waiting. The lock ends when f is closed.
+// tryLock locks f without waiting. The lock ends with unlock, or when f is closed, here and
+// in each process that was forked meanwhile and has not come to execute a program.
 func tryLock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -27,3 +28,6 @@ func tryLock(f *os.File) error {
 		}
 	}
 }
+
+// unlock gives the lock of f free.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
