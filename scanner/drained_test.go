@@ -14,6 +14,7 @@ import (
 // The oracle is the buffer itself: whatever came by the time that is told has been read.
 // What it holds may be overstated, and not be known at all.
 func TestDrainedIsNeverAheadOfTheBuffer(t *testing.T) {
+	t.Parallel()
 	const room = 64
 	type datagram struct {
 		at            proto.Time

@@ -366,6 +366,7 @@ func TestSendFailed(t *testing.T) {
 // the one that it would have been: what is taken back spends nothing of the rate, of an
 // address's pace, of the tries, and leaves nothing behind.
 func TestTakeBackIsAsIfNothingHadBeen(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(6)
 	if raceEnabled { // one goroutine
 		seeds = 1

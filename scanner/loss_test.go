@@ -15,6 +15,7 @@ import (
 // where 30 of 100 datagrams are lost each way, as it follows from the retries and as it
 // is measured. go test -v -run LossTable ./scanner
 func TestL1_LossTable(t *testing.T) {
+	t.Parallel()
 	total := uint64(20_000)
 	if raceEnabled {
 		total = 2000 // nothing here is concurrent

@@ -25,6 +25,7 @@ func TestT3_BurstInNumbers(t *testing.T) {
 // While the sink is stuck as many targets are taken in as the writer has buffers for,
 // and not as many as memory beyond them: that is for the answers which are still to come.
 func TestO2_AdmissionWaitsForTheWriter(t *testing.T) {
+	t.Parallel()
 	virtual(t, func(s *scan) {
 		cfg := scanConfig()
 		cfg.Kinds = allKinds

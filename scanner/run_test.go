@@ -25,6 +25,7 @@ import (
 )
 
 func TestRunToTheEnd(t *testing.T) {
+	t.Parallel()
 	virtual(t, func(s *scan) {
 		s.serve(prototest.Shares{Challenge: 50, Silent: 10, Split: 20, DelayMin: time.Millisecond, DelayMax: 80 * time.Millisecond})
 		cfg := scanConfig()
@@ -161,6 +162,7 @@ func TestRunMaxRuntimeWhileIdle(t *testing.T) {
 }
 
 func TestRunMaxTargets(t *testing.T) {
+	t.Parallel()
 	for _, n := range []uint64{1, feedBatch - 1, feedBatch, feedBatch + 1, 1000, 3000} {
 		virtual(t, func(s *scan) {
 			cfg := scanConfig()
@@ -208,6 +210,7 @@ func TestRunMaxResultsOfTwoRuns(t *testing.T) {
 // While the sink is stuck no targets are taken in, but what is in flight goes on: no
 // answer is lost, and none is taken for silence.
 func TestO2_SlowSink(t *testing.T) {
+	t.Parallel()
 	virtual(t, func(s *scan) {
 		cfg := scanConfig()
 		cfg.Kinds = allKinds
@@ -844,6 +847,7 @@ func TestN4_NetworkGoesDown(t *testing.T) {
 // A long run of IPv6 targets on a machine that has none is no sign that the network
 // is gone; where nothing at all could be sent, the scan says so.
 func TestN4_NoIPv6(t *testing.T) {
+	t.Parallel()
 	v6 := func(i uint64) mux.Key {
 		return mux.KeyFrom(netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}), 27015))
 	}
@@ -895,6 +899,7 @@ func TestN4_NoIPv6(t *testing.T) {
 // Replies as long as UDP carries them, while nobody takes the records: what waits is
 // bounded, the rest stays in the socket, and is asked for again.
 func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
+	t.Parallel()
 	if raceEnabled {
 		t.Skip("a hundred megabytes of records are minutes under the race detector")
 	}
@@ -931,6 +936,7 @@ func TestO2_LongRepliesForAStuckWriter(t *testing.T) {
 // Where so much waits with the loop that the writer has nothing left to do, the loop
 // hands it over.
 func TestO2_LongRepliesWhenAllBuffersAreOut(t *testing.T) {
+	t.Parallel()
 	if raceEnabled {
 		t.Skip("a hundred megabytes of records are minutes under the race detector")
 	}

@@ -271,6 +271,7 @@ func simConfig() Config {
 // TestMillionTargets settles a million targets, each exactly once, with loss,
 // silence and challenges.
 func TestMillionTargets(t *testing.T) {
+	t.Parallel()
 	total := uint64(1_000_000)
 	if testing.Short() || raceEnabled {
 		total = 30_000
@@ -298,6 +299,7 @@ func TestMillionTargets(t *testing.T) {
 
 // TestSimulatedMixture runs many seeds of hostile mixtures.
 func TestSimulatedMixture(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(24)
 	if testing.Short() || raceEnabled {
 		seeds = 3
@@ -335,6 +337,7 @@ func TestSimulatedMixture(t *testing.T) {
 
 // TestInvariantsAtEveryStep looks into the engine after all that is done to it.
 func TestInvariantsAtEveryStep(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(8)
 	if testing.Short() || raceEnabled {
 		seeds = 3
@@ -418,6 +421,7 @@ func shareFrom(steps, tries int, lost float64, first, granted bool) float64 {
 // TestFoundShare holds the share of servers that are found against what the loss of
 // datagrams explains.
 func TestFoundShare(t *testing.T) {
+	t.Parallel()
 	base := simSeed(t, 3000)
 	for i, loss := range []float64{0, 1, 5, 10, 25} {
 		const total = 6000
@@ -440,6 +444,7 @@ func TestFoundShare(t *testing.T) {
 // TestCountsAddUp compares what the engine counts with what was on the wire and
 // with the sums over all records.
 func TestCountsAddUp(t *testing.T) {
+	t.Parallel()
 	base := simSeed(t, 2000)
 	for i := range uint64(8) {
 		seed := base + i
@@ -531,6 +536,7 @@ func (s *sim) check(line []byte, loss bool) {
 // the rate and one burst in every window, of 10 ms or any other length, and over
 // all at the rate itself.
 func TestRateInEveryWindow(t *testing.T) {
+	t.Parallel()
 	for rate, span := range map[float64]time.Duration{
 		1: 8 * time.Second, 100: 2 * time.Second, 2000: 2 * time.Second, 50_000: time.Second, 200_000: 300 * time.Millisecond,
 	} {
