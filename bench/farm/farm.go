@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -110,21 +111,44 @@ func Start(ctx context.Context, c Config) (*Farm, error) {
 	return f, nil
 }
 
-// StartReplay serves every folder of captures at an address of its own, from
-// 127.0.1.1 on, at the first of c's ports. c.Service is ignored.
-func StartReplay(ctx context.Context, c Config, captures fs.FS) (*Farm, *prototest.Replay, error) {
+// StartReplay serves every folder of captures below folder at an address of its own,
+// from 127.0.1.1 on, at the first of c's ports. c.Service is ignored.
+func StartReplay(ctx context.Context, c Config, folder string) (*Farm, *prototest.Replay, error) {
 	c.Ports = c.Ports[:min(len(c.Ports), 1)]
 	f, err := bind(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	replay, err := prototest.NewReplay(captures, netip.MustParseAddr("127.0.1.1"), f.ports[0])
+	replay, err := OpenReplay(folder, f.ports[0])
 	if err != nil {
 		f.closeAll()
 		return nil, nil, err
 	}
 	f.serve(ctx, replay)
 	return f, replay, nil
+}
+
+// OpenReplay reads what StartReplay serves at that port. An error names folder, and the
+// file in it that is wrong.
+func OpenReplay(folder string, port uint16) (*prototest.Replay, error) {
+	info, err := os.Stat(folder)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a folder")
+	}
+	var r *prototest.Replay
+	if err == nil {
+		r, err = prototest.NewReplay(os.DirFS(folder), netip.MustParseAddr("127.0.1.1"), port)
+	}
+	if path := new(*fs.PathError); errors.As(err, path) {
+		err = (*path).Err // of a path inside of the folder, or the folder's own
+		if (*path).Path != "." && (*path).Path != folder {
+			err = fmt.Errorf("%s: %w", (*path).Path, err)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot replay %s: %w", folder, err)
+	}
+	return r, nil
 }
 
 // bind opens the sockets of a farm.

@@ -217,7 +217,7 @@ func TestReplayFarm(t *testing.T) {
 	if !wildcards() {
 		t.Skip("the folders need an address each")
 	}
-	f, replay, err := StartReplay(t.Context(), Config{Ports: []uint16{0}}, os.DirFS(captures(t)))
+	f, replay, err := StartReplay(t.Context(), Config{Ports: []uint16{0}}, captures(t))
 	require.NoError(t, err)
 	defer f.Close()
 	for _, folder := range replay.Folders() {

@@ -411,7 +411,7 @@ func TestScanOfCapturesIsTheTruth(t *testing.T) {
 	if !wildcards() {
 		t.Skip("needs many addresses")
 	}
-	f, replay, err := StartReplay(t.Context(), Config{Ports: []uint16{0}}, os.DirFS(captures(t)))
+	f, replay, err := StartReplay(t.Context(), Config{Ports: []uint16{0}}, captures(t))
 	require.NoError(t, err)
 	t.Parallel()
 	t.Cleanup(func() { f.Close() })

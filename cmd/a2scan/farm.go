@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"net/netip"
-	"os"
 
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/proto/prototest"
@@ -66,10 +64,7 @@ func (a *app) farm(o *farmOptions, replay string) error {
 	var err error
 	if replay != "" {
 		var r *prototest.Replay
-		if _, err = readReplay(o, replay); err == nil { // before any port is taken, which it needs to know
-			f, r, err = farm.StartReplay(ctx, o.config(), os.DirFS(replay))
-		}
-		if err == nil {
+		if f, r, err = farm.StartReplay(ctx, o.config(), replay); err == nil {
 			for _, folder := range r.Folders() {
 				a.ui.detailf("%s is %s", folder.At, clean(folder.Name))
 			}
@@ -109,7 +104,7 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 	opts := farm.VerifyOptions{Lossy: lossy, Ports: o.config().Ports}
 	var truth prototest.TruthTeller = &o.world
 	if replay != "" {
-		r, err := readReplay(o, replay)
+		r, err := farm.OpenReplay(replay, o.ports.At(0))
 		if err != nil {
 			return err
 		}
@@ -136,32 +131,6 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 	}
 	return nil
 }
-
-// readReplay reads the captured replies in a folder. What is wrong with them is told with
-// its name, which an fs.FS does not know.
-func readReplay(o *farmOptions, folder string) (*prototest.Replay, error) {
-	info, err := os.Stat(folder)
-	if err == nil && !info.IsDir() {
-		err = errors.New("it is not a folder")
-	}
-	var r *prototest.Replay
-	if err == nil {
-		r, err = prototest.NewReplay(os.DirFS(folder), replayFirst, o.ports.At(0))
-	}
-	if path := new(*fs.PathError); errors.As(err, path) {
-		err = (*path).Err // of a path inside of the folder, or the folder's own
-		if (*path).Path != "." && (*path).Path != folder {
-			err = fmt.Errorf("%s: %w", clean((*path).Path), err)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot replay %s: %w", clean(folder), err)
-	}
-	return r, nil
-}
-
-// replayFirst is where a farm puts the first captured server.
-var replayFirst = netip.MustParseAddr("127.0.1.1")
 
 // expand returns the places that targets stand for.
 func expand(args []string, ports targets.Ports) (iter.Seq[netip.AddrPort], error) {
