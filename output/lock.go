@@ -53,7 +53,7 @@ func LockFile(path string) (*Lock, error) {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 		case err != nil:
 			return l, f.Close() // do without
-		case !isAt(f, path):
+		case !isAt(f, path, os.Stat):
 			// Between the two it was removed, or rewritten by who had the lock.
 			if err := f.Close(); err != nil {
 				return nil, err
@@ -66,13 +66,13 @@ func LockFile(path string) (*Lock, error) {
 	return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 }
 
-// isAt reports whether f is what path names.
-func isAt(f *os.File, path string) bool {
+// isAt reports whether f is what stat, os.Stat or os.Lstat, finds at path.
+func isAt(f *os.File, path string, stat func(string) (os.FileInfo, error)) bool {
 	a, err := f.Stat()
 	if err != nil {
 		return false
 	}
-	b, err := os.Stat(path)
+	b, err := stat(path)
 	return err == nil && os.SameFile(a, b)
 }
 

@@ -81,7 +81,7 @@ func (s temps) createAs(name string) (*tempFile, error) {
 		return nil, err
 	}
 	err = s.lock(f)
-	if errors.Is(err, ErrLocked) || err == nil && !isStill(f, name) {
+	if errors.Is(err, ErrLocked) || err == nil && !isAt(f, name, os.Lstat) {
 		// Another process takes it for a leftover, and removes it, or has.
 		return nil, errors.Join(&os.PathError{Op: "open", Path: name, Err: os.ErrExist}, f.Close())
 	}
@@ -107,7 +107,7 @@ func (s temps) removeStale(name string, old time.Time) {
 	}
 	defer f.Close()
 	err = s.lock(f)
-	if errors.Is(err, ErrLocked) || !isStill(f, name) || !isStaged(f) {
+	if errors.Is(err, ErrLocked) || !isAt(f, name, os.Lstat) || !isStaged(f) {
 		return
 	}
 	if err != nil {
@@ -120,16 +120,6 @@ func (s temps) removeStale(name string, old time.Time) {
 		return
 	}
 	_ = os.Remove(name)
-}
-
-// isStill reports whether name is that of f, and no link to it.
-func isStill(f *os.File, name string) bool {
-	a, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	b, err := os.Lstat(name)
-	return err == nil && os.SameFile(a, b)
 }
 
 // isStaged reports whether f holds an object or the beginning of one, which may be
