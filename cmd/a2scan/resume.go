@@ -99,7 +99,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return nil, err
 	}
 	a.ui.notef("resuming %s: %s done before", clean(path), plural(r.done.Len(), "target was", "targets were"))
-	if r.finished = r.isFinished(r.was, fs.values(), o.ask.cfg.Filter); r.finished {
+	if r.finished = r.isFinished(fs.values(), o.ask.cfg.Filter); r.finished {
 		return r, nil
 	}
 	if len(r.streams) > 0 {
@@ -136,7 +136,8 @@ func (r *resumption) refuse(reason error) error {
 // isFinished reports whether all that this run would do was done by the run that
 // was, and the file is still the one that it left. With --filter the records alone
 // do not tell.
-func (r *resumption) isFinished(was *output.Metadata, now map[string]string, filter scanner.StatusSet) bool {
+func (r *resumption) isFinished(now map[string]string, filter scanner.StatusSet) bool {
+	was := r.was
 	if len(r.remarks) > 0 || !r.survey.Whole() || r.broken > 0 {
 		return false
 	}

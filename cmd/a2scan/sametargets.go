@@ -156,17 +156,7 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 			return nil
 		}
 	}
-	once := *cfg
-	once.Shuffle, once.Log = false, nil
-	list, closeList, err := a.openList(once, o)
-	if err != nil {
-		return err
-	}
-	defer closeList()
-	if err := list.Verify(context.Background(), last); err != nil {
-		return err
-	}
-	if err := r.notInList(); err != nil {
+	if _, err := a.goThrough(r, *cfg, o, last); err != nil {
 		return err
 	}
 	cfg.Skipped, r.prints = nil, nil
@@ -178,39 +168,42 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 // compared first: as many targets where all of the list was asked, and those that have a
 // record where they were. Nothing is asked or changed.
 func (a *app) confirmFinished(r *resumption, o *scanOptions, args []string) error {
-	if len(r.streams) > 0 {
+	last, some := r.done.Max()
+	all := r.was.EndReason == output.EndComplete && o.ask.cfg.MaxTargets == 0
+	if all {
+		last = math.MaxUint64
+	}
+	if len(r.streams) > 0 && (all || some) {
 		cfg, err := a.targetConfig(o, args)
 		if err != nil {
 			return err
 		}
-		cfg.Done, cfg.Skipped = &r.done, r.skipped
-		cfg.Shuffle, cfg.Log = false, nil
-		list, closeList, err := a.openList(cfg, o)
+		c, err := a.goThrough(r, cfg, o, last)
 		if err != nil {
 			return err
 		}
-		defer closeList()
-		last, some := r.done.Max()
-		all := r.was.EndReason == output.EndComplete && cfg.MaxTargets == 0
-		if all {
-			last = math.MaxUint64
-		}
-		if all || some {
-			err = list.Verify(context.Background(), last)
-		}
-		if err == nil {
-			err = r.notInList()
-		}
-		if err != nil {
-			return err
-		}
-		c := list.Counts()
 		if was, is := r.was.Input.Targets, c.Targets+c.Skipped; all && was != is {
 			return r.refuse(fmt.Errorf("the list had %s, and has %s now", plural(was, "target", "targets"), thousands(is)))
 		}
 	}
 	a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", r.was.EndReason)
 	return nil
+}
+
+// goThrough opens the list of cfg to compare its targets up to number last, or all there
+// are, with the records, and returns what it has counted. All that is done must be there.
+func (a *app) goThrough(r *resumption, cfg targets.Config, o *scanOptions, last uint64) (targets.Counts, error) {
+	cfg.Done, cfg.Skipped = &r.done, r.skipped
+	cfg.Shuffle, cfg.Log = false, nil
+	list, closeList, err := a.openList(cfg, o)
+	if err != nil {
+		return targets.Counts{}, err
+	}
+	defer closeList()
+	if err := list.Verify(context.Background(), last); err != nil {
+		return targets.Counts{}, err
+	}
+	return list.Counts(), r.notInList()
 }
 
 // maxWalk is how far a list is gone through before anything is asked, at 20 ns a target.

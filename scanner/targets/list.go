@@ -199,7 +199,8 @@ func (l *List) Walk(ctx context.Context) error {
 
 // Verify goes through the input up to number last, or to its end, and tells
 // Skipped of what is in Done. Nothing is yielded or resolved, and MaxTargets does
-// not count: Counts has as Targets what Next would have returned. The List should not be shuffled, since it then may have to go further.
+// not count: Counts has as Targets what Next would have returned. The List should
+// not be shuffled, since it then may have to go further.
 func (l *List) Verify(ctx context.Context, last uint64) error {
 	defer l.publish()
 	l.quota = math.MaxUint64
