@@ -136,7 +136,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 		note("", "%s longer than can be received", plural(n, "reply was", "replies were"))
 	}
 	if n := result.Stats.RawLeft; n > 0 {
-		note("", "%s of %s left out of raw: there is room for 1,024 and 512 KiB a target, half of it for what was taken",
+		note("", "%s of %s left out of raw, which has room for so much of one target",
 			plural(n, "datagram", "datagrams"), plural(result.Stats.RawShort, "target", "targets"))
 	}
 	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
