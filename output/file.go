@@ -2,8 +2,17 @@ package output
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime"
+)
+
+// Errors of a file to which other programs did something while it was written.
+var (
+	ErrChanged  = errors.New("another program has changed it")                 // its length is not that of what was written
+	ErrGone     = errors.New("it was removed or renamed while it was written") // nothing has its name
+	ErrReplaced = errors.New("it was replaced by another file while it was written")
 )
 
 // A file is the Sink of a plain file, and what lies under a compressor. Lines
@@ -22,7 +31,13 @@ func openFile(path string, keep bool) (*file, error) {
 	if path == "-" {
 		return newFile(os.Stdout, true)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	flags := os.O_WRONLY | os.O_CREATE
+	if runtime.GOOS != "windows" { // where such a file cannot be cut
+		// Should another program cut the file meanwhile, then lines go on at its end and
+		// not behind a hole; the end of the run tells of it.
+		flags |= os.O_APPEND
+	}
+	f, err := os.OpenFile(path, flags, 0o666)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +114,9 @@ func (s *file) Sync() (int64, error) { return s.size, s.err }
 func (s *file) Close() error {
 	if s.regular && s.err == nil {
 		// Some file systems tell of a full disk only here.
-		s.err = s.f.Sync()
+		if s.err = s.f.Sync(); s.err == nil {
+			s.err = s.inPlace()
+		}
 	}
 	if !s.std {
 		if err := s.f.Close(); s.err == nil {
@@ -107,4 +124,26 @@ func (s *file) Close() error {
 		}
 	}
 	return s.err
+}
+
+// inPlace reports an error if the file is not what was written, or not where it was.
+func (s *file) inPlace() error {
+	info, err := s.f.Stat()
+	if err != nil {
+		return err
+	}
+	name := s.f.Name()
+	if info.Size() != s.size {
+		return fmt.Errorf("%s: %w: it has %d bytes, and %d were written", name, ErrChanged, info.Size(), s.size)
+	}
+	there, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: %w", name, ErrGone)
+	case err != nil:
+		return err
+	case !os.SameFile(info, there):
+		return fmt.Errorf("%s: %w", name, ErrReplaced)
+	}
+	return nil
 }

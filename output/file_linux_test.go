@@ -2,6 +2,8 @@ package output
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -69,5 +71,60 @@ func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 		}
 		require.Equal(t, w.Stats().Records, found, c)
 		require.EqualValues(t, len(readFile(t, path)), w.Stats().Committed, c)
+	}
+}
+
+// What other programs do to the file while it is written does not end as success, and
+// destroys nothing more.
+func TestSinkTellsWhatOthersDid(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(path string) error
+		want error
+	}{
+		{"nothing", func(string) error { return nil }, nil},
+		{"removed", os.Remove, ErrGone},
+		{"renamed", func(path string) error { return os.Rename(path, path+".1") }, ErrGone},
+		{"replaced", func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", []byte("theirs"), 0o600), os.Rename(path+".new", path))
+		}, ErrReplaced},
+		{"behind another link", func(path string) error {
+			return errors.Join(os.Rename(path, path+".1"), os.Symlink(path+".1", path))
+		}, nil},
+		{"cut", func(path string) error { return os.Truncate(path, 0) }, ErrChanged},
+		{"written to", func(path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("theirs\n")
+			return errors.Join(err, f.Close())
+		}, ErrChanged},
+	} {
+		for c, name := range endings {
+			t.Run(test.name+"/"+name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), name)
+				s, err := OpenSink(path, SinkOptions{})
+				require.NoError(t, err)
+				require.NoError(t, s.WriteLines(lines(0, 20)))
+				_, err = s.Sync()
+				require.NoError(t, err)
+				require.NoError(t, test.do(path))
+				require.NoError(t, s.WriteLines(lines(20, 1)))
+				err = s.Close()
+				require.ErrorIs(t, err, test.want)
+				if err != nil {
+					require.ErrorContains(t, err, path)
+				}
+				switch test.name {
+				case "cut": // what comes after stands at the beginning, and not behind zeros
+					require.Equal(t, string(lines(20, 1)), string(unpack(t, c, readFile(t, path))))
+				case "replaced":
+					require.Equal(t, "theirs", string(readFile(t, path)))
+				case "renamed":
+					require.Equal(t, string(lines(0, 21)), string(unpack(t, c, readFile(t, path+".1"))))
+				}
+			})
+		}
 	}
 }

@@ -26,7 +26,9 @@ type Sink interface {
 	// pause each second.
 	Sync() (committed int64, err error)
 	// Close does what Sync does, waits for the disk where there is one, and
-	// closes the file. It is called once, however the run ended.
+	// closes the file. It is called once, however the run ended. A file that is
+	// no longer what was written, or has lost its name, is an error:
+	// [ErrChanged], [ErrGone] or [ErrReplaced].
 	Close() error
 }
 

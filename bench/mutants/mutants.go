@@ -466,6 +466,12 @@ var mutants = []mutant{
 		"output.TestSinkCutsPartialWrite",
 	},
 	{
+		"a file that was moved or cut meanwhile is all there", "output/file.go",
+		`s.err = s.inPlace()`,
+		`_ = s.inPlace()`,
+		"output.TestSinkTellsWhatOthersDid",
+	},
+	{
 		"a pipe gets pieces that it may take in part", "output/writer.go",
 		`			piece = atomicWrite`,
 		`			piece = 1 << 20`,

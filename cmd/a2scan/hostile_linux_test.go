@@ -306,6 +306,46 @@ func TestStoppedAndContinued(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
+// What becomes of the file while it is written is told, with status 1; the metadata tells of the
+// records and never stands beside somebody else's.
+func TestOutputMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/22")
+	for _, test := range []struct {
+		name     string
+		do       func(path string) error
+		says     string
+		metadata bool // it tells of the end
+	}{
+		{"renamed", func(path string) error { return os.Rename(path, path+".1") }, "removed or renamed", true},
+		{"replaced", func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", nil, 0o600), os.Rename(path+".new", path))
+		}, "replaced by another file", false},
+		{"cut", func(path string) error { return os.Truncate(path, 0) }, "another program has changed it", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			p := start(t, f.args(path, "-r", "20")...) // for most of a minute, if it were not interrupted
+			awaitContent(t, path)
+			require.NoError(t, test.do(path))
+			require.NoError(t, p.Process.Signal(syscall.SIGINT))
+			status, _ := p.end(t)
+			require.Equal(t, 1, status, p.stderr.String())
+			require.Contains(t, p.stderr.String(), path+": ")
+			require.Contains(t, p.stderr.String(), test.says)
+			require.Contains(t, p.stderr.String(), "a2scan: hint: ")
+			if !test.metadata {
+				require.Empty(t, readMetadata(t, path).EndReason)
+				return
+			}
+			m := readMetadata(t, path)
+			require.Equal(t, output.EndError, m.EndReason)
+			require.Positive(t, m.Output.Records)
+		})
+	}
+}
+
 // A full disk ends the scan with status 1 and a message, the records before it
 // are whole, the metadata says so, and with room the scan goes on.
 func TestFullDisk(t *testing.T) {

@@ -521,6 +521,9 @@ func (r *scanRun) do() error {
 	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
+	if errors.Is(err, output.ErrReplaced) {
+		return err // whatever has the name now, it is not what the metadata tells of
+	}
 	if metaErr := r.writeMetadata(m); err == nil {
 		err = explainBeside(metaErr, "the records are written; only what is told of them is not")
 	} else if metaErr != nil {
@@ -583,7 +586,14 @@ func (r *scanRun) sample(total uint64) sample {
 
 // explain adds the next step to an error that ended a scan.
 func (r *scanRun) explain(err error, result *scanner.Result) error {
-	if !output.IsNoSpace(err) {
+	switch {
+	case errors.Is(err, output.ErrGone):
+		return withHint(err, "if it was renamed, its records are all there; if it was removed, they are lost")
+	case errors.Is(err, output.ErrReplaced):
+		return withHint(err, "the file that had the name before has the records, if it has another name")
+	case errors.Is(err, output.ErrChanged):
+		return withHint(err, "leave it alone while a scan writes it; --resume asks again for what is missing")
+	case !output.IsNoSpace(err):
 		return err
 	}
 	info, statErr := os.Stat(r.options.outputFile)
