@@ -48,6 +48,9 @@ const (
 	// is gone rather than the targets.
 	sendFailTime  = 5 * time.Second
 	sendFailCount = 1000
+	// A socket that has no room for so long won't have any: the slowest link that has a
+	// use takes a packet each second, and one that hangs takes none.
+	noRoomTime = time.Minute
 
 	// maxRequest is the room for a request in a batch: the longest has 29 bytes.
 	maxRequest = 64
@@ -126,6 +129,7 @@ type Scanner struct {
 	runUntil  proto.Time // 0: no limit
 	drained   drained
 	failSince proto.Time
+	fullSince proto.Time // since when the socket had no room; 0 if it had
 	failCount int
 }
 
@@ -462,13 +466,18 @@ func (s *Scanner) send(now proto.Time) error {
 	for s.tx.Len() > 0 {
 		n, err := s.port.Send(s.tx)
 		if n > 0 {
-			s.failCount = 0
+			s.failCount, s.fullSince = 0, 0
 			s.tx.DropFront(n)
 		}
 		if err == nil {
 			if s.full = s.tx.Len() > 0; s.full {
 				s.engine.stats.SendWaits++
 				s.engine.TakeBack(now, s.tx)
+				if s.fullSince == 0 {
+					s.fullSince = now
+				} else if now.Sub(s.fullSince) >= noRoomTime {
+					return fmt.Errorf("it had no room for a packet for %v", noRoomTime)
+				}
 			}
 			return nil
 		}
@@ -578,6 +587,9 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 		if t != 0 && (!ok || t < at) {
 			at, ok = t, true
 		}
+	}
+	if s.full {
+		sooner(s.fullSince.Add(noRoomTime))
 	}
 	late := s.flushAt != 0 && s.flushAt <= now // waits for the writer, not for the time
 	if !late {

@@ -487,6 +487,37 @@ func TestN1_NoRoomForLongerThanATarget(t *testing.T) {
 	}
 }
 
+// A socket that never has room again (a link that hangs) ends the scan, however slow the
+// rate is; one that had none for nearly as long does not.
+func TestN1_NoRoomForGood(t *testing.T) {
+	for _, rate := range []float64{0, 20, 0.1} {
+		virtual(t, func(s *scan) {
+			const sent = 4
+			s.listen(muxtest.Options{Room: sent, RoomEvery: 24 * time.Hour})
+			cfg := scanConfig()
+			cfg.Rate = rate
+			result, err := s.run(s.t.Context(), cfg, &countSource{n: 100})
+			require.ErrorContains(s.t, err, "no room")
+			require.Equal(s.t, EndError, result.Reason)
+			s.requireWhole(result)
+			require.EqualValues(s.t, sent, result.Stats.Statuses[output.Success])
+			require.Positive(s.t, result.Stats.Statuses[output.Aborted], "what waited has its records")
+			spent := time.Duration(0)
+			if rate > 0 {
+				spent = time.Duration(sent / rate * float64(time.Second))
+			}
+			require.InDelta(s.t, spent+noRoomTime, s.elapsed(), float64(time.Second))
+		})
+	}
+	virtual(t, func(s *scan) {
+		s.listen(muxtest.Options{Room: 20, RoomEvery: noRoomTime - time.Second})
+		result, err := s.run(s.t.Context(), scanConfig(), &countSource{n: 100})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 100, result.Stats.Statuses[output.Success])
+	})
+}
+
 // Answers to challenges, and retries, wait likewise: only the target's whole time, which
 // began with its first request, goes on.
 func TestN1_NoRoomForWhatServersWaitFor(t *testing.T) {
