@@ -208,7 +208,7 @@ func packing(c output.Compression) string {
 	return c.String()
 }
 
-// What stands in a record, in the order in which AppendJSON writes it. Quotes
+// What stands in a record, in the order in which AppendJSON writes it and Outline brings it. Quotes
 // inside of strings are escaped, so that no server can say any of these. The
 // first two are of targets and of sections alike.
 var (
@@ -236,8 +236,9 @@ func (r *resumption) take(line []byte, o *scanOptions) error {
 		r.again.Set(r.lines)
 		return nil
 	}
-	seq, ok := output.Seq(line)
-	if !ok {
+	line, ok := output.Outline(line)
+	seq, numbered := output.Seq(line)
+	if !ok || !numbered {
 		return fmt.Errorf("line %d is not a record of a scan", r.lines)
 	}
 	if seq%uint64(o.shards) != uint64(o.shard) {

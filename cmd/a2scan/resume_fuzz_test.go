@@ -80,6 +80,19 @@ func FuzzResumption(f *testing.F) {
 		sections(rules, &r.sections.Rules)
 		require.ErrorContains(t, r.take(line, o), "two records")
 
+		// Written anew, with the members in another order, it counts the same.
+		var members map[string]any
+		decoder := json.NewDecoder(bytes.NewReader(line))
+		decoder.UseNumber()
+		require.NoError(t, decoder.Decode(&members))
+		anew, err := json.MarshalIndent(members, "", " ")
+		require.NoError(t, err)
+		second := &resumption{kinds: r.kinds, prints: r.prints}
+		require.NoError(t, second.take(anew, o), "%s", anew)
+		require.Equal(t, r.statuses, second.statuses)
+		require.Equal(t, r.sections, second.sections)
+		require.True(t, second.prints.is(seq, r.prints.of(host, at)))
+
 		var m output.Metadata
 		r.kept.Lines = 1
 		r.count(&m)

@@ -1054,6 +1054,40 @@ func TestResumeDamaged(t *testing.T) {
 	}
 }
 
+// Records that another program has written anew, their members in alphabetical order, are
+// those of the same targets.
+func TestResumeWrittenAnew(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/25")
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	requireRun(t, f.args(path)...)
+	var lines []byte
+	n := 0
+	for line := range farm.Lines(path) {
+		if n++; n%4 == 0 { // which is asked again
+			continue
+		}
+		var members map[string]any
+		require.NoError(t, json.Unmarshal(line, &members))
+		anew, err := json.Marshal(members)
+		require.NoError(t, err)
+		require.False(t, bytes.HasPrefix(anew, []byte(`{"schema"`)))
+		lines = append(append(lines, anew...), '\n')
+	}
+	require.NoError(t, os.WriteFile(path, lines, 0o666))
+	requireRun(t, f.args(path, "--resume")...)
+	f.requireTruth(t, path)
+	require.True(t, bytes.HasPrefix(readFile(t, path), lines))
+
+	// Another list is still seen to be one.
+	require.NoError(t, os.Remove(path+".meta.json"))
+	other := *f
+	other.prefix = netip.MustParsePrefix("127.65.0.0/25")
+	status, stderr := inProcess(other.args(path, "--resume")...)
+	require.Equal(t, 2, status, stderr)
+	require.Contains(t, stderr, "target 0 was 127.64.0.0:")
+}
+
 // Targets that no packet has left for are asked again, since that may have been a
 // moment without a network.
 func TestResumeSendErrors(t *testing.T) {

@@ -117,7 +117,8 @@ func (r *resumption) describeTarget(seq uint64) string {
 		if n, ok := output.Seq(line); !ok || n != seq {
 			continue
 		}
-		host, at, err := askedAt(line)
+		outline, _ := output.Outline(line)
+		host, at, err := askedAt(outline)
 		switch {
 		case err != nil:
 			return "another"
