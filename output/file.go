@@ -20,7 +20,7 @@ var (
 type file struct {
 	f       *os.File
 	size    int64 // bytes in the file, those of before included
-	regular bool  // it can be cut, and has a disk to wait for
+	regular bool  // a file of ours: it can be cut, and has a disk to wait for
 	pipe    bool  // short writes are whole or not at all
 	std     bool  // standard output, which is not ours to close
 	err     error // the first error
@@ -41,12 +41,17 @@ func openFile(path string, keep bool) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !keep {
+	ours := !IsDirect(path)
+	if !keep && ours {
 		if err := empty(f); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 	}
-	return newFile(f, false)
+	s, err := newFile(f, false)
+	if err == nil {
+		s.regular = s.regular && ours
+	}
+	return s, err
 }
 
 // empty takes away what a regular file holds, on the disk too: what is written beside it

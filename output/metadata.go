@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -279,20 +280,25 @@ func (m *Metadata) Stage(path string) (*StagedMetadata, error) {
 	if m.EndReason == "" {
 		s.b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
 	}
-	if isDirect(path) {
+	if IsDirect(path) {
 		if m.EndReason == "" {
 			s.b = nil
 		}
 		return s, nil
 	}
-	if _, err := os.Stat(path); err == nil {
-		// A link stays a link.
+	// A link stays a link, also one to what is not there yet.
+	switch _, err := os.Stat(path); {
+	case err == nil:
 		if s.path, err = filepath.EvalSymlinks(path); err != nil {
 			return nil, err
 		}
+	case errors.Is(err, os.ErrNotExist):
+		for p := range links(path) {
+			s.path = p
+		}
 	}
 	s.temp, err = temps{s.path, tryLock}.write(s.b)
-	if IsNoSpace(err) {
+	if IsNoSpace(err) && fits(s.path, s.b) {
 		s.full, err = err, nil
 	}
 	return s, err
@@ -323,42 +329,57 @@ func (s *StagedMetadata) Discard() {
 	}
 }
 
-// isDirect reports whether path is written to as it is: it is no regular file, or a name
-// for what some process has open, which leads to a file that is not ours to replace.
-func isDirect(path string) bool {
-	p := path
-	for range maxLinks {
+// IsDirect reports whether path is written to as it is: it is no regular file, or a name
+// for what some process has open, which leads to a file that is not ours to empty or replace.
+func IsDirect(path string) bool {
+	for p := range links(path) {
 		dir, name := filepath.Split(filepath.Clean(p))
 		switch dir = filepath.ToSlash(dir); {
-		case dir == "/dev/" && strings.HasPrefix(name, "std"), dir == "/dev/fd/",
+		case dir == "/dev/" && (name == "stdin" || name == "stdout" || name == "stderr"), dir == "/dev/fd/",
 			strings.HasPrefix(dir, "/proc/") && strings.HasSuffix(dir, "/fd/"):
 			return true
 		}
-		next, err := os.Readlink(p)
-		if err != nil {
-			break // no link: no more names
-		}
-		if !filepath.IsAbs(next) {
-			next = filepath.Join(filepath.Dir(p), next)
-		}
-		p = next
 	}
 	info, err := os.Stat(path)
 	return err == nil && !info.Mode().IsRegular()
 }
 
-// maxLinks is how many links isDirect follows, as many as Linux does.
+// links yields path, and if that is a link where it leads, and so on to what is none.
+func links(path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for range maxLinks {
+			if !yield(path) {
+				return
+			}
+			next, err := os.Readlink(path)
+			if err != nil {
+				return
+			}
+			if !filepath.IsAbs(next) {
+				next = filepath.Join(filepath.Dir(path), next)
+			}
+			path = next
+		}
+	}
+}
+
+// maxLinks is how many links are followed, as many as Linux does.
 const maxLinks = 40
 
 // spareMetadata is by how much an object may grow during a run: counters of a
 // dozen digits each, and a few notes.
 const spareMetadata = 2 << 10
 
-// overwrite puts b in the place of what a file holds, if that is longer and so
-// takes no room. Otherwise it returns full, the error that brought it here.
-func overwrite(path string, b []byte, full error) error {
+// fits reports whether b takes no more room than what a file holds.
+func fits(path string, b []byte) bool {
 	info, err := os.Stat(path)
-	if err != nil || info.Size() < int64(len(b)) {
+	return err == nil && info.Size() >= int64(len(b))
+}
+
+// overwrite puts b in the place of what a file holds, if it fits there. Otherwise it
+// returns full, the error that brought it here.
+func overwrite(path string, b []byte, full error) error {
+	if !fits(path, b) {
 		return full
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -42,8 +42,10 @@ func TestMetadataOnAFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 2, "nothing half-written stays")
 
-	// What is longer than what was there is not begun.
+	// What is longer than what was there is not begun, and that is found before.
 	m.Notes = []string{string(make([]byte, 4096))}
+	_, err = m.Stage(path)
+	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.ErrorIs(t, m.WriteFile(path), syscall.ENOSPC)
 	again, err := ReadMetadata(path)
 	require.NoError(t, err)

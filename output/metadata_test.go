@@ -161,6 +161,14 @@ func TestMetadataWriteFile(t *testing.T) {
 		require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
 		_, err = ReadMetadata(target)
 		require.NoError(t, err)
+
+		require.NoError(t, os.Remove(target))
+		require.NoError(t, fullMetadata().WriteFile(link))
+		info, err = os.Lstat(link)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&os.ModeSymlink, "one to what is not there yet too")
+		_, err = ReadMetadata(target)
+		require.NoError(t, err)
 	}
 	require.NoError(t, fullMetadata().WriteFile(os.DevNull))
 	info, err := os.Stat(os.DevNull)

@@ -188,6 +188,7 @@ var seqPrefix = []byte(`{"schema":1,"seq":`)
 // Seq returns the seq of a line, at a hundredth of what it costs to parse all of
 // it. It returns false where the line is no record.
 func Seq(line []byte) (seq uint64, ok bool) {
+	line = bytes.TrimRight(line, " \t\r")
 	if rest, found := bytes.CutPrefix(line, seqPrefix); found {
 		n := bytes.IndexByte(rest, ',')
 		if n > 0 && n <= 20 && line[len(line)-1] == '}' {

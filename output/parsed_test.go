@@ -69,6 +69,7 @@ func TestSeq(t *testing.T) {
 		`{"schema":1,"seq":17,"ip":null}`:                   17,
 		`{"schema":1,"seq":18446744073709551616,"ip":null}`: -1,
 		`{"schema":1,"seq":17,"ip":nu`:                      -1,
+		"{\"schema\":1,\"seq\":17,\"ip\":null} \r":          17,
 		`{"schema":1,"seq":17`:                              -1,
 		`{"schema":1,"seq":x,"ip":null}`:                    -1,
 		`{"seq": 5, "schema": 1}`:                           5,

@@ -411,6 +411,34 @@ func TestMetadataNeverPrecedesTheRecords(t *testing.T) {
 	}
 }
 
+// A disk without room for what a scan needs at its beginning costs nothing of an earlier one's.
+func TestFullDiskAtTheBeginning(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("no right to make a small disk: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	f := newFixture(t, "127.64.0.0/27")
+	path := filepath.Join(dir, "out.ndjson")
+	requireRun(t, f.args(path)...)
+	records, meta := readFile(t, path), readFile(t, path+".meta.json")
+	filler, err := os.Create(filepath.Join(dir, "filler"))
+	require.NoError(t, err)
+	defer filler.Close()
+	for err == nil {
+		_, err = filler.Write(make([]byte, 512))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+
+	status, stderr := inProcess(f.args(path)...)
+	require.Equal(t, 1, status, stderr)
+	require.Contains(t, stderr, "cannot write metadata: ")
+	require.Contains(t, stderr, "no space left on device")
+	require.Equal(t, records, readFile(t, path))
+	require.Equal(t, meta, readFile(t, path+".meta.json"))
+}
+
 // So does a limit on the size of files, which needs no rights to try.
 func TestFileSizeLimit(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/22")

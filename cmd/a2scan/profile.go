@@ -10,6 +10,11 @@ import (
 // startProfiles begins the profiles whose files are named. The function that it
 // returns ends and writes them.
 func startProfiles(cpu, mem string) (stop func() error, err error) {
+	if mem != "" {
+		if err := checkCreate(mem); err != nil {
+			return nil, err
+		}
+	}
 	var cpuFile *os.File
 	if cpu != "" {
 		if cpuFile, err = os.Create(cpu); err != nil {

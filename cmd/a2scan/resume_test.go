@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
@@ -1072,7 +1073,14 @@ func TestResumeWrittenAnew(t *testing.T) {
 		anew, err := json.Marshal(members)
 		require.NoError(t, err)
 		require.False(t, bytes.HasPrefix(anew, []byte(`{"schema"`)))
-		lines = append(append(lines, anew...), '\n')
+		for _, unit := range utf16.Encode([]rune(string(anew))) { // in ASCII, as Python's json writes it
+			if unit < 0x7F {
+				lines = append(lines, byte(unit))
+			} else {
+				lines = fmt.Appendf(lines, `\u%04x`, unit)
+			}
+		}
+		lines = append(lines, '\n')
 	}
 	require.NoError(t, os.WriteFile(path, lines, 0o666))
 	requireRun(t, f.args(path, "--resume")...)

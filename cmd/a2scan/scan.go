@@ -241,6 +241,9 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 	case "":
 	case "-":
 		if f, ok := a.stdin.(*os.File); ok {
+			if err := refuseFolder(f); err != nil {
+				return nil, nil, err
+			}
 			if _, terminal := terminalWidth(f); terminal {
 				a.ui.notef("reading targets from the terminal, one a line; end with Ctrl-D")
 			}
@@ -250,6 +253,9 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read targets: %w", err)
+		}
+		if err := refuseFolder(f); err != nil {
+			return nil, nil, errors.Join(err, f.Close())
 		}
 		closeInput = func() { f.Close() }
 		cfg.Files = []targets.File{{Name: name, R: f}}
@@ -288,6 +294,18 @@ func readAddrSet(flag string, files []string) (*targets.AddrSet, error) {
 		f.Close()
 	}
 	return set, errors.Join(errs...)
+}
+
+// refuseFolder says what a folder would say when it is read, which is later.
+func refuseFolder(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", clean(f.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read targets: %w", err)
+	}
+	return nil
 }
 
 // dryRun prints the places that would be asked.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/a2scan/a2scan/output"
@@ -145,6 +145,9 @@ func (o *askOptions) validate() error {
 
 // validate returns all that is wrong with the flags, joined, before any file is opened.
 func (o *scanOptions) validate() error {
+	if isStandard(o.outputFile, "stdout", 1) {
+		o.outputFile = "-" // opened anew, a file that it is redirected to would be written from its beginning
+	}
 	errs := []error{o.ask.validate()}
 	bad := func(wrong bool, format string, args ...any) {
 		if wrong {
@@ -170,20 +173,24 @@ func (o *scanOptions) listName(args []string) string {
 
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
 func (o *scanOptions) metadataPath() string {
-	if o.metadataFile == "" && o.outputFile != "-" && !isDevice(o.outputFile) {
-		return o.outputFile + ".meta.json"
-	}
-	switch filepath.ToSlash(o.metadataFile) {
-	case "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2":
+	switch {
+	case o.metadataFile == "" && o.outputFile != "-" && !output.IsDirect(o.outputFile):
+		return o.outputFile + ".meta.json" // other files don't stand beside a pipe or /dev/null
+	case isStandard(o.metadataFile, "stderr", 2):
 		return "-" // a line among our messages: the two must not be written over each other
 	}
 	return o.metadataFile
 }
 
-// isDevice reports whether a file is one that others do not stand beside: /dev/null.
-func isDevice(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode()&os.ModeDevice != 0
+// isStandard reports whether path is one of the names of a standard stream, of which the
+// system has that number.
+func isStandard(path, name string, number int) bool {
+	fd := strconv.Itoa(number)
+	switch filepath.ToSlash(path) {
+	case "/dev/" + name, "/dev/fd/" + fd, "/proc/self/fd/" + fd:
+		return true
+	}
+	return false
 }
 
 // registerVerbosity registers the flags that the ui is set from.
