@@ -106,6 +106,8 @@ func (s *compressor) Sync() (int64, error) {
 	return s.committed, s.dst.err
 }
 
+func (s *compressor) base() *file { return s.dst }
+
 // Close ends the frame and closes the file.
 func (s *compressor) Close() error {
 	_, _ = s.Sync() // its error is in dst, whose Close returns it

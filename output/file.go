@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"syscall"
 )
 
 // Errors of a file to which other programs did something while it was written.
@@ -22,6 +23,7 @@ type file struct {
 	size    int64 // bytes in the file, those of before included
 	regular bool  // a file of ours: it can be cut, and has a disk to wait for
 	pipe    bool  // short writes are whole or not at all
+	read    bool  // somebody reads it, and may leave
 	std     bool  // standard output, which is not ours to close
 	err     error // the first error
 }
@@ -72,6 +74,7 @@ func newFile(f *os.File, std bool) (*file, error) {
 	s := &file{f: f, std: std}
 	info, err := f.Stat()
 	s.pipe = err == nil && info.Mode()&os.ModeNamedPipe != 0
+	s.read = err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
 	if err == nil && info.Mode().IsRegular() && !std {
 		// Standard output that was redirected to a file is not cut: others may
 		// write there too.
@@ -103,6 +106,21 @@ func (s *file) Write(p []byte) (int, error) {
 	s.size += int64(n)
 	s.err = err
 	return n, err
+}
+
+// A fileSink is a Sink of this package.
+type fileSink interface {
+	base() *file
+}
+
+func (s *file) base() *file { return s }
+
+// look returns the error that a write to somebody who has left would have, without one.
+func (s *file) look() error {
+	if s.err == nil && readerLeft(s.f) {
+		s.err = &os.PathError{Op: "write", Path: s.f.Name(), Err: syscall.EPIPE}
+	}
+	return s.err
 }
 
 // cut takes away what stands in the file after the first size bytes.

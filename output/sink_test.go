@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -217,6 +219,38 @@ func TestSinkBrokenPipe(t *testing.T) {
 		err = failAfter(t, s)
 		require.True(t, IsBrokenPipe(err), "%v", err)
 		require.False(t, IsNoSpace(err))
+	}
+}
+
+// That a reader has left is seen without a record to write.
+func TestWriterSeesTheReaderLeave(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there the next write tells")
+	}
+	for c := range endings {
+		for _, written := range []bool{false, true} {
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			f, err := newFile(w, false)
+			require.NoError(t, err)
+			var s Sink = f
+			if c != CompressNone {
+				s, err = newCompressor(f, c)
+				require.NoError(t, err)
+			}
+			writer := NewWriter(s, WriterOptions{})
+			if written {
+				b := writer.Take()
+				b.B = append(b.B, lines(0, 3)...)
+				writer.Put(b)
+			}
+			time.Sleep(2 * watchEvery)
+			require.NoError(t, writer.Err(), "it is still there")
+			require.NoError(t, r.Close())
+			<-writer.Failed()
+			require.True(t, IsBrokenPipe(writer.Err()), "%v", writer.Err())
+			require.Equal(t, writer.Err(), writer.Close())
+		}
 	}
 }
 

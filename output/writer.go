@@ -17,6 +17,9 @@ const (
 	defaultBuffers   = 16
 	defaultOverflow  = 64 << 20
 	defaultSyncEvery = time.Second
+	// watchEvery is how often a Writer that has nothing to write looks whether somebody
+	// still wants it.
+	watchEvery = time.Second / 4
 	// keepCapacity is how far a buffer may have grown, for a record that did
 	// not fit, and still be used again.
 	keepCapacity = 4 * BufferSize
@@ -80,6 +83,7 @@ type WriterStats struct {
 type Writer struct {
 	sink      Sink
 	syncEvery time.Duration // 0: after each buffer
+	reader    *file         // what somebody reads who may leave; nil: nobody may
 	piece     int           // bytes to write at most at a time, if lines are no longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
@@ -116,6 +120,10 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 		o.SyncEvery = defaultSyncEvery
 	}
 	piece := 0
+	var reader *file
+	if s, ok := sink.(fileSink); ok && s.base().read {
+		reader = s.base()
+	}
 	if f, direct := sink.(*file); direct {
 		o.SyncEvery = 0
 		if f.pipe {
@@ -128,6 +136,7 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 	overflow := max(o.Overflow, 0) / BufferSize
 	w := &Writer{
 		sink:        sink,
+		reader:      reader,
 		syncEvery:   o.SyncEvery,
 		piece:       piece,
 		encode:      o.Encode,
@@ -219,6 +228,12 @@ func (w *Writer) run() {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer timer.Stop()
+	var look <-chan time.Time
+	if w.reader != nil {
+		ticker := time.NewTicker(watchEvery)
+		defer ticker.Stop()
+		look = ticker.C
+	}
 	for {
 		select {
 		case b, ok := <-w.full:
@@ -240,6 +255,10 @@ func (w *Writer) run() {
 			w.wake()
 		case <-timer.C:
 			w.sync()
+		case <-look:
+			if err := w.reader.look(); err != nil && w.Err() == nil {
+				w.fail(err)
+			}
 		}
 	}
 }

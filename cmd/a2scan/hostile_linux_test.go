@@ -485,6 +485,22 @@ func TestReaderLeaves(t *testing.T) {
 	require.Contains(t, strings.Join(m.Notes, "\n"), " lost: they could not be written")
 }
 
+// So does one that leaves while there is nothing to write, since the filter wants none.
+func TestReaderLeavesAFilteredScan(t *testing.T) {
+	t.Parallel()
+	meta := filepath.Join(t.TempDir(), "meta.json")
+	cmd := exec.Command("sh", "-c", `{ a2scan "$@"; echo $? >&3; } 3>&2 | true`, "sh", "scan", "-q", "-r", "1",
+		"--filter", "success", "--max-runtime", "10m", "-m", meta, "127.64.0.0/16:"+strconv.Itoa(closedPort(t)))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Run())
+	require.Equal(t, "1\n", stderr.String(), "status 1, and not a word")
+	m, err := output.ReadMetadata(meta)
+	require.NoError(t, err)
+	require.Equal(t, output.EndError, m.EndReason)
+	require.Less(t, m.Targets.Done, uint64(600), "it did not go on to the end")
+}
+
 // A signal that comes when the scan has ended keeps the metadata from nobody: it may take a
 // while to write.
 func TestInterruptedAtTheEnd(t *testing.T) {
