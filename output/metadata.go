@@ -229,16 +229,13 @@ func (m *Metadata) AppendJSON(dst []byte) ([]byte, error) {
 	return appendLine(dst, &whole)
 }
 
-// appendLine appends v by encoding/json, without the escapes that only HTML
-// needs.
+// appendLine appends v and a newline.
 func appendLine(dst []byte, v any) ([]byte, error) {
-	b := bytes.NewBuffer(dst)
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	b, err := AppendValue(dst, v)
+	if err != nil {
 		return dst, err
 	}
-	return b.Bytes(), nil
+	return append(b, '\n'), nil
 }
 
 // WriteFile writes m to path, which holds the old object or the new one at any

@@ -105,7 +105,7 @@ func appendUnplain[T text](dst []byte, s T, n int) (_ []byte, lossy bool) {
 			done = i + 1
 		case mustEscape(r):
 			dst = append(dst, s[done:i]...)
-			dst = append(dst, '\\', 'u', hexDigits[r>>12&0xF], hexDigits[r>>8&0xF], hexDigits[r>>4&0xF], hexDigits[r&0xF])
+			dst = appendRune(dst, r)
 			done = i + size
 		}
 		i += size
@@ -137,6 +137,11 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
+}
+
+// appendRune appends a rune of no more than 16 bits that cannot stand as it is.
+func appendRune(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[r>>12&0xF], hexDigits[r>>8&0xF], hexDigits[r>>4&0xF], hexDigits[r&0xF])
 }
 
 // appendText appends a member whose value is s. key comes with its punctuation

@@ -141,7 +141,7 @@ type server struct {
 }
 
 func decodeRaw(out io.Writer, s *server, raw []output.ParsedRawItem) error {
-	from, err := json.Marshal(s)
+	from, err := output.AppendValue(nil, s)
 	if err != nil {
 		return err
 	}

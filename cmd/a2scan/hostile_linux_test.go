@@ -263,7 +263,7 @@ func TestTerminalEscapes(t *testing.T) {
 		{"query", "--json", server},
 		{"scan", "-v", "--query", "info,players,rules", "--raw", "-u", "-", "-m", "-", server},
 		// What users and files say is shown too.
-		{"scan", "-v", server, "\x1b[31mname.invalid", "\u009b2J\n"},
+		{"scan", "-v", "-m", "-", server, "\x1b[31mname.invalid", "\u009b2J\n", "\x7f\u202e"},
 		{"scan", "-f", "\x1b[2Jlist"},
 		{"\x1b[31m"},
 	} {
@@ -277,6 +277,11 @@ func TestTerminalEscapes(t *testing.T) {
 		}
 		require.Less(t, rss, int64(200<<20))
 	}
+
+	var stdout, stderr bytes.Buffer
+	record := `{"seq":1,"ip":"\u009b31m\u007f\u202e","port":1,"raw":[{"t_ms":0,"dir":"rx","b64":"/////2wbWzMxbQA="}]}`
+	require.Zero(t, run([]string{"decode", "-"}, strings.NewReader(record), &stdout, &stderr), stderr.String())
+	requirePlain(t, "stdout of decode", stdout.Bytes())
 
 	p := start(t, "scan", "-q", "--query", "info,players,rules", server)
 	status, _ := p.end(t)
