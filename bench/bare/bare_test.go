@@ -101,5 +101,5 @@ func TestSilenceEnds(t *testing.T) {
 	r := ask(t, port, proto.WantInfo, time.Millisecond)
 	require.Equal(t, uint64(servers), r.Sent)
 	require.Zero(t, r.Answered)
-	require.Less(t, r.Duration, time.Second)
+	require.Less(t, r.Duration, 10*time.Second)
 }

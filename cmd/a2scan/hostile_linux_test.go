@@ -295,7 +295,7 @@ func TestTerminalEscapes(t *testing.T) {
 // socket's buffer when it goes on: they are answers.
 func TestStoppedAndContinued(t *testing.T) {
 	t.Parallel()
-	f := newFixtureOf(t, "127.64.0.0/21", prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond})
+	f := newFixtureOf(t, "127.64.0.0/20", prototest.Shares{DelayMin: 100 * time.Millisecond, DelayMax: 400 * time.Millisecond})
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	// Servers have seconds for an answer, and the test as long to stop the scan.
 	const timeout, stop = 4 * time.Second, 5500 * time.Millisecond
@@ -404,13 +404,15 @@ func TestMetadataNeverPrecedesTheRecords(t *testing.T) {
 		before, err := os.Stat(meta)
 		require.NoError(t, err)
 		p := start(t, f.args(path)...)
-		for changed := false; !changed; {
+		changed := false
+		for began := time.Now(); !changed && time.Since(began) < time.Minute; {
 			now, err := os.Stat(meta)
 			// It changes twice, and the second time the system may use what was the old one's.
 			changed = err == nil && (!os.SameFile(before, now) || !now.ModTime().Equal(before.ModTime()))
 		}
 		_ = p.Process.Kill() // as soon as it can be seen
 		p.end(t)
+		require.True(t, changed, p.stderr.String())
 		require.False(t, bytes.Equal(old, readFile(t, path)), "kill %d", i)
 		require.NoError(t, os.WriteFile(path, old, 0o666))
 	}
@@ -751,9 +753,9 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 	t.Parallel()
 	slow := honest
 	slow.DelayMin, slow.DelayMax = 100*time.Millisecond, 300*time.Millisecond
-	f := newFixtureOf(t, "127.64.0.0/21", slow)
+	f := newFixtureOf(t, "127.64.0.0/19", slow)
 	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
-	args := f.args(path, "-r", "500")
+	args := f.args(path, "-r", "500") // 16 s, of which each interrupt takes half a second
 	interrupted := func(signals int) *output.Metadata {
 		p := start(t, append(args, "--resume")...)
 		// The metadata says when it has begun; some targets then are in flight.
