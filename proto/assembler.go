@@ -26,8 +26,8 @@ const (
 	maxFragmentBytes = 256 << 10
 )
 
-// errFragments says that fragments contradict each other.
-var errFragments = errors.New("fragments contradict each other")
+// errFragments says that a fragment contradicts those before it, or begins nothing.
+var errFragments = errors.New("a fragment that fits no reply")
 
 // A setOwner is the part of a conversation that names its unfinished replies.
 // The serial tells whether a set that it names is still its own.
@@ -115,10 +115,12 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 	}
 	if n == 0 {
 		// Nothing is believed of a first fragment that contradicts itself.
-		if d, _ := probe(b); d != DialectUnknown {
-			if _, _, ok := d.position(b[splitPrefix:]); !ok {
+		if d, _ := probe(b); d == DialectUnknown {
+			if beginsNothing(b) {
 				return fragmentMalformed, 0
 			}
+		} else if _, _, ok := d.position(b[splitPrefix:]); !ok {
+			return fragmentMalformed, 0
 		}
 		n = a.open(o, id)
 	}
@@ -159,7 +161,7 @@ func (a *assembler) addUnknown(s *set, n uint16, b []byte) addResult {
 		a.index(s)
 		return a.finished(s)
 	}
-	if s.count == maxFragments {
+	if s.count == maxFragments || beginsNothing(b) {
 		return fragmentMalformed
 	}
 	// In every dialect two fragments whose bytes 8 and 9 agree are the same one.
@@ -181,6 +183,18 @@ func (a *assembler) addUnknown(s *set, n uint16, b []byte) addResult {
 	return fragmentKept
 }
 
+// beginsNothing reports whether b, in which probe has found nothing, is fragment 0 in
+// every dialect, and so the beginning of no reply: garbage in the place of one, or a
+// compressed one without the signature.
+func beginsNothing(b []byte) bool {
+	headerless := func(o int) bool { return len(b) > o && isHeaderless(b[o]) }
+	return b[8]>>4 == 0 && b[9] == 0 &&
+		!headerless(DialectSourceNoSize.headerLen()) && !headerless(DialectSource.headerLen())
+}
+
+// isHeaderless reports whether a reply of that type may come without the inner header.
+func isHeaderless(typ byte) bool { return typ == TypePlayers || typ == TypeRules }
+
 // agreeHeaderless reports whether all that s holds makes a complete reply
 // without the inner header in dialect d.
 func (a *assembler) agreeHeaderless(s *set, d Dialect) bool {
@@ -194,7 +208,7 @@ func (a *assembler) agreeHeaderless(s *set, d Dialect) bool {
 		}
 		seen[index/64] |= 1 << (index % 64)
 		if o := d.headerLen() - splitPrefix; index == 0 && len(h) > o {
-			first = h[o] == TypePlayers || h[o] == TypeRules
+			first = isHeaderless(h[o])
 		}
 	}
 	return first

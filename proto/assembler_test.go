@@ -207,7 +207,7 @@ func TestABigReplyEvictsNobodyInVain(t *testing.T) {
 	half := cutter{dialect: proto.DialectSource, id: 1, size: 20}.cut(rulesPayload(3))
 	require.Equal(t, proto.Fragment, c.HandleDatagram(victim, 10*millisecond, half[0]).Verdict)
 	big := cutter{dialect: proto.DialectSource, id: 2, size: 20_000}.cut(make([]byte, 40_000))
-	require.Equal(t, proto.Dropped, c.HandleDatagram(ask(c), 10*millisecond, big[0]).Verdict)
+	require.Equal(t, proto.Dropped, c.HandleDatagram(ask(c), 10*millisecond, big[1]).Verdict)
 	require.Zero(t, c.Evicted())
 	require.Equal(t, proto.Answer, c.HandleDatagram(victim, 20*millisecond, half[1]).Verdict)
 }

@@ -135,7 +135,7 @@ func TestConversationUnfinished(t *testing.T) {
 	require.Zero(t, list[1].Type)
 	require.Equal(t, proto.DialectUnknown, list[1].Dialect)
 	require.Equal(t, []int{2}, list[1].Datagrams)
-	require.EqualError(t, list[1].Err, "1 fragments received, the first is missing")
+	require.EqualError(t, list[1].Err, "no first fragment among the 1 received")
 
 	require.False(t, c.Invalidate(77, false))
 	require.True(t, c.Invalidate(1, false))

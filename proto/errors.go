@@ -41,7 +41,7 @@ type FragmentsError struct {
 // Error returns, for example, "2 of 3 fragments received".
 func (e *FragmentsError) Error() string {
 	if e.Total == 0 {
-		return fmt.Sprintf("%d fragments received, the first is missing", e.Got)
+		return fmt.Sprintf("no first fragment among the %d received", e.Got)
 	}
 	return fmt.Sprintf("%d of %d fragments received", e.Got, e.Total)
 }

@@ -92,6 +92,35 @@ func requireReply(t testing.TB, dialect proto.Dialect, body []byte, datagrams ..
 	require.Equal(t, body, messages[0].Body)
 }
 
+// TestFirstFragmentOfNothing: what is fragment 0 in every dialect and begins no reply is
+// malformed at once, and nothing that misses its first fragment; it is not in the way of a
+// reply of the same id.
+func TestFirstFragmentOfNothing(t *testing.T) {
+	source := func(id uint32, payload string) []byte {
+		return cutter{dialect: proto.DialectSource, id: id, size: 1000}.cut([]byte(payload))[0]
+	}
+	for _, nothing := range [][]byte{
+		source(7, "garbage"),
+		source(7|1<<31, "garbage that is compressed, by its id"),
+		source(7, "\x00"),
+		source(7, "Iinfo without the inner header"),
+		[]byte("\xFE\xFF\xFF\xFF\x07\x00\x00\x00\x00\x00"), // no fragments at all
+	} {
+		good := cutter{dialect: proto.DialectSource, id: 7, size: 30}.cut(rulesPayload(5))
+		c, messages := converse(nothing)
+		require.Len(t, messages, 1, "%q", nothing)
+		require.Error(t, messages[0].Err)
+		require.Empty(t, c.Unfinished())
+		_, messages = converse(append([][]byte{good[0], nothing}, good[1:]...)...)
+		require.NoError(t, messages[len(messages)-1].Err)
+		require.Equal(t, rulesPayload(5)[4:], messages[len(messages)-1].Body)
+		_, messages = converse(append([][]byte{good[1], nothing}, good...)...)
+		require.Equal(t, rulesPayload(5)[4:], messages[len(messages)-1].Body)
+	}
+	// Players and rules may come without the inner header.
+	requireReply(t, proto.DialectSource, rulesPayload(5)[4:], source(7, string(rulesPayload(5)[4:])))
+}
+
 // TestDialects cuts one reply in every way that §4 knows and expects it back in
 // every order that matters: as sent, backwards, the first fragment last, each
 // twice.
@@ -283,7 +312,7 @@ func TestCompressedReplies(t *testing.T) {
 		{"a stream cut short", [][]byte{cutter{dialect: proto.DialectSource, id: 7, size: 1 << 15, packed: true}.cut(payload)[0][:500]}, "size", nil},
 		{"the stream's own checksum wrong, at its very end", [][]byte{spoilt(good.cut(payload)[0])}, "checksum", nil},
 		{"a signature and nothing behind it", [][]byte{[]byte("\xFE\xFF\xFF\xFF\x07\x00\x00\x80\x01\x00\xE0\x04\x10\x00\x00\x00\x00\x00\x00\x00BZh9")}, "size", nil},
-		{"nothing but the inner header inside", cutter{dialect: proto.DialectSource, id: 7, size: 1248, packed: true}.cut(payload[:4]), "fragments", nil},
+		{"nothing but the inner header inside", cutter{dialect: proto.DialectSource, id: 7, size: 1248, packed: true}.cut(payload[:4]), "fits no reply", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, messages := converse(tt.in...)

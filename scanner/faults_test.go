@@ -588,6 +588,8 @@ func TestP1_Malformed(t *testing.T) {
 		"rules with half a count":     {proto.WantRules, []byte("\xFF\xFF\xFF\xFFE\x01"), output.ProtocolError},
 		"not UTF-8":                   {proto.WantInfo, infoReply("\xFF\xFE\"\n\x00"[:4]), output.Success},
 		"bzip2 that is none":          {proto.WantRules, packed("BZh91AY&SY and then something else altogether", 50), output.ProtocolError},
+		"bzip2 without its signature": {proto.WantRules, packed("garbage that is as long as a reply", 50), output.ProtocolError},
+		"a split reply of garbage":    {proto.WantRules, fragments(1, 1000, []byte("garbage, and all of it"))[0], output.ProtocolError},
 		"bzip2 of 2 GiB, as it says":  {proto.WantRules, packed("BZh91AY&SY and then something else altogether", math.MaxInt32), output.ProtocolError},
 	} {
 		t.Run(name, func(t *testing.T) {

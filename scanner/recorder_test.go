@@ -32,7 +32,7 @@ func TestReasons(t *testing.T) {
 		{proto.Result{Reason: proto.ReasonSend}, output.SendError, "the system would not send"},
 		{proto.Result{Reason: proto.ReasonChallenge, Attempts: 2}, output.Incomplete, "challenged, never answered, after 2 tries"},
 		{proto.Result{Reason: proto.ReasonFragments, Attempts: 2, Got: 2, Total: 3}, output.Incomplete, "2 of 3 fragments received"},
-		{proto.Result{Reason: proto.ReasonFragments, Attempts: 1, Got: 2}, output.Incomplete, "2 fragments received, the first is missing"},
+		{proto.Result{Reason: proto.ReasonFragments, Attempts: 1, Got: 2}, output.Incomplete, "no first fragment among the 2 received"},
 		{proto.Result{Reason: proto.ReasonFragments, Attempts: 1}, output.Incomplete, "parts of a reply came, and none could be kept"},
 		{proto.Result{Reason: proto.ReasonUnexpected, Attempts: 1}, output.Incomplete, "only replies to other queries, after 1 try"},
 		{proto.Result{Reason: proto.ReasonMalformed, Attempts: 1}, output.ProtocolError, "the reply does not parse"},
