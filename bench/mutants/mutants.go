@@ -57,6 +57,12 @@ var mutants = []mutant{
 		"proto.TestTransitions",
 	},
 	{
+		"garbage for a first fragment waits for the first", "proto/assembler.go",
+		`	return b[8]>>4 == 0 && b[9] == 0 &&`,
+		`	return false &&`,
+		"proto.TestFirstFragmentOfNothing",
+	},
+	{
 		"a fragment that came twice counts twice", "proto/assembler.go",
 		`	if s.have[index/64]&(1<<(index%64)) != 0 {
 		return fragmentDuplicate, n
@@ -335,6 +341,12 @@ var mutants = []mutant{
 		"scanner.TestO2_AdmissionWaitsForTheWriter",
 	},
 	{
+		"a socket that never has room is waited for", "scanner/run.go",
+		`noRoomTime = time.Minute`,
+		`noRoomTime = 100 * time.Hour`,
+		"scanner.TestN1_NoRoomForGood",
+	},
+	{
 		"what waits for a stuck writer has no bound", "scanner/run.go",
 		`		s.awaitWriter()
 `,
@@ -476,6 +488,12 @@ var mutants = []mutant{
 		`			piece = atomicWrite`,
 		`			piece = 1 << 20`,
 		"cmd/a2scan.TestInterruptedTwiceWithoutAReader",
+	},
+	{
+		"that the disk has no room is found when the records are gone", "output/metadata.go",
+		`IsNoSpace(err) && fits(s.path, s.b)`,
+		`IsNoSpace(err)`,
+		"output.TestMetadataOnAFullDisk",
 	},
 	{
 		"metadata takes its place before the records are emptied", "output/metadata.go",
