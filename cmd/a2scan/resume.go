@@ -63,9 +63,6 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, withHint(usagef("cannot resume %s: it is no regular file, and keeps nothing", clean(path)), "without --resume the scan begins")
 	}
-	if err == nil {
-		err = output.RemoveRest(path)
-	}
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !endedEmpty(o.metadataPath()) {
 		return nil, nil
 	}
@@ -174,8 +171,11 @@ func (r *resumption) isFinished(now map[string]string, filter scanner.StatusSet)
 // mend makes the file one that can be appended to: without what is not whole, and
 // without the records of targets that are asked again, which may have one only.
 func (r *resumption) mend(a *app, lock *output.Lock) error {
-	var err error
-	if r.kept, err = r.survey.Mend(); err == nil && r.again.Len() > 0 {
+	err := output.RemoveRest(r.path) // of a resume that was killed here
+	if err == nil {
+		r.kept, err = r.survey.Mend()
+	}
+	if err == nil && r.again.Len() > 0 {
 		line := uint64(0)
 		r.kept, err = lock.Rewrite(func([]byte) bool {
 			line++
