@@ -271,7 +271,13 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		}
 		return nil, nil, err
 	}
-	return list, func() { list.Close(); closeInput() }, nil
+	closeList := func() { list.Close(); closeInput() }
+	if n := len(cfg.Args); n > 0 && len(cfg.Files) == 0 && list.Counts().Invalid == uint64(n) {
+		// Each was said with its reason. A mistyped target costs no earlier records.
+		closeList()
+		return nil, nil, usagef("no TARGET is one: there is nothing to scan")
+	}
+	return list, closeList, nil
 }
 
 // readAddrSet reads the files of a flag, of prefixes and ranges, into one set; nil for
