@@ -129,7 +129,7 @@ type Scanner struct {
 	runUntil  proto.Time // 0: no limit
 	drained   drained
 	failSince proto.Time
-	fullSince proto.Time // since when the socket had no room; 0 if it had
+	fullSince proto.Time // since when packets wait for room in the socket; 0: none waits
 	failCount int
 }
 
@@ -469,17 +469,14 @@ func (s *Scanner) send(now proto.Time) error {
 			s.failCount, s.fullSince = 0, 0
 			s.tx.DropFront(n)
 		}
+		if err == nil && s.tx.Len() > 0 {
+			s.full = true
+			s.engine.stats.SendWaits++
+			s.engine.TakeBack(now, s.tx)
+			return s.awaitRoom(now)
+		}
 		if err == nil {
-			if s.full = s.tx.Len() > 0; s.full {
-				s.engine.stats.SendWaits++
-				s.engine.TakeBack(now, s.tx)
-				if s.fullSince == 0 {
-					s.fullSince = now
-				} else if now.Sub(s.fullSince) >= noRoomTime {
-					return fmt.Errorf("it had no room for a packet for %v", noRoomTime)
-				}
-			}
-			return nil
+			break
 		}
 		var refused *mux.PeerError
 		if !errors.As(err, &refused) {
@@ -501,6 +498,18 @@ func (s *Scanner) send(now proto.Time) error {
 		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {
 			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
 		}
+	}
+	s.fullSince = 0 // nothing waits
+	return nil
+}
+
+// awaitRoom returns an error where packets have waited too long for room in the socket.
+func (s *Scanner) awaitRoom(now proto.Time) error {
+	if s.fullSince == 0 {
+		s.fullSince = now
+	}
+	if now.Sub(s.fullSince) >= noRoomTime {
+		return errors.New("it had no room for a packet for a minute")
 	}
 	return nil
 }

@@ -509,6 +509,27 @@ func TestN1_NoRoomForGood(t *testing.T) {
 			require.InDelta(s.t, spent+noRoomTime, s.elapsed(), float64(time.Second))
 		})
 	}
+	// Nor does one that had none at times, minutes apart, while nothing waited in between.
+	virtual(t, func(s *scan) {
+		s.silence()
+		within := func(from, to time.Duration) bool { return s.elapsed() >= from && s.elapsed() < to }
+		s.spy.Port = &fullPort{s.port, func() bool {
+			return within(300*time.Millisecond, 5*time.Second) || within(5*time.Minute, 5*time.Minute+50*time.Millisecond)
+		}}
+		cfg := scanConfig()
+		cfg.Timeout, cfg.TargetTimeout = 500*time.Millisecond, 2*time.Second
+		source := make(chanSource)
+		go func() {
+			source <- []targets.Target{{Key: mux.KeyFrom(simAddr(0))}}
+			time.Sleep(5 * time.Minute)
+			source <- []targets.Target{{Key: mux.KeyFrom(simAddr(1)), Seq: 1}}
+			close(source)
+		}()
+		result, err := s.run(s.t.Context(), cfg, source)
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, 2, result.Stats.Statuses[output.Timeout])
+	})
 	virtual(t, func(s *scan) {
 		s.listen(muxtest.Options{Room: 20, RoomEvery: noRoomTime - time.Second})
 		result, err := s.run(s.t.Context(), scanConfig(), &countSource{n: 100})
@@ -516,6 +537,27 @@ func TestN1_NoRoomForGood(t *testing.T) {
 		s.requireWhole(result)
 		require.EqualValues(s.t, 100, result.Stats.Statuses[output.Success])
 	})
+}
+
+// A fullPort has no room to send at times.
+type fullPort struct {
+	mux.Port
+	full func() bool
+}
+
+func (p *fullPort) Send(b *mux.Batch) (int, error) {
+	if p.full() {
+		return 0, nil
+	}
+	return p.Port.Send(b)
+}
+
+// Recv looks every now and then whether there is room.
+func (p *fullPort) Recv(b *mux.Batch, wait time.Duration) error {
+	if p.full() && wait != 0 {
+		wait = 10 * time.Millisecond
+	}
+	return p.Port.Recv(b, wait)
 }
 
 // Answers to challenges, and retries, wait likewise: only the target's whole time, which
