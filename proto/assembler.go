@@ -26,8 +26,12 @@ const (
 	maxFragmentBytes = 256 << 10
 )
 
-// errFragments says that a fragment contradicts those before it, or begins nothing.
-var errFragments = errors.New("a fragment that fits no reply")
+// Errors of fragments.
+var (
+	errFragment = errors.New("a fragment that fits no reply") // it contradicts those before it, or begins nothing
+	errEmpty    = errors.New("fragments that make an empty reply")
+	errNoMemory = errors.New("no memory for a fragment")
+)
 
 // A setOwner is the part of a conversation that names its unfinished replies.
 // The serial tells whether a set that it names is still its own.
@@ -469,7 +473,7 @@ func (a *assembler) take(n uint16) ([]byte, error) {
 		body = body[4:] // some servers leave the inner header out
 	}
 	if len(body) == 0 {
-		return nil, errFragments
+		return nil, errEmpty
 	}
 	return body, nil
 }

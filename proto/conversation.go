@@ -81,8 +81,10 @@ func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
 		id = binary.LittleEndian.Uint32(b[4:])
 	}
 	switch result {
-	case fragmentMalformed, fragmentDropped:
-		return Message{Datagrams: []int{n}, Err: errFragments}, true
+	case fragmentMalformed:
+		return Message{Datagrams: []int{n}, Err: errFragment}, true
+	case fragmentDropped:
+		return Message{Datagrams: []int{n}, Err: errNoMemory}, true
 	case fragmentDuplicate:
 		if c.asm.sets[set].phase != taken {
 			c.parts[id] = append(c.parts[id], n)

@@ -312,7 +312,7 @@ func TestCompressedReplies(t *testing.T) {
 		{"a stream cut short", [][]byte{cutter{dialect: proto.DialectSource, id: 7, size: 1 << 15, packed: true}.cut(payload)[0][:500]}, "size", nil},
 		{"the stream's own checksum wrong, at its very end", [][]byte{spoilt(good.cut(payload)[0])}, "checksum", nil},
 		{"a signature and nothing behind it", [][]byte{[]byte("\xFE\xFF\xFF\xFF\x07\x00\x00\x80\x01\x00\xE0\x04\x10\x00\x00\x00\x00\x00\x00\x00BZh9")}, "size", nil},
-		{"nothing but the inner header inside", cutter{dialect: proto.DialectSource, id: 7, size: 1248, packed: true}.cut(payload[:4]), "fits no reply", nil},
+		{"nothing but the inner header inside", cutter{dialect: proto.DialectSource, id: 7, size: 1248, packed: true}.cut(payload[:4]), "empty reply", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, messages := converse(tt.in...)
