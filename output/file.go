@@ -23,7 +23,7 @@ type file struct {
 	size    int64 // bytes in the file, those of before included
 	regular bool  // a file of ours: it can be cut, and has a disk to wait for
 	pipe    bool  // short writes are whole or not at all
-	read    bool  // somebody reads it, and may leave
+	leaves  bool  // its reader may leave, and no other will come
 	std     bool  // standard output, which is not ours to close
 	err     error // the first error
 }
@@ -34,7 +34,7 @@ func openFile(path string, keep bool) (*file, error) {
 		return newFile(os.Stdout, true)
 	}
 	flags := os.O_WRONLY | os.O_CREATE
-	if runtime.GOOS != "windows" { // where such a file cannot be cut
+	if runtime.GOOS != "windows" { // where we could not cut it ourselves then
 		// Should another program cut the file meanwhile, then lines go on at its end and
 		// not behind a hole; the end of the run tells of it.
 		flags |= os.O_APPEND
@@ -43,7 +43,7 @@ func openFile(path string, keep bool) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours := !IsDirect(path)
+	ours := !IsOpenName(path)
 	if !keep && ours {
 		if err := empty(f); err != nil {
 			return nil, errors.Join(err, f.Close())
@@ -52,6 +52,7 @@ func openFile(path string, keep bool) (*file, error) {
 	s, err := newFile(f, false)
 	if err == nil {
 		s.regular = s.regular && ours
+		s.leaves = s.leaves && !ours // to a pipe that has a name of its own another reader may come
 	}
 	return s, err
 }
@@ -74,7 +75,7 @@ func newFile(f *os.File, std bool) (*file, error) {
 	s := &file{f: f, std: std}
 	info, err := f.Stat()
 	s.pipe = err == nil && info.Mode()&os.ModeNamedPipe != 0
-	s.read = err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
+	s.leaves = err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
 	if err == nil && info.Mode().IsRegular() && !std {
 		// Standard output that was redirected to a file is not cut: others may
 		// write there too.
@@ -123,9 +124,16 @@ func (s *file) look() error {
 	return s.err
 }
 
-// cut takes away what stands in the file after the first size bytes.
+// cut takes away what stands in the file after the first size bytes, unless others have
+// changed it: nothing of theirs is taken away, and nothing made longer.
 func (s *file) cut(size int64) {
-	if s.regular && s.f.Truncate(size) == nil {
+	if !s.regular {
+		return
+	}
+	if info, err := s.f.Stat(); err != nil || info.Size() != s.size {
+		return
+	}
+	if s.f.Truncate(size) == nil {
 		s.size = size
 	}
 }

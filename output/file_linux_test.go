@@ -3,11 +3,14 @@ package output
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -72,6 +75,54 @@ func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 		require.Equal(t, w.Stats().Records, found, c)
 		require.EqualValues(t, len(readFile(t, path)), w.Stats().Committed, c)
 	}
+}
+
+// Where others have changed the file it is not cut back to what it was before a write that
+// failed: that would take away what is theirs, or put zeros in the place of what they took.
+func TestSinkCutsNothingOfOthers(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
+	for name, others := range map[string]string{"shorter": "", "longer": strings.Repeat("theirs\n", 2000)} {
+		path := filepath.Join(t.TempDir(), name)
+		s, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(lines(0, 20)))
+		require.NoError(t, os.WriteFile(path, []byte(others), 0o666))
+		size := uint64(len(others)) + 10
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: limit.Max}))
+		err = s.WriteLines(lines(20, 20))
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+		require.ErrorIs(t, err, syscall.EFBIG)
+		require.Error(t, s.Close())
+		b := string(readFile(t, path))
+		require.Equal(t, others+string(lines(20, 20))[:10], b)
+	}
+}
+
+// To a pipe that has a name another reader may come.
+func TestWriterToANamedPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	s, err := OpenSink(path, SinkOptions{})
+	require.NoError(t, err)
+	w := NewWriter(s, WriterOptions{})
+	require.NoError(t, reader.Close())
+	time.Sleep(2 * watchEvery)
+	reader, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	b := w.Take()
+	b.B = append(b.B, lines(0, 3)...)
+	w.Put(b)
+	require.NoError(t, w.Close())
+	got, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.Equal(t, string(lines(0, 3)), string(got))
+	require.NoError(t, reader.Close())
 }
 
 // What other programs do to the file while it is written does not end as success, and

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -277,23 +275,13 @@ func (m *Metadata) Stage(path string) (*StagedMetadata, error) {
 	if m.EndReason == "" {
 		s.b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
 	}
-	if IsDirect(path) {
+	if isDirect(path) {
 		if m.EndReason == "" {
 			s.b = nil
 		}
 		return s, nil
 	}
-	// A link stays a link, also one to what is not there yet.
-	switch _, err := os.Stat(path); {
-	case err == nil:
-		if s.path, err = filepath.EvalSymlinks(path); err != nil {
-			return nil, err
-		}
-	case errors.Is(err, os.ErrNotExist):
-		for p := range links(path) {
-			s.path = p
-		}
-	}
+	s.path = Resolve(path) // a link stays a link, also one to what is not there yet
 	s.temp, err = temps{s.path, tryLock}.write(s.b)
 	if IsNoSpace(err) && fits(s.path, s.b) {
 		s.full, err = err, nil
@@ -325,43 +313,6 @@ func (s *StagedMetadata) Discard() {
 		s.temp.remove()
 	}
 }
-
-// IsDirect reports whether path is written to as it is: it is no regular file, or a name
-// for what some process has open, which leads to a file that is not ours to empty or replace.
-func IsDirect(path string) bool {
-	for p := range links(path) {
-		dir, name := filepath.Split(filepath.Clean(p))
-		switch dir = filepath.ToSlash(dir); {
-		case dir == "/dev/" && (name == "stdin" || name == "stdout" || name == "stderr"), dir == "/dev/fd/",
-			strings.HasPrefix(dir, "/proc/") && strings.HasSuffix(dir, "/fd/"):
-			return true
-		}
-	}
-	info, err := os.Stat(path)
-	return err == nil && !info.Mode().IsRegular()
-}
-
-// links yields path, and if that is a link where it leads, and so on to what is none.
-func links(path string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for range maxLinks {
-			if !yield(path) {
-				return
-			}
-			next, err := os.Readlink(path)
-			if err != nil {
-				return
-			}
-			if !filepath.IsAbs(next) {
-				next = filepath.Join(filepath.Dir(path), next)
-			}
-			path = next
-		}
-	}
-}
-
-// maxLinks is how many links are followed, as many as Linux does.
-const maxLinks = 40
 
 // spareMetadata is by how much an object may grow during a run: counters of a
 // dozen digits each, and a few notes.

@@ -206,34 +206,3 @@ func Seq(line []byte) (seq uint64, ok bool) {
 	}
 	return *r.Seq, true
 }
-
-// Outline returns what tells whose record a line is and what came of it, in the order
-// in which AppendJSON writes it: a line of AppendJSON as it is, and of one that somebody
-// else has written anew, with its members in another order or with blanks between them,
-// these members alone. It returns false where the line is no record.
-func Outline(line []byte) ([]byte, bool) {
-	if bytes.HasPrefix(line, seqPrefix) {
-		return line, true
-	}
-	type section struct {
-		Status   Status `json:"status"`
-		Attempts int    `json:"attempts"`
-	}
-	r := struct {
-		Schema  int             `json:"schema"`
-		Seq     *uint64         `json:"seq"`
-		IP      json.RawMessage `json:"ip"`
-		Port    json.RawMessage `json:"port"`
-		Input   json.RawMessage `json:"input"`
-		Tag     json.RawMessage `json:"tag"`
-		Status  *Status         `json:"status"`
-		Info    *section        `json:"info"`
-		Players *section        `json:"players"`
-		Rules   *section        `json:"rules"`
-	}{}
-	if json.Unmarshal(line, &r) != nil || r.Seq == nil || r.Status == nil {
-		return nil, false
-	}
-	b, err := json.Marshal(&r)
-	return b, err == nil
-}

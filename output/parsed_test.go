@@ -1,7 +1,6 @@
 package output
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -90,42 +89,6 @@ func TestSeq(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, 17, seq)
 	require.Zero(t, testing.AllocsPerRun(100, func() { Seq(line[:len(line)-1]) }))
-}
-
-// FuzzOutline compares what Outline makes of a line with the line, as encoding/json reads
-// them: the members that it keeps, and which sections there are.
-func FuzzOutline(f *testing.F) {
-	for _, r := range goldenRecords() {
-		line := AppendJSON(nil, r)
-		f.Add(line[:len(line)-1])
-		var members map[string]any
-		require.NoError(f, json.Unmarshal(line, &members))
-		anew, err := json.MarshalIndent(members, "", " ")
-		require.NoError(f, err)
-		f.Add(anew)
-	}
-	f.Add([]byte(`{"seq":1,"status":"timeout","status":"success","input":"<&>","info":{}}`))
-	f.Add([]byte(`{"seq":1,"status":7}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		outline, ok := Outline(line)
-		var want, got ParsedRecord
-		if !ok || json.Unmarshal(line, &want) != nil {
-			return
-		}
-		require.True(t, bytes.HasPrefix(outline, []byte(`{"schema":`)), "%s", outline)
-		require.NoError(t, json.Unmarshal(outline, &got), "%s", outline)
-		require.Equal(t, []any{want.Seq, want.IP, want.Port, want.Input, want.Tag, want.Status},
-			[]any{got.Seq, got.IP, got.Port, got.Input, got.Tag, got.Status})
-		require.Equal(t, want.Info == nil, got.Info == nil)
-		require.Equal(t, want.Players == nil, got.Players == nil)
-		require.Equal(t, want.Rules == nil, got.Rules == nil)
-		if want.Info != nil {
-			require.Equal(t, want.Info.Status, got.Info.Status)
-		}
-		if bytes.HasPrefix(line, seqPrefix) {
-			require.Equal(t, line, outline)
-		}
-	})
 }
 
 // FuzzSeq compares the shortcut with encoding/json, on lines that both have to

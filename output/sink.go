@@ -86,7 +86,7 @@ type SinkOptions struct {
 }
 
 // OpenSink opens path for records; "-" is standard output. An existing file is
-// overwritten unless o.Append is set or others have it open: see [IsDirect].
+// overwritten unless o.Append is set or others have it open: see [IsOpenName].
 //
 // A program that writes to standard output and wants to see its reader leave
 // must catch or ignore SIGPIPE, or the Go runtime ends the process with it.

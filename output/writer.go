@@ -121,7 +121,7 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 	}
 	piece := 0
 	var reader *file
-	if s, ok := sink.(fileSink); ok && s.base().read {
+	if s, ok := sink.(fileSink); ok && s.base().leaves {
 		reader = s.base()
 	}
 	if f, direct := sink.(*file); direct {

@@ -78,6 +78,7 @@ func newDemoOptions() *demoOptions {
 }
 
 func (a *app) demo(fs *flagSet, o *demoOptions) error {
+	o.scan.normalize()
 	if err := errors.Join(o.farm.validate(), o.scan.validate()); err != nil {
 		return &usageError{err}
 	}

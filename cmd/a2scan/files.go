@@ -77,34 +77,14 @@ func placeOf(u fileUse) *place {
 	return p
 }
 
-// resolve returns the path that name leads to, whether something is there or not.
+// resolve returns the whole path that name leads to, whether something is there or not.
 func resolve(name string) string {
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return filepath.Clean(name)
 	}
-	for range maxLinks {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return real
-		}
-		// The last part may be a link to nowhere: it is made there.
-		target, err := os.Readlink(path)
-		if err != nil {
-			break
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return path
+	return output.Resolve(path)
 }
-
-// maxLinks is as many as Linux follows.
-const maxLinks = 40
 
 func (p *place) is(other *place) bool {
 	if p.info != nil && other.info != nil {

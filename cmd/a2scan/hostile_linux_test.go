@@ -340,7 +340,7 @@ func TestOutputMovedMeanwhile(t *testing.T) {
 			require.Contains(t, p.stderr.String(), path+": ")
 			require.Contains(t, p.stderr.String(), test.says)
 			require.Contains(t, p.stderr.String(), "a2scan: hint: ")
-			if !test.metadata {
+			if !test.metadata { // what stands there may be another's by now
 				require.Empty(t, readMetadata(t, path).EndReason)
 				return
 			}
@@ -497,7 +497,7 @@ func TestReaderLeavesAFilteredScan(t *testing.T) {
 	t.Parallel()
 	meta := filepath.Join(t.TempDir(), "meta.json")
 	cmd := exec.Command("sh", "-c", `{ a2scan "$@"; echo $? >&3; } 3>&2 | true`, "sh", "scan", "-q", "-r", "1",
-		"--filter", "success", "--max-runtime", "10m", "-m", meta, "127.64.0.0/16:"+strconv.Itoa(closedPort(t)))
+		"--filter", "success", "--max-runtime", "1m", "-m", meta, "127.64.0.0/16:"+strconv.Itoa(closedPort(t)))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Run())
@@ -505,7 +505,7 @@ func TestReaderLeavesAFilteredScan(t *testing.T) {
 	m, err := output.ReadMetadata(meta)
 	require.NoError(t, err)
 	require.Equal(t, output.EndError, m.EndReason)
-	require.Less(t, m.Targets.Done, uint64(600), "it did not go on to the end")
+	require.Less(t, m.Targets.Done, uint64(60), "it did not go on to the end")
 }
 
 // A signal that comes when the scan has ended keeps the metadata from nobody: it may take a

@@ -63,6 +63,9 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, withHint(usagef("cannot resume %s: it is no regular file, and keeps nothing", clean(path)), "without --resume the scan begins")
 	}
+	if output.IsOpenName(path) {
+		return nil, withHint(usagef("cannot resume %s: what it leads to may not be replaced", clean(path)), "name the file itself")
+	}
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !endedEmpty(o.metadataPath()) {
 		return nil, nil
 	}
@@ -212,8 +215,8 @@ func packing(c output.Compression) string {
 // inside of strings are escaped, so that no server can say any of these. The
 // first two are of targets and of sections alike.
 var (
-	abortedMark   = []byte(`"status":"aborted",`)
-	sendErrorMark = []byte(`"status":"send_error",`)
+	abortedMark   = []byte(`"status":"aborted"`)
+	sendErrorMark = []byte(`"status":"send_error"`)
 	statusMark    = []byte(`,"status":"`)
 	sectionMark   = [...][]byte{
 		proto.KindInfo:    []byte(`,"info":{"status":"`),

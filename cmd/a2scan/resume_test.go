@@ -1055,40 +1055,80 @@ func TestResumeDamaged(t *testing.T) {
 	}
 }
 
-// Records that another program has written anew, their members in alphabetical order, are
-// those of the same targets.
+// Records that another program has written anew are those of the same targets: one that
+// keeps objects in maps, one that puts a member behind the others, an editor.
 func TestResumeWrittenAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/25")
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	requireRun(t, f.args(path)...)
-	var lines []byte
-	n := 0
-	for line := range farm.Lines(path) {
-		if n++; n%4 == 0 { // which is asked again
-			continue
-		}
+	whole := filepath.Join(t.TempDir(), "whole.ndjson")
+	requireRun(t, f.args(whole)...)
+	meta := readFile(t, whole+".meta.json")
+	alphabetical := func(line []byte) (anew []byte) {
 		var members map[string]any
 		require.NoError(t, json.Unmarshal(line, &members))
-		anew, err := json.Marshal(members)
+		b, err := json.Marshal(members)
 		require.NoError(t, err)
-		require.False(t, bytes.HasPrefix(anew, []byte(`{"schema"`)))
-		for _, unit := range utf16.Encode([]rune(string(anew))) { // in ASCII, as Python's json writes it
+		require.False(t, bytes.HasPrefix(b, []byte(`{"schema"`)))
+		for _, unit := range utf16.Encode([]rune(string(b))) { // in ASCII, as Python's json writes it
 			if unit < 0x7F {
-				lines = append(lines, byte(unit))
+				anew = append(anew, byte(unit))
 			} else {
-				lines = fmt.Appendf(lines, `\u%04x`, unit)
+				anew = fmt.Appendf(anew, `\u%04x`, unit)
 			}
 		}
-		lines = append(lines, '\n')
+		return anew
 	}
-	require.NoError(t, os.WriteFile(path, lines, 0o666))
-	requireRun(t, f.args(path, "--resume")...)
-	f.requireTruth(t, path)
-	require.True(t, bytes.HasPrefix(readFile(t, path), lines))
+	statusLast := func(word string) func([]byte) []byte {
+		return func(line []byte) []byte {
+			line = bytes.Replace(line, []byte(`,"status":"success"`), nil, 1) // the target's comes first
+			return fmt.Appendf(line[:len(line)-1], `,"status":%q}`, word)
+		}
+	}
+	for name, c := range map[string]struct {
+		anew  func(line []byte) []byte
+		again bool // it asks for the target to be asked again
+	}{
+		"alphabetical":       {alphabetical, false},
+		"status last":        {statusLast("success"), false},
+		"status last, ended": {statusLast("aborted"), true},
+		"sections anew": {func(line []byte) []byte {
+			head, info, ok := bytes.Cut(line, []byte(`,"info":{"status":"success",`))
+			require.True(t, ok)
+			return append(append(bytes.Clone(head), `,"info":{"attempts":1,"status":"success",`...), bytes.Replace(info, []byte(`"attempts":1,`), nil, 1)...)
+		}, false},
+		"CRLF": {func(line []byte) []byte { return append(line, '\r') }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			var lines []byte
+			n := 0
+			for line := range farm.Lines(whole) {
+				if n++; n%4 == 0 { // which is asked again
+					continue
+				}
+				lines = append(append(lines, c.anew(bytes.Clone(line))...), '\n')
+			}
+			require.NoError(t, os.WriteFile(path, lines, 0o666))
+			require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
+			status, stderr := inProcess(f.args(path, "--resume")...)
+			require.Zero(t, status, stderr)
+			b := readFile(t, path)
+			require.Equal(t, !c.again, bytes.HasPrefix(b, lines))
+			if name == "CRLF" { // which is no truth: no record has control characters
+				require.Len(t, seqs(t, path), 128)
+				return
+			}
+			f.requireTruth(t, path)
+		})
+	}
 
 	// Another list is still seen to be one.
-	require.NoError(t, os.Remove(path+".meta.json"))
+	path := filepath.Join(t.TempDir(), "out.ndjson")
+	var lines []byte
+	for line := range farm.Lines(whole) {
+		lines = append(append(lines, alphabetical(line)...), '\n')
+	}
+	require.NoError(t, os.WriteFile(path, lines, 0o666))
 	other := *f
 	other.prefix = netip.MustParsePrefix("127.65.0.0/25")
 	status, stderr := inProcess(other.args(path, "--resume")...)

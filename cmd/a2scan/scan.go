@@ -55,6 +55,7 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 	if len(args) == 1 && args[0] == "-" && o.inputFile == "" { // as everywhere
 		o.inputFile, args = "-", nil
 	}
+	o.normalize()
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}
@@ -545,8 +546,8 @@ func (r *scanRun) do() error {
 	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
-	if errors.Is(err, output.ErrReplaced) {
-		return err // whatever has the name now, it is not what the metadata tells of
+	if errors.Is(err, output.ErrReplaced) && r.options.metadataFile == "" {
+		return err // beside whatever has the name now may be metadata of its own
 	}
 	if metaErr := r.writeMetadata(m); err == nil {
 		err = explainBeside(metaErr, "the records are written; only what is told of them is not")
@@ -616,7 +617,7 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 	case errors.Is(err, output.ErrReplaced):
 		return withHint(err, "the file that had the name before has the records, if it has another name")
 	case errors.Is(err, output.ErrChanged):
-		return withHint(err, "leave it alone while a scan writes it; --resume asks again for what is missing")
+		return withHint(err, "leave the file alone while a scan writes it; what is in it now is not all that the scan has found")
 	case !output.IsNoSpace(err):
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -145,9 +146,6 @@ func (o *askOptions) validate() error {
 
 // validate returns all that is wrong with the flags, joined, before any file is opened.
 func (o *scanOptions) validate() error {
-	if isStandard(o.outputFile, "stdout", 1) {
-		o.outputFile = "-" // opened anew, a file that it is redirected to would be written from its beginning
-	}
 	errs := []error{o.ask.validate()}
 	bad := func(wrong bool, format string, args ...any) {
 		if wrong {
@@ -158,9 +156,17 @@ func (o *scanOptions) validate() error {
 	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
 	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %w", new(targets.AddrSet).AddList(o.exclude))
 
-	bad(o.resume && o.outputFile == "-", "--resume needs --output-file: it goes on from the records in it")
+	bad(o.resume && o.outputFile == "-", "--resume needs an --output-file that is a file: it goes on from the records in it")
 	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other: one changes the output file, the other must not")
 	return errors.Join(errs...)
+}
+
+// normalize brings what can be said in many ways into one. Standard output that is opened by
+// a name would be written from its beginning, whatever it is redirected to.
+func (o *scanOptions) normalize() {
+	if isStandard(o.outputFile, "stdout", 1) {
+		o.outputFile = "-"
+	}
 }
 
 // listName returns the file of targets: "-" is standard input, "" none.
@@ -174,12 +180,18 @@ func (o *scanOptions) listName(args []string) string {
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
 func (o *scanOptions) metadataPath() string {
 	switch {
-	case o.metadataFile == "" && o.outputFile != "-" && !output.IsDirect(o.outputFile):
-		return o.outputFile + ".meta.json" // other files don't stand beside a pipe or /dev/null
+	case o.metadataFile == "" && o.outputFile != "-" && !output.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
+		return o.outputFile + ".meta.json"
 	case isStandard(o.metadataFile, "stderr", 2):
 		return "-" // a line among our messages: the two must not be written over each other
 	}
 	return o.metadataFile
+}
+
+// isDevice reports whether a file is one that others do not stand beside: /dev/null.
+func isDevice(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeDevice != 0
 }
 
 // isStandard reports whether path is one of the names of a standard stream, of which the
