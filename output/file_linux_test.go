@@ -15,15 +15,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// fileLimit returns how the size of files is limited, which stands for a full disk, and how
+// that is ended.
+func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	set := func(l syscall.Rlimit) { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)) }
+	signal.Ignore(syscall.SIGXFSZ)
+	unlimit = func() { set(before) }
+	t.Cleanup(func() {
+		unlimit()
+		signal.Reset(syscall.SIGXFSZ)
+	})
+	return func(size uint64) { set(syscall.Rlimit{Cur: size, Max: before.Max}) }, unlimit
+}
+
 // A disk that fills up in the middle of a batch: the file ends with the last
 // whole batch or frame. A limit on the size of files stands for the disk.
 func TestSinkCutsPartialWrite(t *testing.T) {
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
-	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
-
+	limit, unlimit := fileLimit(t)
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
 		s, err := OpenSink(path, SinkOptions{})
@@ -32,9 +43,9 @@ func TestSinkCutsPartialWrite(t *testing.T) {
 		committed, err := s.Sync()
 		require.NoError(t, err)
 
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(committed) + 10, Max: limit.Max}))
+		limit(uint64(committed) + 10)
 		err = failAfter(t, s)
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+		unlimit()
 
 		require.ErrorIs(t, err, syscall.EFBIG)
 		b := readFile(t, path)
@@ -46,12 +57,7 @@ func TestSinkCutsPartialWrite(t *testing.T) {
 // What a Writer counts is what the file holds, also where the disk fills up between
 // the parts of a large buffer.
 func TestWriterCountsWhatIsInTheFile(t *testing.T) {
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
-	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
-
+	limit, unlimit := fileLimit(t)
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
 		s, err := OpenSink(path, SinkOptions{})
@@ -61,12 +67,12 @@ func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 		w := NewWriter(s, WriterOptions{Encode: func(dst, src []byte, _ int) (_, rest []byte) {
 			return append(dst, part...), src[1:]
 		}})
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(len(part))*5/2 + 10, Max: limit.Max}))
+		limit(uint64(len(part))*5/2 + 10)
 		b := w.Take()
 		b.B = append(b.B, make([]byte, 5000)...)
 		w.Put(b)
 		err = w.Close()
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+		unlimit()
 		require.ErrorIs(t, err, syscall.EFBIG)
 		var found int64
 		if b := readFile(t, path); len(b) > 0 {
@@ -80,11 +86,7 @@ func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 // Where others have changed the file it is not cut back to what it was before a write that
 // failed: that would take away what is theirs, or put zeros in the place of what they took.
 func TestSinkCutsNothingOfOthers(t *testing.T) {
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
-	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
+	limit, unlimit := fileLimit(t)
 	for name, others := range map[string]string{"shorter": "", "longer": strings.Repeat("theirs\n", 2000)} {
 		path := filepath.Join(t.TempDir(), name)
 		s, err := OpenSink(path, SinkOptions{})
@@ -92,9 +94,9 @@ func TestSinkCutsNothingOfOthers(t *testing.T) {
 		require.NoError(t, s.WriteLines(lines(0, 20)))
 		require.NoError(t, os.WriteFile(path, []byte(others), 0o666))
 		size := uint64(len(others)) + 10
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: limit.Max}))
+		limit(size)
 		err = s.WriteLines(lines(20, 20))
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+		unlimit()
 		require.ErrorIs(t, err, syscall.EFBIG)
 		require.Error(t, s.Close())
 		b := string(readFile(t, path))
