@@ -88,10 +88,7 @@ func makeRest(name string, perm os.FileMode) error {
 // RestName returns the name under which a Rewrite of path has its copy, as it may have
 // left it when it was killed.
 func RestName(path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	return restName(path)
+	return restName(Resolve(path))
 }
 
 // RemoveRest removes what a Rewrite of path has left that was killed, if there is

@@ -204,19 +204,26 @@ func TestSinkNoSpace(t *testing.T) {
 	}
 }
 
+// pipeSink returns a Sink to a pipe and the pipe's other end.
+func pipeSink(t *testing.T, c Compression) (reader *os.File, s Sink) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	f, err := newFile(w, false)
+	require.NoError(t, err)
+	if c == CompressNone {
+		return r, f
+	}
+	s, err = newCompressor(f, c)
+	require.NoError(t, err)
+	return r, s
+}
+
 func TestSinkBrokenPipe(t *testing.T) {
 	for c := range endings {
-		r, w, err := os.Pipe()
-		require.NoError(t, err)
-		f, err := newFile(w, false)
-		require.NoError(t, err)
-		var s Sink = f
-		if c != CompressNone {
-			s, err = newCompressor(f, c)
-			require.NoError(t, err)
-		}
+		r, s := pipeSink(t, c)
 		require.NoError(t, r.Close())
-		err = failAfter(t, s)
+		err := failAfter(t, s)
 		require.True(t, IsBrokenPipe(err), "%v", err)
 		require.False(t, IsNoSpace(err))
 	}
@@ -229,15 +236,7 @@ func TestWriterSeesTheReaderLeave(t *testing.T) {
 	}
 	for c := range endings {
 		for _, written := range []bool{false, true} {
-			r, w, err := os.Pipe()
-			require.NoError(t, err)
-			f, err := newFile(w, false)
-			require.NoError(t, err)
-			var s Sink = f
-			if c != CompressNone {
-				s, err = newCompressor(f, c)
-				require.NoError(t, err)
-			}
+			r, s := pipeSink(t, c)
 			writer := NewWriter(s, WriterOptions{})
 			if written {
 				b := writer.Take()
