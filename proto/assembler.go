@@ -117,23 +117,12 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 		a.close(o, n)
 		n = 0
 	}
-	if n == 0 {
-		// Nothing is believed of a first fragment that contradicts itself.
-		if d, _ := probe(b); d == DialectUnknown {
-			if beginsNothing(b) {
-				return fragmentMalformed, 0
-			}
-		} else if _, _, ok := d.position(b[splitPrefix:]); !ok {
-			return fragmentMalformed, 0
-		}
-		n = a.open(o, id)
+	if n == 0 || a.sets[n].dialect == DialectUnknown {
+		return a.addUnknown(o, n, id, b)
 	}
 	s := &a.sets[n]
 	if s.phase == complete {
 		return fragmentDuplicate, n
-	}
-	if s.dialect == DialectUnknown {
-		return a.addUnknown(s, n, b), n
 	}
 	index, total, ok := s.dialect.position(b[splitPrefix:])
 	if !ok || total != int(s.total) {
@@ -149,42 +138,53 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 	return a.finished(s), n
 }
 
-// addUnknown keeps b raw, and looks whether b or all that is here tells the dialect.
-func (a *assembler) addUnknown(s *set, n uint16, b []byte) addResult {
+// addUnknown is add for set n, or a new one where n is 0, of which no fragment has told
+// the dialect. It looks whether b or all that is here tells it, and else keeps b raw.
+func (a *assembler) addUnknown(o *setOwner, n uint16, id uint32, b []byte) (addResult, uint16) {
+	// Nothing is believed of a first fragment that contradicts itself or begins nothing.
 	d, compressed := probe(b)
+	total := 0
 	if d != DialectUnknown {
-		_, total, ok := d.position(b[splitPrefix:])
-		if !ok {
-			return fragmentMalformed
+		var ok bool
+		if _, total, ok = d.position(b[splitPrefix:]); !ok {
+			return fragmentMalformed, n
 		}
+	} else if beginsNothing(b) {
+		return fragmentMalformed, n
+	}
+	if n == 0 {
+		n = a.open(o, id)
+	}
+	s := &a.sets[n]
+	if d != DialectUnknown {
 		// b comes first in the list, so that it wins over whatever claims its place.
 		if !a.keep(s, n, b) {
-			return fragmentDropped
+			return fragmentDropped, n
 		}
 		s.dialect, s.compressed, s.total = d, compressed, uint8(total)
 		a.index(s)
-		return a.finished(s)
+		return a.finished(s), n
 	}
-	if s.count == maxFragments || beginsNothing(b) {
-		return fragmentMalformed
+	if s.count == maxFragments {
+		return fragmentMalformed, n
 	}
 	// In every dialect two fragments whose bytes 8 and 9 agree are the same one.
 	for r := s.frags; r != 0; r = a.arena.Link(r) {
 		if h := a.arena.Head(r); h[0] == b[8] && h[1] == b[9] {
-			return fragmentDuplicate
+			return fragmentDuplicate, n
 		}
 	}
 	if !a.keep(s, n, b) {
-		return fragmentDropped
+		return fragmentDropped, n
 	}
 	for _, d := range [...]Dialect{DialectSource, DialectSourceNoSize} {
 		if a.agreeHeaderless(s, d) {
 			s.dialect, s.total = d, s.count
 			a.index(s)
-			return a.finished(s)
+			return a.finished(s), n
 		}
 	}
-	return fragmentKept
+	return fragmentKept, n
 }
 
 // beginsNothing reports whether b, in which probe has found nothing, is fragment 0 in
