@@ -25,7 +25,9 @@ func TestAppendJSONCaptures(t *testing.T) {
 	}
 	seen := 0
 	for _, name := range files {
-		payload, ok := bytes.CutPrefix(readFile(t, name), []byte{0xFF, 0xFF, 0xFF, 0xFF})
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		payload, ok := bytes.CutPrefix(b, []byte{0xFF, 0xFF, 0xFF, 0xFF})
 		if !ok || len(payload) == 0 {
 			continue
 		}

@@ -1,6 +1,10 @@
 package output
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
 
 // A Status is how a target, or one query of it, ended. Programs read this word.
 type Status uint8
@@ -68,5 +72,43 @@ func (s *Status) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is no status", text)
 	}
 	*s = parsed
+	return nil
+}
+
+// StatusCounts counts by Status.
+type StatusCounts [NumStatuses]uint64
+
+// Total returns the sum.
+func (c *StatusCounts) Total() (n uint64) {
+	for _, v := range c {
+		n += v
+	}
+	return n
+}
+
+// MarshalJSON returns an object with a member for each status, in their order.
+func (c StatusCounts) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for s, n := range c {
+		if s > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendQuote(b, Status(s).String())
+		b = append(b, ':')
+		b = strconv.AppendUint(b, n, 10)
+	}
+	return append(b, '}'), nil
+}
+
+// UnmarshalJSON takes such an object.
+func (c *StatusCounts) UnmarshalJSON(b []byte) error {
+	var m map[Status]uint64
+	if err := json.Unmarshal(b, &m); err != nil {
+		return err
+	}
+	*c = StatusCounts{}
+	for s, n := range m {
+		c[s] = n
+	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -36,7 +37,7 @@ func newBenchRig(b *testing.B, silent bool, replies [2][]byte) *benchRig {
 	}
 	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(b, err)
-	e.TakeOutput(make([]byte, 0, 4*output.BufferSize))
+	e.TakeOutput(make([]byte, 0, 4*dataset.BufferSize))
 	r.e, r.tx = e, mux.NewBatch(cfg.Batch, maxRequest)
 	return r
 }
@@ -71,7 +72,7 @@ func (r *benchRig) settle(n uint64) {
 			}
 		}
 		r.tx.Reset()
-		if out := r.e.Output(); len(out) > output.BufferSize {
+		if out := r.e.Output(); len(out) > dataset.BufferSize {
 			r.e.TakeOutput(out[:0])
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -84,18 +84,18 @@ type Result struct {
 	Start  time.Time
 	End    time.Time
 	Stats  Stats
-	Output output.WriterStats
+	Output dataset.WriterStats
 	Port   mux.PortStats
 }
 
 // A Scanner gives an Engine a socket, targets, an output and the time. Its
 // goroutines are three, whatever the number of targets: one asks the Source,
-// one owns the Engine and the socket, one (the output.Writer's) writes.
+// one owns the Engine and the socket, one (the dataset.Writer's) writes.
 type Scanner struct {
 	cfg    Config
 	port   mux.Port
 	source Source
-	writer *output.Writer
+	writer *dataset.Writer
 	engine *Engine
 
 	start  time.Time
@@ -118,7 +118,7 @@ type Scanner struct {
 	// Of the loop.
 	rx, tx    *mux.Batch
 	full      bool // the socket had no room
-	buf       *output.Buffer
+	buf       *dataset.Buffer
 	taken     []targets.Target
 	clock     clock
 	flushAt   proto.Time // 0: nothing to flush
@@ -136,7 +136,7 @@ type Scanner struct {
 // New returns a Scanner that asks what source yields through port and gives the
 // records to sink. It takes over the sink, which Run closes; the port
 // remains the caller's to close. The errors of cfg are those of Config.Validate.
-func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, error) {
+func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner, error) {
 	start := time.Now()
 	engine, err := NewEngine(cfg, start)
 	if err != nil {
@@ -160,7 +160,7 @@ func New(cfg Config, port mux.Port, source Source, sink output.Sink) (*Scanner, 
 	}
 	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
-	s.writer = output.NewWriter(sink, output.WriterOptions{
+	s.writer = dataset.NewWriter(sink, dataset.WriterOptions{
 		Overflow: spareOutput,
 		Encode:   newRecorder(start).lines,
 		Wake: func() {
@@ -185,7 +185,7 @@ func (s *Scanner) Stats() Stats {
 }
 
 // Written returns what is in the output by now. Any goroutine may call it.
-func (s *Scanner) Written() output.WriterStats { return s.writer.Stats() }
+func (s *Scanner) Written() dataset.WriterStats { return s.writer.Stats() }
 
 // Abort ends the scan now: what is in flight is settled as aborted. Any
 // goroutine may call it.

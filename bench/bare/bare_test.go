@@ -12,6 +12,7 @@ import (
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
@@ -74,7 +75,7 @@ func TestSameDatagramsAsTheScanner(t *testing.T) {
 			last := netip.AddrFrom4([4]byte{127, 3, servers >> 8, servers & 255})
 			list, err := targets.NewList(targets.Config{Args: []string{fmt.Sprintf("127.3.0.1-%s:%d", last, port)}})
 			require.NoError(t, err)
-			sink, err := output.OpenSink(os.DevNull, output.SinkOptions{})
+			sink, err := dataset.OpenSink(os.DevNull, dataset.SinkOptions{})
 			require.NoError(t, err)
 			s, err := scanner.New(cfg, listen(t), list, sink)
 			require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
@@ -91,7 +92,7 @@ func (r *Report) String() string {
 // or not. A file that ends in the middle of a line yields an error last.
 func Lines(path string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		r, err := output.OpenReader(path)
+		r, err := dataset.OpenReader(path)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -20,6 +20,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
@@ -310,7 +311,7 @@ func TestVerifyReadsFiles(t *testing.T) {
 	line := perfect(w, 0, ap)
 	require.NoError(t, os.WriteFile(file, append(line, line[:40]...), 0o600))
 	report, err := Verify(w, Lines(file), VerifyOptions{})
-	var cut *output.CutError
+	var cut *dataset.CutError
 	require.ErrorAs(t, err, &cut)
 	require.Equal(t, uint64(1), report.Records)
 	require.True(t, report.OK(), "%s", report)

@@ -433,37 +433,37 @@ var mutants = []mutant{
 
 	// Files.
 	{
-		"a cut line stays in the file", "output/read.go",
+		"a cut line stays in the file", "output/dataset/read.go",
 		`			cut.Offset = r.bytes`,
 		`			cut.Offset = r.content.src.offset()`,
-		"output.TestCutAtEveryByte",
+		"output/dataset.TestCutAtEveryByte",
 	},
 	{
-		"whole lines of a partial frame are lost", "output/read.go",
+		"whole lines of a partial frame are lost", "output/dataset/read.go",
 		`		if again, err = s.repack(); err != nil {`,
 		`		if _, err = s.repack(); err != nil {`,
-		"output.TestCutAtEveryByte",
+		"output/dataset.TestCutAtEveryByte",
 	},
 	{
-		"zeros after a power cut are records", "output/read.go",
+		"zeros after a power cut are records", "output/dataset/read.go",
 		`	if size-end >= sureZeros {
 		s.limit = end
 	}`,
 		``,
-		"output.TestRecoverZeroedTail",
+		"output/dataset.TestRecoverZeroedTail",
 	},
 	{
-		"whatever has no newline is a dataset that was cut", "output/read.go",
+		"whatever has no newline is a dataset that was cut", "output/dataset/read.go",
 		`	if !b.isOurs() {`,
 		`	if !b.isOurs() && false {`,
-		"output.TestRecoverIsForDatasets",
+		"output/dataset.TestRecoverIsForDatasets",
 	},
 	{
-		"metadata that is being written is a leftover", "output/temp.go",
+		"metadata that is being written is a leftover", "output/dataset/temp.go",
 		`	err = s.lock(f)
 	if errors.Is(err, ErrLocked) || err == nil && `,
 		`	if errors.Is(err, ErrLocked) || err == nil && `,
-		"output.TestMetadataOfOthersWhoWrite",
+		"output/dataset.TestMetadataOfOthersWhoWrite",
 	},
 	{
 		"C1 controls go out as they are", "output/text.go",
@@ -472,36 +472,36 @@ var mutants = []mutant{
 		"output.FuzzAppendJSON",
 	},
 	{
-		"a failed write leaves its first part", "output/file.go",
+		"a failed write leaves its first part", "output/dataset/file.go",
 		`		s.cut(before)`,
 		`		_ = before`,
-		"output.TestSinkCutsPartialWrite",
+		"output/dataset.TestSinkCutsPartialWrite",
 	},
 	{
-		"a file that was moved or cut meanwhile is all there", "output/file.go",
+		"a file that was moved or cut meanwhile is all there", "output/dataset/file.go",
 		`s.err = s.inPlace()`,
 		`_ = s.inPlace()`,
-		"output.TestSinkTellsWhatOthersDid",
+		"output/dataset.TestSinkTellsWhatOthersDid",
 	},
 	{
-		"a pipe gets pieces that it may take in part", "output/writer.go",
+		"a pipe gets pieces that it may take in part", "output/dataset/writer.go",
 		`			piece = atomicWrite`,
 		`			piece = 1 << 20`,
 		"cmd/a2scan.TestInterruptedTwiceWithoutAReader",
 	},
 	{
-		"that the disk has no room is found when the records are gone", "output/metadata.go",
+		"that the disk has no room is found when the records are gone", "output/dataset/metadata.go",
 		`IsNoSpace(err) && fits(s.path, s.b)`,
 		`IsNoSpace(err)`,
-		"output.TestMetadataOnAFullDisk",
+		"output/dataset.TestMetadataOnAFullDisk",
 	},
 	{
-		"metadata takes its place before the records are emptied", "output/metadata.go",
+		"metadata takes its place before the records are emptied", "output/dataset/metadata.go",
 		`	s.temp, err = temps{s.path, tryLock}.write(s.b)`,
 		`	if s.temp, err = (temps{s.path, tryLock}).write(s.b); err == nil {
 		err, s.temp, s.b = s.temp.rename(s.path), nil, nil
 	}`,
-		"output.TestMetadataStage",
+		"output/dataset.TestMetadataStage",
 	},
 	{
 		"the metadata is believed", "cmd/a2scan/sametargets.go",
@@ -516,23 +516,23 @@ var mutants = []mutant{
 		"cmd/a2scan.TestResumeMaxResults",
 	},
 	{
-		"records count before they are in the file", "output/writer.go",
+		"records count before they are in the file", "output/dataset/writer.go",
 		`		w.pendingRecords += int64(bytes.Count(part, []byte{'\n'}))`,
 		`		w.records.Add(int64(bytes.Count(part, []byte{'\n'})))`,
-		"output.TestWriterSyncsWithinASecond",
+		"output/dataset.TestWriterSyncsWithinASecond",
 	},
 	{
-		"a frame stays open for an hour", "output/writer.go",
+		"a frame stays open for an hour", "output/dataset/writer.go",
 		`	defaultSyncEvery = time.Second`,
 		`	defaultSyncEvery = time.Hour`,
-		"output.TestWriterSyncsWithinASecond",
+		"output/dataset.TestWriterSyncsWithinASecond",
 	},
 	{
-		"two processes may write one file", "output/lock.go",
+		"two processes may write one file", "output/dataset/lock.go",
 		`		err = tryLock(f)
 		switch {`,
 		`		switch {`,
-		"output.TestLock",
+		"output/dataset.TestLock",
 	},
 
 	// The program.

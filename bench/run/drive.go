@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
@@ -237,7 +238,7 @@ func (s *stage) measure(ctx context.Context, row *Row, v *Variant, round int) er
 
 	r := Run{Round: round, CPUs: s.report.Machine.CPUs}
 	began := time.Now()
-	var meta *output.Metadata
+	var meta *dataset.Metadata
 	if v.Bare {
 		err = s.bareRun(ctx, v, &r)
 	} else {
@@ -329,7 +330,7 @@ var workerArgs = []string{"bench", WorkerArg}
 const WorkerArg = "worker"
 
 // scanRun measures the scanner as its users run it.
-func (s *stage) scanRun(ctx context.Context, v *Variant, r *Run) (*output.Metadata, error) {
+func (s *stage) scanRun(ctx context.Context, v *Variant, r *Run) (*dataset.Metadata, error) {
 	p := s.o.Program.command(ctx, s.scanCommand(v)...)
 	p.Dir = s.dir
 	if err := p.start(); err != nil {
@@ -339,11 +340,11 @@ func (s *stage) scanRun(ctx context.Context, v *Variant, r *Run) (*output.Metada
 		return nil, err
 	}
 	p.cost(r)
-	m, err := output.ReadMetadata(s.file(metadataFile))
+	m, err := dataset.ReadMetadata(s.file(metadataFile))
 	if err != nil {
 		return nil, err
 	}
-	if m.EndReason != output.EndComplete && (s.w.Duration == 0 || m.EndReason != output.EndMaxRuntime) {
+	if m.EndReason != dataset.EndComplete && (s.w.Duration == 0 || m.EndReason != dataset.EndMaxRuntime) {
 		return nil, fmt.Errorf("the scan ended for the reason %q", m.EndReason)
 	}
 	r.DurationS = float64(m.DurationS)
@@ -361,7 +362,7 @@ func (s *stage) scanRun(ctx context.Context, v *Variant, r *Run) (*output.Metada
 }
 
 // check reads the records of a scan and removes them.
-func (s *stage) check(ctx context.Context, row *Row, v *Variant, r *Run, m *output.Metadata) error {
+func (s *stage) check(ctx context.Context, row *Row, v *Variant, r *Run, m *dataset.Metadata) error {
 	if s.w.Discard {
 		return nil
 	}

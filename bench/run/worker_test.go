@@ -15,7 +15,7 @@ import (
 
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/mux"
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
@@ -90,7 +90,7 @@ func TestWorkers(t *testing.T) {
 
 	// The scan.
 	file := filepath.Join(t.TempDir(), "records.ndjson")
-	sink, err := output.OpenSink(file, output.SinkOptions{})
+	sink, err := dataset.OpenSink(file, dataset.SinkOptions{})
 	require.NoError(t, err)
 	port, err := mux.Listen(mux.Options{})
 	require.NoError(t, err)

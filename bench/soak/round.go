@@ -21,6 +21,7 @@ import (
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/bench/memory"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 // What a scan of at most 10,000 in flight may take, whatever the servers do: see
@@ -72,7 +73,7 @@ func (s *soak) round(ctx context.Context, n int) error {
 		if err != nil || status != 0 {
 			return fmt.Errorf("the last run ended with status %d: %w", status, err)
 		}
-		m, longest, err := p.checkRun(path, output.EndComplete)
+		m, longest, err := p.checkRun(path, dataset.EndComplete)
 		if err != nil {
 			return err
 		}
@@ -106,7 +107,7 @@ func (s *soak) disturbed(ctx context.Context, p *plan, a action, path string, ar
 	if !r.sleep(a.after) {
 		return false, r.failure(0)
 	}
-	want, reason := 0, output.EndComplete
+	want, reason := 0, dataset.EndComplete
 	switch a.what {
 	case kill, killAndCut:
 		s.total.kills++
@@ -126,7 +127,7 @@ func (s *soak) disturbed(ctx context.Context, p *plan, a action, path string, ar
 		r.signal(syscall.SIGCONT)
 	case interruptTwice, interrupt:
 		s.total.interrupts++
-		want, reason = 130, output.EndInterrupted
+		want, reason = 130, dataset.EndInterrupted
 		r.signal(syscall.SIGINT)
 		if a.what == interruptTwice && r.sleep(30*time.Millisecond) {
 			r.signal(syscall.SIGINT)
@@ -139,12 +140,12 @@ func (s *soak) disturbed(ctx context.Context, p *plan, a action, path string, ar
 		return false, nil
 	}
 	if status == 0 && want == 130 { // it had ended
-		want, reason = 0, output.EndComplete
+		want, reason = 0, dataset.EndComplete
 	}
 	if err != nil || status != want {
 		return false, fmt.Errorf("status %d, want %d: %w", status, want, err)
 	}
-	m, err := output.ReadMetadata(path + ".meta.json")
+	m, err := dataset.ReadMetadata(path + ".meta.json")
 	if err != nil {
 		return false, err
 	}
@@ -181,8 +182,8 @@ func (s *soak) again(ctx context.Context, p *plan, path string, args []string) e
 
 // checkRun compares a run's metadata with itself and with the file, and returns how
 // long the target that took longest was asked, too.
-func (p *plan) checkRun(path string, reason output.EndReason) (m *output.Metadata, longest time.Duration, err error) {
-	m, err = output.ReadMetadata(path + ".meta.json")
+func (p *plan) checkRun(path string, reason dataset.EndReason) (m *dataset.Metadata, longest time.Duration, err error) {
+	m, err = dataset.ReadMetadata(path + ".meta.json")
 	if err != nil {
 		return nil, 0, err
 	}

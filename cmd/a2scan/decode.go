@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
 )
@@ -90,7 +91,7 @@ const maxPayload = 65535 - 8
 
 // decodeRecords decodes the raw datagrams of records, compressed or not.
 func (a *app) decodeRecords(out io.Writer) error {
-	records, err := output.NewReader(a.stdin)
+	records, err := dataset.NewReader(a.stdin)
 	if err != nil {
 		return err
 	}

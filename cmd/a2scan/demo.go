@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/bench/farm"
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
@@ -185,7 +185,7 @@ func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 
 // A teeSink copies the lines of one sink into another.
 type teeSink struct {
-	output.Sink
+	dataset.Sink
 	copy *memorySink
 }
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 // A fileUse is a file of the command line: under which flag it stands, and whether
@@ -83,7 +83,7 @@ func resolve(name string) string {
 	if err != nil {
 		return filepath.Clean(name)
 	}
-	return output.Resolve(path)
+	return dataset.Resolve(path)
 }
 
 func (p *place) is(other *place) bool {
@@ -113,7 +113,7 @@ func (o *scanOptions) files(a *app, args []string) []fileUse {
 		uses = append(uses, fileUse{flag: "--allowlist-file", name: name})
 	}
 	if o.resume {
-		uses = append(uses, fileUse{flag: "the copy that --resume makes,", name: output.RestName(o.outputFile), writes: true})
+		uses = append(uses, fileUse{flag: "the copy that --resume makes,", name: dataset.RestName(o.outputFile), writes: true})
 	}
 	return append(uses,
 		fileUse{flag: "--output-file", name: o.outputFile, std: a.stdout, writes: true},

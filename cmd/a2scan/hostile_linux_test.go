@@ -23,6 +23,7 @@ import (
 	"github.com/a2scan/a2scan/bench/memory"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
@@ -307,7 +308,7 @@ func TestStoppedAndContinued(t *testing.T) {
 	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
 	status, _ := p.end(t)
 	require.Zero(t, status, p.stderr.String())
-	require.Greater(t, readMetadata(t, path).DurationS, output.Seconds(stop), "or it was over before")
+	require.Greater(t, readMetadata(t, path).DurationS, dataset.Seconds(stop), "or it was over before")
 	f.requireTruth(t, path)
 }
 
@@ -345,7 +346,7 @@ func TestOutputMovedMeanwhile(t *testing.T) {
 				return
 			}
 			m := readMetadata(t, path)
-			require.Equal(t, output.EndError, m.EndReason)
+			require.Equal(t, dataset.EndError, m.EndReason)
 			require.Positive(t, m.Output.Records)
 		})
 	}
@@ -371,7 +372,7 @@ func TestFullDisk(t *testing.T) {
 			require.Contains(t, stderr, "no space left on device")
 			require.Contains(t, stderr, "a2scan: hint: ")
 			m := readMetadata(t, path)
-			require.Equal(t, output.EndError, m.EndReason)
+			require.Equal(t, dataset.EndError, m.EndReason)
 			found := 0
 			for line, err := range farm.Lines(path) {
 				require.NoError(t, err)
@@ -461,7 +462,7 @@ func TestFileSizeLimit(t *testing.T) {
 	require.Contains(t, stderr.String(), "a2scan: hint: ")
 	require.Contains(t, stderr.String(), "go on with --resume")
 	m := readMetadata(t, path)
-	require.Equal(t, output.EndError, m.EndReason)
+	require.Equal(t, dataset.EndError, m.EndReason)
 	found := len(seqs(t, path))
 	require.NotZero(t, found)
 	require.EqualValues(t, found, m.Output.Records)
@@ -486,9 +487,9 @@ func TestReaderLeaves(t *testing.T) {
 	require.Less(t, time.Since(began), time.Minute, "the scan would take more than two")
 	require.Equal(t, "1\n", stderr.String(), "status 1, and not a word")
 	parseOne(t, stdout.Bytes())
-	m, err := output.ReadMetadata(meta)
+	m, err := dataset.ReadMetadata(meta)
 	require.NoError(t, err)
-	require.Equal(t, output.EndError, m.EndReason)
+	require.Equal(t, dataset.EndError, m.EndReason)
 	require.Contains(t, strings.Join(m.Notes, "\n"), " lost: they could not be written")
 }
 
@@ -502,9 +503,9 @@ func TestReaderLeavesAFilteredScan(t *testing.T) {
 	cmd.Stderr = &stderr
 	require.NoError(t, cmd.Run())
 	require.Equal(t, "1\n", stderr.String(), "status 1, and not a word")
-	m, err := output.ReadMetadata(meta)
+	m, err := dataset.ReadMetadata(meta)
 	require.NoError(t, err)
-	require.Equal(t, output.EndError, m.EndReason)
+	require.Equal(t, dataset.EndError, m.EndReason)
 	require.Less(t, m.Targets.Done, uint64(60), "it did not go on to the end")
 }
 
@@ -532,9 +533,9 @@ func TestInterruptedAtTheEnd(t *testing.T) {
 		require.NoError(t, reader.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
 		b, err := io.ReadAll(reader)
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-		var m output.Metadata
+		var m dataset.Metadata
 		require.NoError(t, json.Unmarshal(b, &m), "%s", b)
-		require.Equal(t, output.EndComplete, m.EndReason)
+		require.Equal(t, dataset.EndComplete, m.EndReason)
 	}
 }
 
@@ -560,9 +561,9 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	require.Contains(t, p.stderr.String(), "nobody takes them\n")
 	require.Contains(t, p.stderr.String(), " lost: they could not be written\n")
 	require.NotContains(t, p.stderr.String(), "bug")
-	m, err := output.ReadMetadata(meta)
+	m, err := dataset.ReadMetadata(meta)
 	require.NoError(t, err)
-	require.Equal(t, output.EndInterrupted, m.EndReason)
+	require.Equal(t, dataset.EndInterrupted, m.EndReason)
 
 	// Whoever comes too late finds whole lines in the pipe, as many as the metadata says.
 	b, err := io.ReadAll(r)
@@ -756,11 +757,11 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 	f := newFixtureOf(t, "127.64.0.0/19", slow)
 	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
 	args := f.args(path, "-r", "500") // 16 s, of which each interrupt takes half a second
-	interrupted := func(signals int) *output.Metadata {
+	interrupted := func(signals int) *dataset.Metadata {
 		p := start(t, append(args, "--resume")...)
 		// The metadata says when it has begun; some targets then are in flight.
 		require.Eventually(t, func() bool {
-			m, err := output.ReadMetadata(path + ".meta.json")
+			m, err := dataset.ReadMetadata(path + ".meta.json")
 			return err == nil && m.EndReason == ""
 		}, 20*time.Second, 5*time.Millisecond)
 		time.Sleep(400 * time.Millisecond)
@@ -768,7 +769,7 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 		status, _ := p.end(t)
 		require.Equal(t, 130, status, p.stderr.String())
 		m := readMetadata(t, path)
-		require.Equal(t, output.EndInterrupted, m.EndReason)
+		require.Equal(t, dataset.EndInterrupted, m.EndReason)
 		require.NoError(t, m.Check(0))
 		return m
 	}
@@ -800,7 +801,7 @@ func TestDropsAreSaid(t *testing.T) {
 	// buffer there is; but on a busy machine it may be over before.
 	var path string
 	var p *process
-	var m *output.Metadata
+	var m *dataset.Metadata
 	for try := 0; try < 10 && (m == nil || m.Socket.RxDropped == 0); try++ {
 		path = filepath.Join(t.TempDir(), "out.ndjson")
 		p = start(t, f.args(path, "-r", "1000", "--rcvbuf", "1", "--timeout", "500ms", "--retries", "30", "-t", "2m")...)

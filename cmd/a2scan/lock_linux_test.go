@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 // A file that a scan writes is no other scan's, whether that begins anew or goes on;
@@ -46,7 +46,7 @@ func TestTwoScansOfOneFile(t *testing.T) {
 	requireRun(t, f.args(path, "--resume")...)
 	f.requireTruth(t, path)
 
-	lock, err := output.LockFile(path)
+	lock, err := dataset.LockFile(path)
 	require.NoError(t, err)
 	status, stderr := inProcess(f.args(path, "--resume")...)
 	require.Equal(t, 1, status, stderr)

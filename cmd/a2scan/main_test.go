@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 func TestMain(m *testing.M) {
@@ -229,11 +230,11 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		filtered = n
 	}
-	m, err := output.ReadMetadata(ts.MkAbs(args[0]))
+	m, err := dataset.ReadMetadata(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Check(m.Check(filtered))
 
-	r, err := output.OpenReader(ts.MkAbs(args[1]))
+	r, err := dataset.OpenReader(ts.MkAbs(args[1]))
 	ts.Check(err)
 	defer r.Close()
 	var counts output.StatusCounts
@@ -266,7 +267,7 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%d records of status %v; the metadata says %d", n, output.Status(s), m.Statuses[s])
 		}
 	}
-	if info, err := os.Stat(ts.MkAbs(args[1])); r.Compression() != output.CompressNone &&
+	if info, err := os.Stat(ts.MkAbs(args[1])); r.Compression() != dataset.CompressNone &&
 		(err != nil || m.Output.CompressedBytes == nil || *m.Output.CompressedBytes != info.Size()) {
 		ts.Fatalf("the metadata does not know the size of the compressed file")
 	}

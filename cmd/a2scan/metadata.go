@@ -12,15 +12,16 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // newMetadata returns what is known of a run before it begins.
-func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
+func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 	o := r.options
-	m := &output.Metadata{
+	m := &dataset.Metadata{
 		Schema:      output.SchemaVersion,
 		Tool:        "a2scan",
 		Version:     version(),
@@ -31,7 +32,7 @@ func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
 		Shard:       o.shard,
 		Shards:      o.shards,
 		Socket:      socketCounts(r.port.shared()),
-		Rate:        output.RateCounts{RequestedPPS: output.Decimal(o.ask.cfg.Rate)},
+		Rate:        dataset.RateCounts{RequestedPPS: dataset.Decimal(o.ask.cfg.Rate)},
 	}
 	if o.earlier != nil {
 		m.Notes = slices.Clone(o.earlier.remarks)
@@ -40,25 +41,25 @@ func (r *scanRun) newMetadata(start time.Time) *output.Metadata {
 }
 
 // fillMetadata adds how the run went.
-func (r *scanRun) fillMetadata(m *output.Metadata, result *scanner.Result) {
+func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	s := &result.Stats
 	m.StartTime = output.Timestamp{Time: result.Start}
 	m.EndTime = output.Timestamp{Time: result.End}
-	m.DurationS = output.Seconds(result.End.Sub(result.Start))
-	m.EndReason = output.EndReason(result.Reason)
+	m.DurationS = dataset.Seconds(result.End.Sub(result.Start))
+	m.EndReason = dataset.EndReason(result.Reason)
 	m.Input = inputCounts(r.list.Counts(), s)
-	m.Targets = output.TargetCounts{Done: s.Done, Aborted: s.Aborted}
+	m.Targets = dataset.TargetCounts{Done: s.Done, Aborted: s.Aborted}
 	m.Statuses = s.Statuses
-	m.Sections = output.SectionCounts{
+	m.Sections = dataset.SectionCounts{
 		Info:    s.Sections[proto.KindInfo],
 		Players: s.Sections[proto.KindPlayers],
 		Rules:   s.Sections[proto.KindRules],
 	}
 	m.Packets = packetCounts(s)
 	m.Socket = socketCounts(result.Port)
-	m.Rate.AchievedPPS = output.Decimal(perSecond(0, s.Sent, result.End.Sub(result.Start)))
+	m.Rate.AchievedPPS = dataset.Decimal(perSecond(0, s.Sent, result.End.Sub(result.Start)))
 	m.Rate.PeakInFlight = s.PeakInFlight
-	m.RTT = output.Percentiles{
+	m.RTT = dataset.Percentiles{
 		P50: milliseconds(s.RTT[0]), P90: milliseconds(s.RTT[1]), P99: milliseconds(s.RTT[2]), Max: milliseconds(s.RTTMax),
 	}
 	m.Output = r.outputCounts(result.Output)
@@ -68,16 +69,16 @@ func (r *scanRun) fillMetadata(m *output.Metadata, result *scanner.Result) {
 }
 
 // outputCounts returns what w says of the file of records.
-func (r *scanRun) outputCounts(w output.WriterStats) output.OutputCounts {
-	c := output.OutputCounts{Records: w.Records, Bytes: w.Bytes}
-	if r.options.compress.For(r.options.outputFile) != output.CompressNone {
+func (r *scanRun) outputCounts(w dataset.WriterStats) dataset.OutputCounts {
+	c := dataset.OutputCounts{Records: w.Records, Bytes: w.Bytes}
+	if r.options.compress.For(r.options.outputFile) != dataset.CompressNone {
 		c.CompressedBytes = &w.Committed
 	}
 	return c
 }
 
 // writeMetadata writes m where it was asked for.
-func (r *scanRun) writeMetadata(m *output.Metadata) error {
+func (r *scanRun) writeMetadata(m *dataset.Metadata) error {
 	switch path := r.options.metadataPath(); path {
 	case "":
 		return nil
@@ -96,7 +97,7 @@ func (r *scanRun) writeMetadata(m *output.Metadata) error {
 }
 
 // sum says in a few lines what came of the run, and what its reader should know.
-func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
+func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	note := func(hint, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
 		m.Notes = append(m.Notes, text)
@@ -116,7 +117,7 @@ func (r *scanRun) sum(m *output.Metadata, result *scanner.Result, err error) {
 	}
 	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); err != nil && n > 0 {
 		text := plural(uint64(n), "record is", "records are") + " lost: they could not be written"
-		if output.IsBrokenPipe(err) { // whoever read them knows
+		if dataset.IsBrokenPipe(err) { // whoever read them knows
 			m.Notes = append(m.Notes, text)
 		} else {
 			note("", "%s", text)
@@ -166,8 +167,8 @@ func statusSummary(c *output.StatusCounts) string {
 
 // inputCounts returns what the list counted. Targets are those that the scan has
 // taken in: what the list had ready when a scan ended early is not among them.
-func inputCounts(c targets.Counts, s *scanner.Stats) output.InputCounts {
-	return output.InputCounts{
+func inputCounts(c targets.Counts, s *scanner.Stats) dataset.InputCounts {
+	return dataset.InputCounts{
 		Lines:      c.Lines,
 		Targets:    s.Done + s.Aborted,
 		Duplicates: c.Duplicates,
@@ -176,8 +177,8 @@ func inputCounts(c targets.Counts, s *scanner.Stats) output.InputCounts {
 	}
 }
 
-func packetCounts(s *scanner.Stats) output.PacketCounts {
-	return output.PacketCounts{
+func packetCounts(s *scanner.Stats) dataset.PacketCounts {
+	return dataset.PacketCounts{
 		Sent:          s.Sent,
 		SendErrors:    s.SendErrors + s.SendWaits,
 		Retransmits:   s.Retransmits,
@@ -194,16 +195,16 @@ func packetCounts(s *scanner.Stats) output.PacketCounts {
 	}
 }
 
-func socketCounts(p mux.PortStats) output.SocketCounts {
-	return output.SocketCounts{RcvbufRequested: p.RcvbufRequested, RcvbufActual: p.RcvbufActual, RxDropped: p.Drops}
+func socketCounts(p mux.PortStats) dataset.SocketCounts {
+	return dataset.SocketCounts{RcvbufRequested: p.RcvbufRequested, RcvbufActual: p.RcvbufActual, RxDropped: p.Drops}
 }
 
 // milliseconds returns nil for a time that was not measured.
-func milliseconds(d time.Duration) *output.Decimal {
+func milliseconds(d time.Duration) *dataset.Decimal {
 	if d < 0 {
 		return nil
 	}
-	ms := output.Milliseconds(d)
+	ms := dataset.Milliseconds(d)
 	return &ms
 }
 

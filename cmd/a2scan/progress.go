@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner"
 )
 
@@ -24,9 +25,9 @@ type sample struct {
 	time   time.Time
 	at     time.Duration // since the scan began
 	stats  scanner.Stats
-	input  output.InputCounts
-	socket output.SocketCounts
-	output output.OutputCounts
+	input  dataset.InputCounts
+	socket dataset.SocketCounts
+	output dataset.OutputCounts
 	total  uint64 // targets there will be; 0: not known
 	before uint64 // of those that are done, done by an earlier run
 }
@@ -42,7 +43,7 @@ type progress struct {
 	last    sample // at the last tick, at first of the beginning
 	told    sample // of the last update
 	earlier sample // of the one before
-	updates chan *output.Update
+	updates chan *dataset.Update
 	err     error // the first of file
 	done    chan struct{}
 	wg      sync.WaitGroup
@@ -50,7 +51,7 @@ type progress struct {
 
 func (p *progress) run() {
 	p.done = make(chan struct{})
-	p.updates = make(chan *output.Update)
+	p.updates = make(chan *dataset.Update)
 	p.earlier, p.told = p.last, p.last
 	p.wg.Go(func() {
 		defer close(p.updates)
@@ -109,7 +110,7 @@ func (p *progress) tick(line bool) {
 
 // lastUpdate returns the update of the scan's end. Its rates are of no less than half a
 // tick: of a millisecond they would say what a single batch was.
-func (p *progress) lastUpdate() *output.Update {
+func (p *progress) lastUpdate() *dataset.Update {
 	cur, since := p.current(), &p.told
 	if cur.at-since.at < progressEvery/2 {
 		since = &p.earlier
@@ -194,21 +195,21 @@ func plural(n uint64, one, many string) string {
 }
 
 // statusUpdate returns one line of the status updates.
-func statusUpdate(prev, cur *sample) *output.Update {
+func statusUpdate(prev, cur *sample) *dataset.Update {
 	s, d := &cur.stats, cur.at-prev.at
-	u := &output.Update{
+	u := &dataset.Update{
 		Schema:    output.SchemaVersion,
 		Time:      output.Timestamp{Time: cur.time},
-		DurationS: output.Seconds(cur.at),
+		DurationS: dataset.Seconds(cur.at),
 		Input:     cur.input,
-		Targets:   output.UpdateTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
+		Targets:   dataset.UpdateTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
 		Statuses:  s.Statuses,
 		Packets:   packetCounts(s),
 		Socket:    cur.socket,
-		Rate: output.UpdateRate{
-			SentPPS:          output.Decimal(perSecond(prev.stats.Sent, s.Sent, d)),
-			ReceivedPPS:      output.Decimal(perSecond(prev.stats.Received, s.Received, d)),
-			TargetsPerSecond: output.Decimal(perSecond(prev.stats.Done, s.Done, d)),
+		Rate: dataset.UpdateRate{
+			SentPPS:          dataset.Decimal(perSecond(prev.stats.Sent, s.Sent, d)),
+			ReceivedPPS:      dataset.Decimal(perSecond(prev.stats.Received, s.Received, d)),
+			TargetsPerSecond: dataset.Decimal(perSecond(prev.stats.Done, s.Done, d)),
 		},
 		Output: cur.output,
 	}
@@ -216,7 +217,7 @@ func statusUpdate(prev, cur *sample) *output.Update {
 		u.Targets.Total = &cur.total
 	}
 	if left, ok := timeLeft(cur); ok {
-		seconds := output.Seconds(left)
+		seconds := dataset.Seconds(left)
 		u.RemainingS = &seconds
 	}
 	return u

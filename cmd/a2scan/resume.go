@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -39,19 +40,19 @@ type resumption struct {
 	seen     uint64        // how many of done the list has skipped
 	allSeen  func()        // is called when that is all of them; nil: nobody waits
 	statuses output.StatusCounts
-	sections output.SectionCounts
+	sections dataset.SectionCounts
 
-	survey  *output.Survey
+	survey  *dataset.Survey
 	lines   uint64
 	again   targets.SeqSet // the lines that are left out since their targets are asked again
 	broken  uint64         // of these, lines that are no records any more
 	brokeAt uint64         // the first of them, from 1
-	kept    output.Kept    // what is left of the file
+	kept    dataset.Kept   // what is left of the file
 
-	was      *output.Metadata // of the earlier run; empty where there is none
-	streams  []string         // what of the input can't be compared before it is read
-	remarks  []string         // what could not be made sure of
-	finished bool             // there is nothing left to do, if streams bring what they brought then
+	was      *dataset.Metadata // of the earlier run; empty where there is none
+	streams  []string          // what of the input can't be compared before it is read
+	remarks  []string          // what could not be made sure of
+	finished bool              // there is nothing left to do, if streams bring what they brought then
 }
 
 // openEarlier looks at what the output file holds, and takes over from the earlier
@@ -63,7 +64,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, withHint(usagef("cannot resume %s: it is no regular file, and keeps nothing", clean(path)), "without --resume the scan begins")
 	}
-	if output.IsOpenName(path) {
+	if dataset.IsOpenName(path) {
 		return nil, withHint(usagef("cannot resume %s: what it leads to may not be replaced", clean(path)), "name the file itself")
 	}
 	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !endedEmpty(o.metadataPath()) {
@@ -77,7 +78,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 		return nil, err
 	}
 	var differs error
-	r.survey, err = output.NewSurvey(path, func(line []byte) error {
+	r.survey, err = dataset.NewSurvey(path, func(line []byte) error {
 		if err := r.take(line, o); err != nil {
 			if errors.As(err, new(*usageError)) {
 				differs = err
@@ -116,8 +117,8 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 
 // endedEmpty reports whether a scan has ended whose records were all left out.
 func endedEmpty(metadata string) bool {
-	m, err := output.ReadMetadata(metadata)
-	return err == nil && (m.EndReason == output.EndComplete || m.EndReason == output.EndMaxResults) &&
+	m, err := dataset.ReadMetadata(metadata)
+	return err == nil && (m.EndReason == dataset.EndComplete || m.EndReason == dataset.EndMaxResults) &&
 		m.Output.Records == 0 && m.Targets.Done > 0
 }
 
@@ -143,11 +144,11 @@ func (r *resumption) isFinished(now map[string]string, filter scanner.StatusSet)
 	}
 	same := func(flag string) bool { return was.Config[flag] == now[flag] }
 	switch was.EndReason {
-	case output.EndComplete:
+	case dataset.EndComplete:
 		if r.again.Len() > 0 || was.Statuses[output.Aborted]+was.Statuses[output.SendError] > 0 {
 			return false
 		}
-	case output.EndMaxResults:
+	case dataset.EndMaxResults:
 		if !same("max-results") {
 			return false
 		}
@@ -173,8 +174,8 @@ func (r *resumption) isFinished(now map[string]string, filter scanner.StatusSet)
 
 // mend makes the file one that can be appended to: without what is not whole, and
 // without the records of targets that are asked again, which may have one only.
-func (r *resumption) mend(a *app, lock *output.Lock) error {
-	err := output.RemoveRest(r.path) // of a resume that was killed here
+func (r *resumption) mend(a *app, lock *dataset.Lock) error {
+	err := dataset.RemoveRest(r.path) // of a resume that was killed here
 	if err == nil {
 		r.kept, err = r.survey.Mend()
 	}
@@ -204,14 +205,14 @@ func comparePacking(r *resumption, o *scanOptions) error {
 		"--compress %s", was)
 }
 
-func packing(c output.Compression) string {
-	if c == output.CompressNone {
+func packing(c dataset.Compression) string {
+	if c == dataset.CompressNone {
 		return "plain"
 	}
 	return c.String()
 }
 
-// What stands in a record, in the order in which AppendJSON writes it and Outline brings it. Quotes
+// What stands in a record, in the order in which AppendJSON writes it. Quotes
 // inside of strings are escaped, so that no server can say any of these. The
 // first two are of targets and of sections alike.
 var (
@@ -239,9 +240,8 @@ func (r *resumption) take(line []byte, o *scanOptions) error {
 		r.again.Set(r.lines)
 		return nil
 	}
-	line, ok := output.Outline(line)
-	seq, numbered := output.Seq(line)
-	if !ok || !numbered {
+	seq, ok := output.Seq(line)
+	if !ok {
 		return fmt.Errorf("line %d is not a record of a scan", r.lines)
 	}
 	if seq%uint64(o.shards) != uint64(o.shard) {
@@ -333,7 +333,7 @@ const (
 // compareRuns refuses to go on with another scan than the one whose records are
 // in the file, as far as the metadata knows that, which it returns; nil where there
 // is none. What cannot be compared becomes a remark.
-func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []string) (*output.Metadata, error) {
+func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []string) (*dataset.Metadata, error) {
 	path := o.metadataPath()
 	m, err := a.readEarlier(r, path)
 	if err != nil {
@@ -398,23 +398,23 @@ func (a *app) compareRuns(r *resumption, fs *flagSet, o *scanOptions, args []str
 
 // readEarlier reads the earlier run's metadata. Where there is none to read it is
 // empty, and that is remarked.
-func (a *app) readEarlier(r *resumption, path string) (*output.Metadata, error) {
-	var m *output.Metadata
-	err := output.ErrNotRegular
+func (a *app) readEarlier(r *resumption, path string) (*dataset.Metadata, error) {
+	var m *dataset.Metadata
+	err := dataset.ErrNotRegular
 	if path != "-" {
-		m, err = output.ReadMetadata(path)
+		m, err = dataset.ReadMetadata(path)
 	}
-	if errors.Is(err, output.ErrNotRegular) {
+	if errors.Is(err, dataset.ErrNotRegular) {
 		r.remark(a, "no metadata file is read: that this is the same scan can't be checked but by the records")
-		return new(output.Metadata), nil
+		return new(dataset.Metadata), nil
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		r.remark(a, "%s is missing: that this is the same scan can't be checked but by the records", clean(path))
-		return new(output.Metadata), nil
+		return new(dataset.Metadata), nil
 	}
-	if errors.Is(err, output.ErrCutMetadata) {
+	if errors.Is(err, dataset.ErrCutMetadata) {
 		r.remark(a, "%s is cut off: that this is the same scan can't be checked but by the records", clean(path))
-		return new(output.Metadata), nil
+		return new(dataset.Metadata), nil
 	}
 	if err != nil {
 		return nil, withHint(fmt.Errorf("cannot resume: %w", err), "without that file the records alone would tell what is done")
@@ -465,7 +465,7 @@ var digestText = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // count adds what the earlier run did to the metadata of this one, which then
 // is about all that the file holds.
-func (r *resumption) count(m *output.Metadata) {
+func (r *resumption) count(m *dataset.Metadata) {
 	add := func(sum, more *output.StatusCounts) {
 		for i, n := range more {
 			sum[i] += n

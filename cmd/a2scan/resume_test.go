@@ -18,12 +18,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -93,7 +93,7 @@ func (f *fixture) requireTruth(t testing.TB, path string) {
 
 	m := readMetadata(t, path)
 	require.NoError(t, m.Check(0))
-	require.Equal(t, output.EndComplete, m.EndReason)
+	require.Equal(t, dataset.EndComplete, m.EndReason)
 	require.EqualValues(t, f.size(), m.Output.Records)
 	bytesRead := int64(0)
 	for line := range farm.Lines(path) {
@@ -105,9 +105,9 @@ func (f *fixture) requireTruth(t testing.TB, path string) {
 	}
 }
 
-func readMetadata(t testing.TB, path string) *output.Metadata {
+func readMetadata(t testing.TB, path string) *dataset.Metadata {
 	t.Helper()
-	m, err := output.ReadMetadata(path + ".meta.json")
+	m, err := dataset.ReadMetadata(path + ".meta.json")
 	require.NoError(t, err)
 	return m
 }
@@ -138,7 +138,7 @@ func requireRun(t testing.TB, args ...string) {
 func seqs(t testing.TB, path string) map[uint64]int {
 	t.Helper()
 	n := map[uint64]int{}
-	r, err := output.OpenReader(path)
+	r, err := dataset.OpenReader(path)
 	require.NoError(t, err)
 	defer r.Close()
 	for {
@@ -263,7 +263,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 			for n := len(whole); n >= first; n -= step {
 				require.NoError(t, os.WriteFile(path, whole[:n], 0o666))
 				i := 0
-				kept, err := output.Recover(path, func(line []byte) error {
+				kept, err := dataset.Recover(path, func(line []byte) error {
 					seq, ok := output.Seq(line)
 					if !ok || i >= len(order) || seq != order[i] {
 						return fmt.Errorf("record %d is not that of target %d: %s", i, order[i], line)
@@ -393,9 +393,9 @@ func TestResumeUpdates(t *testing.T) {
 	requireRun(t, f.args(path, "-n", "1000")...)
 	requireRun(t, f.args(path, "-r", "1000", "--resume", "-u", path+".updates")...)
 	m := readMetadata(t, path)
-	var last output.Update
+	var last dataset.Update
 	for line := range bytes.Lines(readFile(t, path+".updates")) {
-		var u output.Update
+		var u dataset.Update
 		require.NoError(t, json.Unmarshal(line, &u))
 		require.EqualValues(t, f.size(), *u.Targets.Total)
 		require.GreaterOrEqual(t, u.Targets.Done, uint64(1000))
@@ -506,7 +506,7 @@ func TestResumeMaxResults(t *testing.T) {
 				requireRun(t, f.args(path, "-N", strconv.FormatUint(c.wanted, 10), "--resume")...)
 				m := readMetadata(t, path)
 				require.Equal(t, c.have, m.Statuses[output.Success])
-				require.Equal(t, output.EndMaxResults, m.EndReason)
+				require.Equal(t, dataset.EndMaxResults, m.EndReason)
 				require.NoError(t, m.Check(0))
 				require.EqualValues(t, m.Output.Records, len(seqs(t, path)))
 				require.Equal(t, c.wanted == 120, m.Packets.Sent == 0)
@@ -524,12 +524,12 @@ func TestResumeAfterOtherEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		first  []string
 		status int
-		reason output.EndReason
+		reason dataset.EndReason
 	}{
 		// What is in flight is given up with a record: fewer than all must be.
-		"max results": {[]string{"--max-results", "100", "-c", "8"}, 0, output.EndMaxResults},
-		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "1000"}, 0, output.EndMaxRuntime},
-		"max targets": {[]string{"--max-targets", "300"}, 0, output.EndComplete},
+		"max results": {[]string{"--max-results", "100", "-c", "8"}, 0, dataset.EndMaxResults},
+		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "1000"}, 0, dataset.EndMaxRuntime},
+		"max targets": {[]string{"--max-targets", "300"}, 0, dataset.EndComplete},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out.ndjson.zst")
@@ -580,7 +580,7 @@ func TestResumeAborted(t *testing.T) {
 					lines = append(append(lines, line...), '\n')
 				}
 			}
-			sink, err := output.OpenSink(path, output.SinkOptions{})
+			sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
 			require.NoError(t, err)
 			require.NoError(t, sink.WriteLines(lines))
 			require.NoError(t, sink.Close())
@@ -628,7 +628,7 @@ func TestResumeMetadata(t *testing.T) {
 	// It is what a run that was killed leaves, written at the start: no end.
 	cut()
 	m := readMetadata(t, path)
-	m.EndReason, m.EndTime, m.Output = "", output.Timestamp{}, output.OutputCounts{}
+	m.EndReason, m.EndTime, m.Output = "", output.Timestamp{}, dataset.OutputCounts{}
 	require.NoError(t, m.WriteFile(path+".meta.json"))
 	requireRun(t, f.args(path, "--resume")...)
 	f.requireTruth(t, path)
@@ -700,7 +700,7 @@ func TestResumeNoDataset(t *testing.T) {
 		for packed, file := range endings {
 			t.Run(name+" "+packed, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), file)
-				sink, err := output.OpenSink(path, output.SinkOptions{})
+				sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
 				require.NoError(t, err)
 				require.NoError(t, sink.WriteLines(text))
 				require.NoError(t, sink.Close())
@@ -1055,87 +1055,6 @@ func TestResumeDamaged(t *testing.T) {
 	}
 }
 
-// Records that another program has written anew are those of the same targets: one that
-// keeps objects in maps, one that puts a member behind the others, an editor.
-func TestResumeWrittenAnew(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/25")
-	whole := filepath.Join(t.TempDir(), "whole.ndjson")
-	requireRun(t, f.args(whole)...)
-	meta := readFile(t, whole+".meta.json")
-	alphabetical := func(line []byte) (anew []byte) {
-		var members map[string]any
-		require.NoError(t, json.Unmarshal(line, &members))
-		b, err := json.Marshal(members)
-		require.NoError(t, err)
-		require.False(t, bytes.HasPrefix(b, []byte(`{"schema"`)))
-		for _, unit := range utf16.Encode([]rune(string(b))) { // in ASCII, as Python's json writes it
-			if unit < 0x7F {
-				anew = append(anew, byte(unit))
-			} else {
-				anew = fmt.Appendf(anew, `\u%04x`, unit)
-			}
-		}
-		return anew
-	}
-	statusLast := func(word string) func([]byte) []byte {
-		return func(line []byte) []byte {
-			line = bytes.Replace(line, []byte(`,"status":"success"`), nil, 1) // the target's comes first
-			return fmt.Appendf(line[:len(line)-1], `,"status":%q}`, word)
-		}
-	}
-	for name, c := range map[string]struct {
-		anew  func(line []byte) []byte
-		again bool // it asks for the target to be asked again
-	}{
-		"alphabetical":       {alphabetical, false},
-		"status last":        {statusLast("success"), false},
-		"status last, ended": {statusLast("aborted"), true},
-		"sections anew": {func(line []byte) []byte {
-			head, info, ok := bytes.Cut(line, []byte(`,"info":{"status":"success",`))
-			require.True(t, ok)
-			return append(append(bytes.Clone(head), `,"info":{"attempts":1,"status":"success",`...), bytes.Replace(info, []byte(`"attempts":1,`), nil, 1)...)
-		}, false},
-		"CRLF": {func(line []byte) []byte { return append(line, '\r') }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "out.ndjson")
-			var lines []byte
-			n := 0
-			for line := range farm.Lines(whole) {
-				if n++; n%4 == 0 { // which is asked again
-					continue
-				}
-				lines = append(append(lines, c.anew(bytes.Clone(line))...), '\n')
-			}
-			require.NoError(t, os.WriteFile(path, lines, 0o666))
-			require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
-			status, stderr := inProcess(f.args(path, "--resume")...)
-			require.Zero(t, status, stderr)
-			b := readFile(t, path)
-			require.Equal(t, !c.again, bytes.HasPrefix(b, lines))
-			if name == "CRLF" { // which is no truth: no record has control characters
-				require.Len(t, seqs(t, path), 128)
-				return
-			}
-			f.requireTruth(t, path)
-		})
-	}
-
-	// Another list is still seen to be one.
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	var lines []byte
-	for line := range farm.Lines(whole) {
-		lines = append(append(lines, alphabetical(line)...), '\n')
-	}
-	require.NoError(t, os.WriteFile(path, lines, 0o666))
-	other := *f
-	other.prefix = netip.MustParsePrefix("127.65.0.0/25")
-	status, stderr := inProcess(other.args(path, "--resume")...)
-	require.Equal(t, 2, status, stderr)
-	require.Contains(t, stderr, "target 0 was 127.64.0.0:")
-}
-
 // Targets that no packet has left for are asked again, since that may have been a
 // moment without a network.
 func TestResumeSendErrors(t *testing.T) {
@@ -1157,7 +1076,7 @@ func TestResumeSendErrors(t *testing.T) {
 			Info: &output.InfoSection{Section: output.Section{Status: output.SendError, RTT: output.NoRTT}},
 		})
 	}
-	sink, err := output.OpenSink(path, output.SinkOptions{})
+	sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
 	require.NoError(t, err)
 	require.NoError(t, sink.WriteLines(lines))
 	require.NoError(t, sink.Close())

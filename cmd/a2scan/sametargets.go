@@ -14,6 +14,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -104,7 +105,7 @@ func (r *resumption) skipped(seq uint64, host string, at mux.Key) error {
 // describeTarget returns in words where the record of a target says that it was
 // asked.
 func (r *resumption) describeTarget(seq uint64) string {
-	records, err := output.OpenReader(r.path)
+	records, err := dataset.OpenReader(r.path)
 	if err != nil {
 		return "another"
 	}
@@ -117,8 +118,7 @@ func (r *resumption) describeTarget(seq uint64) string {
 		if n, ok := output.Seq(line); !ok || n != seq {
 			continue
 		}
-		outline, _ := output.Outline(line)
-		host, at, err := askedAt(outline)
+		host, at, err := askedAt(line)
 		switch {
 		case err != nil:
 			return "another"
@@ -170,7 +170,7 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 // record where they were. Nothing is asked or changed.
 func (a *app) confirmFinished(r *resumption, o *scanOptions, args []string) error {
 	last, some := r.done.Max()
-	all := r.was.EndReason == output.EndComplete && o.ask.cfg.MaxTargets == 0
+	all := r.was.EndReason == dataset.EndComplete && o.ask.cfg.MaxTargets == 0
 	if all {
 		last = math.MaxUint64
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -142,12 +143,12 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 
 // lockRecords keeps other scans from the file of records, and finds out whether it
 // can be written to.
-func (a *app) lockRecords(o *scanOptions) (*output.Lock, error) {
+func (a *app) lockRecords(o *scanOptions) (*dataset.Lock, error) {
 	if o.outputFile == "-" {
 		return nil, a.checkTerminal(o)
 	}
-	lock, err := output.LockFile(o.outputFile)
-	if errors.Is(err, output.ErrLocked) {
+	lock, err := dataset.LockFile(o.outputFile)
+	if errors.Is(err, dataset.ErrLocked) {
 		return nil, withHint(fmt.Errorf("cannot write records: %w", err), "wait for it to end, or write to another file")
 	}
 	if err != nil {
@@ -158,7 +159,7 @@ func (a *app) lockRecords(o *scanOptions) (*output.Lock, error) {
 
 // checkTerminal refuses to write what is no text to a terminal.
 func (a *app) checkTerminal(o *scanOptions) error {
-	if o.compress != output.CompressNone && o.compress != output.CompressAuto {
+	if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto {
 		if f, ok := a.stdout.(*os.File); ok {
 			if _, terminal := terminalWidth(f); terminal {
 				return withHint(usagef("compressed records would go to a terminal"), "use -o FILE, or redirect standard output")
@@ -179,7 +180,7 @@ type scanRun struct {
 	port       *watchedPort
 	scanner    *scanner.Scanner
 	status     statusFile
-	lock       *output.Lock
+	lock       *dataset.Lock
 	leftBehind bool // the files are still being opened; the end of the process ends that
 }
 
@@ -372,8 +373,8 @@ func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 }
 
 // openRecords opens the file of records.
-func (a *app) openRecords(o *scanOptions) (output.Sink, error) {
-	sink, err := output.OpenSink(o.outputFile, output.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
+func (a *app) openRecords(o *scanOptions) (dataset.Sink, error) {
+	sink, err := dataset.OpenSink(o.outputFile, dataset.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
 	if err != nil {
 		return nil, fmt.Errorf("cannot write records: %w", err)
 	}
@@ -431,7 +432,7 @@ func (s statusFile) empty() error {
 // that a bad path is found while nothing is touched; and it takes its place only when an
 // earlier scan's records are gone: whatever ends the run in between, the metadata is
 // never that of a scan other than the one whose records are there.
-func (r *scanRun) begin() (m *output.Metadata, err error) {
+func (r *scanRun) begin() (m *dataset.Metadata, err error) {
 	m = r.newMetadata(time.Now())
 	if r.options.outputFile != "-" {
 		input, err := inputConfig(r.options, r.targetArgs)
@@ -440,7 +441,7 @@ func (r *scanRun) begin() (m *output.Metadata, err error) {
 		}
 		maps.Copy(m.Config, input)
 	}
-	var staged *output.StagedMetadata
+	var staged *dataset.StagedMetadata
 	if path := r.options.metadataPath(); path != "" && path != "-" {
 		if staged, err = m.Stage(path); err != nil {
 			return nil, fmt.Errorf("cannot write metadata: %w", err)
@@ -453,7 +454,7 @@ func (r *scanRun) begin() (m *output.Metadata, err error) {
 	}
 	if r.options.earlier != nil {
 		if err := r.options.earlier.mend(r.app, r.lock); err != nil {
-			if output.IsNoSpace(err) {
+			if dataset.IsNoSpace(err) {
 				err = withHint(err, "nothing is lost; make room and go on with --resume")
 			}
 			return nil, err
@@ -510,7 +511,7 @@ func (r *scanRun) do() error {
 			r.scanner.Abort()
 		}
 	})
-	var m *output.Metadata
+	var m *dataset.Metadata
 	var err error
 	go func() {
 		defer close(begun)
@@ -546,7 +547,7 @@ func (r *scanRun) do() error {
 	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
-	if errors.Is(err, output.ErrReplaced) && r.options.metadataFile == "" {
+	if errors.Is(err, dataset.ErrReplaced) && r.options.metadataFile == "" {
 		return err // beside whatever has the name now may be metadata of its own
 	}
 	if metaErr := r.writeMetadata(m); err == nil {
@@ -612,13 +613,13 @@ func (r *scanRun) sample(total uint64) sample {
 // explain adds the next step to an error that ended a scan.
 func (r *scanRun) explain(err error, result *scanner.Result) error {
 	switch {
-	case errors.Is(err, output.ErrGone):
+	case errors.Is(err, dataset.ErrGone):
 		return withHint(err, "if it was renamed, its records are all there; if it was removed, they are lost")
-	case errors.Is(err, output.ErrReplaced):
+	case errors.Is(err, dataset.ErrReplaced):
 		return withHint(err, "the file that had the name before has the records, if it has another name")
-	case errors.Is(err, output.ErrChanged):
+	case errors.Is(err, dataset.ErrChanged):
 		return withHint(err, "leave the file alone while a scan writes it; what is in it now is not all that the scan has found")
-	case !output.IsNoSpace(err):
+	case !dataset.IsNoSpace(err):
 		return err
 	}
 	info, statErr := os.Stat(r.options.outputFile)
@@ -634,7 +635,7 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 // explainBeside adds what became of the records to an error that is about another
 // file.
 func explainBeside(err error, hint string) error {
-	if !output.IsNoSpace(err) {
+	if !dataset.IsNoSpace(err) {
 		return err
 	}
 	return withHint(err, "%s", hint)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -44,7 +45,7 @@ type scanOptions struct {
 	resume       bool
 	earlier      *resumption // what the output file holds already, nil: nothing
 	copyTo       *memorySink // of the records, for who looks at them afterwards; nil: none
-	compress     output.Compression
+	compress     dataset.Compression
 	metadataFile string
 	statusFile   string
 	dryRun       bool
@@ -84,7 +85,7 @@ func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Output", func() {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
 		fs.toggle(&o.resume, "resume", "", "go on with the scan whose records the output file holds")
-		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, output.Compression.String)
+		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, dataset.Compression.String)
 		add(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial", parseFilter, formatFilter)
 		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep each datagram in the record, base64")
 		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the summary of the run to this file (default .meta.json behind the output file's name)")
@@ -180,7 +181,7 @@ func (o *scanOptions) listName(args []string) string {
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
 func (o *scanOptions) metadataPath() string {
 	switch {
-	case o.metadataFile == "" && o.outputFile != "-" && !output.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
+	case o.metadataFile == "" && o.outputFile != "-" && !dataset.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
 		return o.outputFile + ".meta.json"
 	case isStandard(o.metadataFile, "stderr", 2):
 		return "-" // a line among our messages: the two must not be written over each other
@@ -281,8 +282,8 @@ func parseICMP(s string) (scanner.ICMPMode, error) {
 
 func formatICMP(m scanner.ICMPMode) string { return icmpNames[m] }
 
-func parseCompression(s string) (output.Compression, error) {
-	c, err := output.ParseCompression(s)
+func parseCompression(s string) (dataset.Compression, error) {
+	c, err := dataset.ParseCompression(s)
 	if err != nil {
 		err = errors.New("not one of auto, none, zstd, gzip")
 	}

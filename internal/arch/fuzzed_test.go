@@ -42,7 +42,7 @@ var entries = []string{
 	"scanner/targets.AddrSet.AddFile", "scanner/targets.AddrSet.AddList", "scanner/targets.ParsePorts",
 	"scanner.Client.resolve",
 	// datasets, metadata, what is resumed from them
-	"output.NewReader", "output.Reader.Next", "output.Recover", "output.Rewrite", "output.ReadMetadata", "output.Seq", "output.ParseCompression",
+	"output/dataset.NewReader", "output/dataset.Reader.Next", "output/dataset.Recover", "output/dataset.Rewrite", "output/dataset.ReadMetadata", "output.Seq", "output/dataset.ParseCompression",
 	"cmd/a2scan.resumption.take", "cmd/a2scan.askedAt", "cmd/a2scan.app.openEarlier", "cmd/a2scan.app.decodeRecords", "cmd/a2scan.decodeDatagrams", "cmd/a2scan.app.printRecords",
 	"bench/farm.Verify", "bench/run.foundAt", "bench/run.ReadReport",
 	// settings, and captures that are replayed

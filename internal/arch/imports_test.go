@@ -106,6 +106,7 @@ func TestReach(t *testing.T) {
 	never := map[string][]string{
 		"mux":             {module + "/proto", module + "/output", module + "/scanner"},
 		"output":          {module + "/mux", module + "/scanner"},
+		"output/dataset":  {module + "/mux", module + "/scanner"},
 		"scanner/targets": {module + "/proto", module + "/output", module + "/scanner"},
 		"scanner":         {module + "/proto/prototest", module + "/mux/muxtest", module + "/bench/farm"},
 	}

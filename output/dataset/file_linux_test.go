@@ -1,0 +1,183 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fileLimit returns how the size of files is limited, which stands for a full disk, and how
+// that is ended.
+func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	set := func(l syscall.Rlimit) { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)) }
+	signal.Ignore(syscall.SIGXFSZ)
+	unlimit = func() { set(before) }
+	t.Cleanup(func() {
+		unlimit()
+		signal.Reset(syscall.SIGXFSZ)
+	})
+	return func(size uint64) { set(syscall.Rlimit{Cur: size, Max: before.Max}) }, unlimit
+}
+
+// A disk that fills up in the middle of a batch: the file ends with the last
+// whole batch or frame. A limit on the size of files stands for the disk.
+func TestSinkCutsPartialWrite(t *testing.T) {
+	limit, unlimit := fileLimit(t)
+	for c, name := range endings {
+		path := filepath.Join(t.TempDir(), name)
+		s, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(lines(0, 20)))
+		committed, err := s.Sync()
+		require.NoError(t, err)
+
+		limit(uint64(committed) + 10)
+		err = failAfter(t, s)
+		unlimit()
+
+		require.ErrorIs(t, err, syscall.EFBIG)
+		b := readFile(t, path)
+		require.Len(t, b, int(committed), c)
+		require.Equal(t, string(lines(0, 20)), string(unpack(t, c, b)))
+	}
+}
+
+// What a Writer counts is what the file holds, also where the disk fills up between
+// the parts of a large buffer.
+func TestWriterCountsWhatIsInTheFile(t *testing.T) {
+	limit, unlimit := fileLimit(t)
+	for c, name := range endings {
+		path := filepath.Join(t.TempDir(), name)
+		s, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		// Each byte becomes so many lines that two are more than one part.
+		part := lines(0, encodeSize/len(lines(0, 1)))
+		w := NewWriter(s, WriterOptions{Encode: func(dst, src []byte, _ int) (_, rest []byte) {
+			return append(dst, part...), src[1:]
+		}})
+		limit(uint64(len(part))*5/2 + 10)
+		b := w.Take()
+		b.B = append(b.B, make([]byte, 5000)...)
+		w.Put(b)
+		err = w.Close()
+		unlimit()
+		require.ErrorIs(t, err, syscall.EFBIG)
+		var found int64
+		if b := readFile(t, path); len(b) > 0 {
+			found = int64(bytes.Count(unpack(t, c, b), []byte{'\n'}))
+		}
+		require.Equal(t, w.Stats().Records, found, c)
+		require.EqualValues(t, len(readFile(t, path)), w.Stats().Committed, c)
+	}
+}
+
+// Where others have changed the file it is not cut back to what it was before a write that
+// failed: that would take away what is theirs, or put zeros in the place of what they took.
+func TestSinkCutsNothingOfOthers(t *testing.T) {
+	limit, unlimit := fileLimit(t)
+	for name, others := range map[string]string{"shorter": "", "longer": strings.Repeat("theirs\n", 2000)} {
+		path := filepath.Join(t.TempDir(), name)
+		s, err := OpenSink(path, SinkOptions{})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(lines(0, 20)))
+		require.NoError(t, os.WriteFile(path, []byte(others), 0o666))
+		size := uint64(len(others)) + 10
+		limit(size)
+		err = s.WriteLines(lines(20, 20))
+		unlimit()
+		require.ErrorIs(t, err, syscall.EFBIG)
+		require.Error(t, s.Close())
+		b := string(readFile(t, path))
+		require.Equal(t, others+string(lines(20, 20))[:10], b)
+	}
+}
+
+// To a pipe that has a name another reader may come.
+func TestWriterToANamedPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	s, err := OpenSink(path, SinkOptions{})
+	require.NoError(t, err)
+	w := NewWriter(s, WriterOptions{})
+	require.NoError(t, reader.Close())
+	time.Sleep(2 * watchEvery)
+	reader, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	b := w.Take()
+	b.B = append(b.B, lines(0, 3)...)
+	w.Put(b)
+	require.NoError(t, w.Close())
+	got, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.Equal(t, string(lines(0, 3)), string(got))
+	require.NoError(t, reader.Close())
+}
+
+// What other programs do to the file while it is written does not end as success, and
+// destroys nothing more.
+func TestSinkTellsWhatOthersDid(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(path string) error
+		want error
+	}{
+		{"nothing", func(string) error { return nil }, nil},
+		{"removed", os.Remove, ErrGone},
+		{"renamed", func(path string) error { return os.Rename(path, path+".1") }, ErrGone},
+		{"replaced", func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", []byte("theirs"), 0o600), os.Rename(path+".new", path))
+		}, ErrReplaced},
+		{"behind another link", func(path string) error {
+			return errors.Join(os.Rename(path, path+".1"), os.Symlink(path+".1", path))
+		}, nil},
+		{"cut", func(path string) error { return os.Truncate(path, 0) }, ErrChanged},
+		{"written to", func(path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("theirs\n")
+			return errors.Join(err, f.Close())
+		}, ErrChanged},
+	} {
+		for c, name := range endings {
+			t.Run(test.name+"/"+name, func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), name)
+				s, err := OpenSink(path, SinkOptions{})
+				require.NoError(t, err)
+				require.NoError(t, s.WriteLines(lines(0, 20)))
+				_, err = s.Sync()
+				require.NoError(t, err)
+				require.NoError(t, test.do(path))
+				require.NoError(t, s.WriteLines(lines(20, 1)))
+				err = s.Close()
+				require.ErrorIs(t, err, test.want)
+				if err != nil {
+					require.ErrorContains(t, err, path)
+				}
+				switch test.name {
+				case "cut": // what comes after stands at the beginning, and not behind zeros
+					require.Equal(t, string(lines(20, 1)), string(unpack(t, c, readFile(t, path))))
+				case "replaced":
+					require.Equal(t, "theirs", string(readFile(t, path)))
+				case "renamed":
+					require.Equal(t, string(lines(0, 21)), string(unpack(t, c, readFile(t, path+".1"))))
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,305 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
+)
+
+// fullMetadata has something other than zero in every field.
+func fullMetadata() *Metadata {
+	var m Metadata
+	var n uint64
+	fillMetadata(&n, reflect.ValueOf(&m).Elem())
+	m.Schema, m.EndReason = output.SchemaVersion, EndInterrupted
+	return &m
+}
+
+// fillMetadata fills v, and all that it holds, with numbers that count up from *n.
+func fillMetadata(n *uint64, v reflect.Value) {
+	*n++
+	switch p := v.Addr().Interface().(type) {
+	case *output.Timestamp:
+		p.Time = time.Unix(int64(*n), 123456000).UTC()
+		return
+	case *Decimal:
+		*p = Decimal(*n) / 8
+		return
+	case *map[string]string:
+		*p = map[string]string{"rate": "2000", "query": "info,rules"}
+		return
+	case *[]string:
+		*p = []string{"212 replies were dropped"}
+		return
+	case *string:
+		*p = "<a> & 'b'"
+		return
+	case *EndReason:
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillMetadata(n, v.Field(i))
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fillMetadata(n, v.Index(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillMetadata(n, v.Elem())
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Uint64:
+		v.SetUint(*n)
+	default:
+		panic("no way to fill a " + v.Type().String())
+	}
+}
+
+const statusKeys = "success partial timeout refused unreachable incomplete protocol_error send_error resolve_error blocked invalid_input aborted"
+
+// The members as they are promised, in their order.
+var wantMetadataKeys = map[string]string{
+	"": "schema tool version command_line config notes start_time end_time duration_s end_reason seed shard shards" +
+		" input targets statuses sections packets socket rate rtt_ms output",
+	"config":           "query rate",
+	"input":            "lines targets duplicates invalid blocked",
+	"targets":          "done aborted",
+	"statuses":         statusKeys,
+	"sections":         "info players rules",
+	"sections.info":    statusKeys,
+	"sections.players": statusKeys,
+	"sections.rules":   statusKeys,
+	"packets":          "sent send_errors retransmits challenges received bytes_sent bytes_received unmatched late duplicate malformed truncated icmp",
+	"socket":           "rcvbuf_requested rcvbuf_actual rx_dropped",
+	"rate":             "requested_pps achieved_pps peak_in_flight",
+	"rtt_ms":           "p50 p90 p99 max",
+	"output":           "records bytes compressed_bytes",
+}
+
+var wantUpdateKeys = map[string]string{
+	"":         "schema time duration_s remaining_s input targets statuses packets socket rate output",
+	"input":    wantMetadataKeys["input"],
+	"targets":  "total done aborted in_flight",
+	"statuses": statusKeys,
+	"packets":  wantMetadataKeys["packets"],
+	"socket":   wantMetadataKeys["socket"],
+	"rate":     "sent_pps received_pps targets_per_second",
+	"output":   wantMetadataKeys["output"],
+}
+
+func TestMetadataKeys(t *testing.T) {
+	for _, m := range []*Metadata{{Config: map[string]string{"query": "info", "rate": "1"}}, fullMetadata()} {
+		b, err := m.AppendJSON(nil)
+		require.NoError(t, err)
+		checkKeys(t, b, wantMetadataKeys)
+		require.Equal(t, 1, strings.Count(string(b), "\n"))
+	}
+	for _, full := range []bool{false, true} {
+		var u Update
+		if full {
+			var n uint64
+			fillMetadata(&n, reflect.ValueOf(&u).Elem())
+		}
+		b, err := u.AppendJSON([]byte("x"))
+		require.NoError(t, err)
+		checkKeys(t, b[1:], wantUpdateKeys)
+		require.Equal(t, byte('\n'), b[len(b)-1])
+	}
+}
+
+// checkKeys compares the keys of each object of b, and their order, with those that
+// want has for its path.
+func checkKeys(t *testing.T, b []byte, want map[string]string) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	var walk func(path string)
+	walk = func(path string) {
+		token, err := d.Token()
+		require.NoError(t, err)
+		if token != json.Delim('{') {
+			for token == json.Delim('[') && d.More() {
+				walk(path)
+			}
+			if token == json.Delim('[') {
+				_, err = d.Token()
+				require.NoError(t, err)
+			}
+			return
+		}
+		var keys []string
+		for d.More() {
+			key, err := d.Token()
+			require.NoError(t, err)
+			keys = append(keys, key.(string))
+			walk(strings.TrimPrefix(path+"."+key.(string), "."))
+		}
+		_, err = d.Token()
+		require.NoError(t, err)
+		require.Equal(t, want[path], strings.Join(keys, " "), "the object %q", path)
+	}
+	walk("")
+}
+
+func TestMetadataRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.ndjson.meta.json")
+	for _, m := range []*Metadata{{Schema: output.SchemaVersion, Config: map[string]string{}, Notes: []string{}}, fullMetadata()} {
+		require.NoError(t, m.WriteFile(path))
+		got, err := ReadMetadata(path)
+		require.NoError(t, err)
+		require.Equal(t, m, got)
+		entries, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Len(t, entries, 1, "nothing is left beside it")
+	}
+	require.Contains(t, string(readFile(t, path)), `"tool":"<a> & 'b'"`)
+}
+
+func TestMetadataNull(t *testing.T) {
+	m := Metadata{DurationS: Decimal(math.NaN()), Rate: RateCounts{AchievedPPS: Decimal(math.Inf(1)), RequestedPPS: 0.0004}}
+	b, err := m.AppendJSON(nil)
+	require.NoError(t, err)
+	for _, want := range []string{`"config":{}`, `"notes":[]`, `"start_time":null`, `"end_time":null`, `"end_reason":null`,
+		`"duration_s":null`, `"requested_pps":0,`, `"achieved_pps":null`, `"p50":null`, `"compressed_bytes":null`} {
+		require.Contains(t, string(b), want)
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	for d, want := range map[Decimal]string{
+		Milliseconds(41207 * time.Microsecond): "41.207", Milliseconds(41207499 * time.Nanosecond): "41.207",
+		Seconds(1500 * time.Millisecond): "1.5", 0: "0", -0.5: "-0.5", 1.0 / 3: "0.333", 1e300: "1e+300",
+	} {
+		b, err := json.Marshal(d)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+	}
+}
+
+func TestMetadataWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(target, []byte("old"), 0o644))
+	if err := os.Symlink("target", link); err == nil {
+		require.NoError(t, fullMetadata().WriteFile(link))
+		info, err := os.Lstat(link)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
+		_, err = ReadMetadata(target)
+		require.NoError(t, err)
+
+		require.NoError(t, os.Remove(target))
+		require.NoError(t, fullMetadata().WriteFile(link))
+		info, err = os.Lstat(link)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&os.ModeSymlink, "one to what is not there yet too")
+		_, err = ReadMetadata(target)
+		require.NoError(t, err)
+	}
+	require.NoError(t, fullMetadata().WriteFile(os.DevNull))
+	info, err := os.Stat(os.DevNull)
+	require.NoError(t, err)
+	require.False(t, info.Mode().IsRegular(), "a device stays one")
+
+	require.ErrorIs(t, fullMetadata().WriteFile(filepath.Join(dir, "no", "such")), os.ErrNotExist)
+}
+
+// What lies under a temporary name already, be it a link to something else, stays as it is.
+func TestMetadataBesideOthers(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "m"), filepath.Join(dir, "other")
+	require.NoError(t, os.WriteFile(other, []byte("precious"), 0o644))
+	if err := os.Symlink("other", path+".tmp"); err != nil {
+		require.NoError(t, os.WriteFile(path+".tmp", []byte("precious"), 0o644))
+	}
+	require.NoError(t, os.WriteFile(path+".tmp2", []byte("precious"), 0o644))
+	require.NoError(t, fullMetadata().WriteFile(path))
+	for _, name := range []string{other, path + ".tmp", path + ".tmp2"} {
+		if b, err := os.ReadFile(name); err == nil {
+			require.Equal(t, "precious", string(b), name)
+		}
+	}
+	info, err := os.Lstat(path)
+	require.NoError(t, err)
+	require.True(t, info.Mode().IsRegular())
+	_, err = ReadMetadata(path)
+	require.NoError(t, err)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 4)
+}
+
+// What is staged has not touched what was there, and need not.
+func TestMetadataStage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
+	for _, commit := range []bool{false, true} {
+		s, err := fullMetadata().Stage(path)
+		require.NoError(t, err)
+		require.Equal(t, "old", string(readFile(t, path)))
+		if commit {
+			require.NoError(t, s.Commit())
+			_, err = ReadMetadata(path)
+			require.NoError(t, err)
+		} else {
+			s.Discard()
+		}
+		entries, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+	}
+}
+
+// The words of a long command line stand in it twice, and are read again.
+func TestMetadataOfALongCommandLine(t *testing.T) {
+	m := fullMetadata()
+	m.CommandLine = strings.Repeat("127.0.0.1 ", 200_000)
+	path := filepath.Join(t.TempDir(), "m")
+	require.NoError(t, m.WriteFile(path))
+	got, err := ReadMetadata(path)
+	require.NoError(t, err)
+	require.Equal(t, m, got)
+}
+
+func TestReadMetadataErrors(t *testing.T) {
+	dir := t.TempDir()
+	_, err := ReadMetadata(filepath.Join(dir, "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	path := filepath.Join(dir, "m")
+	for content, want := range map[string]string{
+		`{"schema":2}`:                        "schema 2, where this version knows 1",
+		`{"schema":1,`:                        "cut off",
+		``:                                    "cut off",
+		"\x00\x00\x00":                        "cut off",
+		`{"sch`:                               "cut off",
+		`my notes`:                            "invalid character",
+		`null`:                                "schema 0",
+		`{"schema":1,"statuses":{"happy":1}}`: `"happy" is no status`,
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		_, err := ReadMetadata(path)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, path)
+	}
+}
+
+func TestMetadataCheck(t *testing.T) {
+	m := Metadata{Input: InputCounts{Targets: 5}, Targets: TargetCounts{Done: 4, Aborted: 1}, Output: OutputCounts{Records: 3}}
+	m.Statuses[output.Success], m.Statuses[output.Timeout], m.Statuses[output.Aborted] = 3, 1, 1
+	require.NoError(t, m.Check(2))
+	require.EqualError(t, m.Check(0), "input.targets is 5, but output.records and those left out is 3")
+	m.Targets.Done, m.Statuses[output.Success] = 3, 9
+	require.EqualError(t, m.Check(2), "input.targets is 5, but targets.done + targets.aborted is 4\ninput.targets is 5, but the sum of statuses is 11")
+}

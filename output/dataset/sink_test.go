@@ -1,0 +1,285 @@
+package dataset
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+)
+
+// endings has a file name for each compression.
+var endings = map[Compression]string{CompressNone: "r.ndjson", CompressZstd: "r.ndjson.zst", CompressGzip: "r.ndjson.gz"}
+
+// lines returns n lines of various lengths that end in their number.
+func lines(from, n int) []byte {
+	var b []byte
+	for i := from; i < from+n; i++ {
+		b = fmt.Appendf(b, "{\"schema\":1,\"seq\":%d,\"x\":%q}\n", i, strings.Repeat("ab", i*7%50))
+	}
+	return b
+}
+
+// recordLine returns the record of an INFO query that was answered, as AppendJSON
+// writes it.
+func recordLine(seq uint64) []byte {
+	return fmt.Appendf(nil, `{"schema":1,"seq":%d,"ip":"203.0.113.7","port":27015,"port_given":null,"input":"gs1.example.net:27015","tag":"eu",`+
+		`"source":null,"status":"success","error":null,"timestamp":"2026-11-22T06:30:12.345678Z","duration_ms":83.412,"rtt_ms":41.207,`+
+		`"attempts":1,"packets_sent":2,"packets_received":2,"bytes_received":310,"challenged":true,"info":{"status":"success","error":null,`+
+		`"attempts":1,"rtt_ms":41.207,"format":"source","protocol":17,"name":"Example server","map":"de_dust2","folder":"cstrike",`+
+		`"game":"Counter-Strike: Source","app_id":240,"players":12,"max_players":32,"bots":1,"server_type":"dedicated","environment":"linux",`+
+		`"visibility":"public","vac":true,"version":"1.0.0.34","edf":241,"game_port":27015,"steam_id":"%d","spectator_port":27020,`+
+		`"spectator_name":"tv","keywords":"a,b","game_id":"240","ship":null,"address":null,"mod":null,"players_actual":null,`+
+		`"max_players_actual":null,"truncated":false},"players":null,"rules":null,"raw":null}`+"\n", seq, 90071992547409920+977*seq)
+}
+
+// unpack is what b holds, read by the libraries' own readers.
+func unpack(t *testing.T, c Compression, b []byte) []byte {
+	t.Helper()
+	var r io.Reader = bytes.NewReader(b)
+	switch c {
+	case CompressZstd:
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		require.NoError(t, err)
+		defer d.Close()
+		r = d
+	case CompressGzip:
+		g, err := gzip.NewReader(r)
+		require.NoError(t, err)
+		r = g
+	}
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return out
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return b
+}
+
+func TestCompression(t *testing.T) {
+	for path, want := range map[string]Compression{"-": CompressNone, "a.ndjson": CompressNone, "a.ZST": CompressZstd, "a.gz": CompressGzip, "gz": CompressNone, "a.zst/b": CompressNone} {
+		require.Equal(t, want, CompressAuto.For(path), path)
+	}
+	require.Equal(t, CompressNone, CompressNone.For("a.gz"))
+	require.Equal(t, CompressGzip, CompressGzip.For("-"))
+	for _, c := range []Compression{CompressAuto, CompressNone, CompressZstd, CompressGzip} {
+		got, err := ParseCompression(c.String())
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+	}
+	_, err := ParseCompression("lzma")
+	require.EqualError(t, err, `"lzma" is not one of auto, none, zstd, gzip`)
+}
+
+// A file that is read after a Sync, while the run goes on, holds all that was
+// written before: what a run that is killed leaves behind.
+func TestSinkSyncedIsReadable(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			s, err := OpenSink(path, SinkOptions{})
+			require.NoError(t, err)
+			var want []byte
+			for i := range 5 {
+				for j := range 3 {
+					p := lines(10*i+j, 1)
+					require.NoError(t, s.WriteLines(p))
+					want = append(want, p...)
+				}
+				committed, err := s.Sync()
+				require.NoError(t, err)
+				b := readFile(t, path)
+				require.EqualValues(t, len(b), committed)
+				require.Equal(t, string(want), string(unpack(t, c, b)))
+
+				again, err := s.Sync()
+				require.NoError(t, err)
+				require.Equal(t, committed, again, "no frame for nothing")
+			}
+			require.NoError(t, s.Close())
+			require.Equal(t, string(want), string(unpack(t, c, readFile(t, path))))
+		})
+	}
+}
+
+func TestSinkOverwritesOrAppends(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			write := func(o SinkOptions, p []byte) {
+				s, err := OpenSink(path, o)
+				require.NoError(t, err)
+				require.NoError(t, s.WriteLines(p))
+				require.NoError(t, s.Close())
+			}
+			write(SinkOptions{}, lines(0, 3))
+			write(SinkOptions{}, lines(10, 2))
+			write(SinkOptions{Append: true}, lines(12, 2))
+			require.Equal(t, string(lines(10, 4)), string(unpack(t, c, readFile(t, path))))
+			before := readFile(t, path)
+
+			s, err := OpenSink(path, SinkOptions{Append: true})
+			require.NoError(t, err)
+			committed, err := s.Sync()
+			require.NoError(t, err)
+			require.EqualValues(t, len(before), committed, "what was there counts")
+			require.NoError(t, s.Close())
+			require.Equal(t, before, readFile(t, path), "a run without records leaves it alone")
+		})
+	}
+}
+
+// A run without records leaves a file that zstd and gzip take for one of theirs.
+func TestSinkEmpty(t *testing.T) {
+	for c, name := range endings {
+		t.Run(c.String(), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			s, err := OpenSink(path, SinkOptions{})
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			b := readFile(t, path)
+			require.Empty(t, unpack(t, c, b))
+			require.Equal(t, c != CompressNone, len(b) > 0)
+		})
+	}
+}
+
+func TestSinkCompresses(t *testing.T) {
+	var p []byte
+	for seq := range uint64(2000) {
+		p = append(p, recordLine(seq)...)
+	}
+	for _, c := range []Compression{CompressZstd, CompressGzip} {
+		path := filepath.Join(t.TempDir(), "r")
+		s, err := OpenSink(path, SinkOptions{Compression: c})
+		require.NoError(t, err)
+		require.NoError(t, s.WriteLines(p))
+		require.NoError(t, s.Close())
+		b := readFile(t, path)
+		require.Less(t, len(b), len(p)/10, c)
+		require.Equal(t, p, unpack(t, c, b))
+	}
+}
+
+func TestOpenSinkErrors(t *testing.T) {
+	_, err := OpenSink(filepath.Join(t.TempDir(), "no", "such", "directory"), SinkOptions{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = OpenSink(filepath.Join(t.TempDir(), "r"), SinkOptions{Compression: 9})
+	require.EqualError(t, err, "no compressor for unknown")
+}
+
+// failAfter writes to s until it fails, and returns the error.
+func failAfter(t *testing.T, s Sink) error {
+	t.Helper()
+	for range 1000 {
+		err := s.WriteLines(lines(0, 100))
+		if err == nil {
+			_, err = s.Sync()
+		}
+		if err != nil {
+			require.Equal(t, err, s.WriteLines(lines(0, 1)), "an error is final")
+			_, syncErr := s.Sync()
+			require.Equal(t, err, syncErr)
+			require.Equal(t, err, s.Close())
+			return err
+		}
+	}
+	require.Fail(t, "it never failed")
+	return nil
+}
+
+func TestSinkNoSpace(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	for c := range endings {
+		s, err := OpenSink("/dev/full", SinkOptions{Compression: c})
+		require.NoError(t, err)
+		err = failAfter(t, s)
+		require.True(t, IsNoSpace(err), "%v", err)
+		require.False(t, IsBrokenPipe(err))
+		require.ErrorContains(t, err, "/dev/full")
+	}
+}
+
+// pipeSink returns a Sink to a pipe and the pipe's other end.
+func pipeSink(t *testing.T, c Compression) (reader *os.File, s Sink) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	f, err := newFile(w, false)
+	require.NoError(t, err)
+	if c == CompressNone {
+		return r, f
+	}
+	s, err = newCompressor(f, c)
+	require.NoError(t, err)
+	return r, s
+}
+
+func TestSinkBrokenPipe(t *testing.T) {
+	for c := range endings {
+		r, s := pipeSink(t, c)
+		require.NoError(t, r.Close())
+		err := failAfter(t, s)
+		require.True(t, IsBrokenPipe(err), "%v", err)
+		require.False(t, IsNoSpace(err))
+	}
+}
+
+// That a reader has left is seen without a record to write.
+func TestWriterSeesTheReaderLeave(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there the next write tells")
+	}
+	for c := range endings {
+		for _, written := range []bool{false, true} {
+			r, s := pipeSink(t, c)
+			writer := NewWriter(s, WriterOptions{})
+			if written {
+				b := writer.Take()
+				b.B = append(b.B, lines(0, 3)...)
+				writer.Put(b)
+			}
+			time.Sleep(2 * watchEvery)
+			require.NoError(t, writer.Err(), "it is still there")
+			require.NoError(t, r.Close())
+			select {
+			case <-writer.Failed():
+			case <-time.After(time.Minute):
+				require.Fail(t, "it was not seen")
+			}
+			require.True(t, IsBrokenPipe(writer.Err()), "%v", writer.Err())
+			require.Equal(t, writer.Err(), writer.Close())
+		}
+	}
+}
+
+// FuzzParseCompression: a word is one of ours and comes back the same, or is
+// named in the error.
+func FuzzParseCompression(f *testing.F) {
+	for _, word := range []string{"auto", "none", "zstd", "gzip", "", "ZSTD", "gz"} {
+		f.Add(word)
+	}
+	f.Fuzz(func(t *testing.T, word string) {
+		c, err := ParseCompression(word)
+		if err != nil {
+			require.ErrorContains(t, err, strconv.Quote(word))
+			return
+		}
+		require.Equal(t, word, c.String())
+	})
+}
