@@ -25,7 +25,7 @@ func (r *rule) dir() string {
 	if !ok {
 		return ""
 	}
-	return strings.TrimSuffix(d, "/*.go")
+	return strings.NewReplacer("{", "", "}", "").Replace(strings.TrimSuffix(d, "/*.go"))
 }
 
 // permits reports whether the rule lets a package be imported.
