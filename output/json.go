@@ -175,30 +175,27 @@ func AppendInfoJSON(dst []byte, s *InfoSection) []byte {
 	}
 	i := s.Data
 	source := i.Format == proto.FormatSource
+	has := func(f proto.InfoFields) bool { return i.Missing&f == 0 }
 	described := i.Format != proto.FormatObsolete // it tells what kind of server it is
 	dst = appendWord(dst, `,"format":`, i.Format.String())
-	dst = appendUint(dst, `,"protocol":`, uint64(i.Protocol))
+	dst = appendOptionalUint(dst, `,"protocol":`, uint64(i.Protocol), has(proto.InfoProtocol))
 	dst = appendText(dst, `,"name":`, i.Name)
-	dst = appendText(dst, `,"map":`, i.Map)
-	dst = appendText(dst, `,"folder":`, i.Folder)
-	dst = appendText(dst, `,"game":`, i.Game)
-	dst = appendOptionalUint(dst, `,"app_id":`, uint64(i.AppID()), source)
-	dst = appendUint(dst, `,"players":`, uint64(i.Players))
-	dst = appendUint(dst, `,"max_players":`, uint64(i.MaxPlayers))
+	dst = appendOptional(dst, `,"map":`, i.Map, has(proto.InfoMap))
+	dst = appendOptional(dst, `,"folder":`, i.Folder, has(proto.InfoFolder))
+	dst = appendOptional(dst, `,"game":`, i.Game, has(proto.InfoGame))
+	dst = appendOptionalUint(dst, `,"app_id":`, uint64(i.AppID()), source && has(proto.InfoAppID))
+	dst = appendOptionalUint(dst, `,"players":`, uint64(i.Players), has(proto.InfoPlayers))
+	dst = appendOptionalUint(dst, `,"max_players":`, uint64(i.MaxPlayers), has(proto.InfoMaxPlayers))
 	dst = appendOptionalUint(dst, `,"bots":`, uint64(i.Bots), i.BotsKnown)
-	if described {
-		dst = appendWord(dst, `,"server_type":`, i.ServerTypeName())
-		dst = appendWord(dst, `,"environment":`, i.OSName())
-		dst = appendWord(dst, `,"visibility":`, i.VisibilityName())
-	} else {
-		dst = append(dst, `,"server_type":null,"environment":null,"visibility":null`...)
-	}
+	dst = appendOptionalWord(dst, `,"server_type":`, i.ServerTypeName(), described && has(proto.InfoServerType))
+	dst = appendOptionalWord(dst, `,"environment":`, i.OSName(), described && has(proto.InfoOS))
+	dst = appendOptionalWord(dst, `,"visibility":`, i.VisibilityName(), described && has(proto.InfoVisibility))
 	if secured, known := i.VACSecured(); known {
 		dst = appendBool(dst, `,"vac":`, secured)
 	} else {
 		dst = appendNull(dst, `,"vac":`)
 	}
-	dst = appendOptional(dst, `,"version":`, i.Version, source)
+	dst = appendOptional(dst, `,"version":`, i.Version, source && has(proto.InfoVersion))
 	dst = appendOptionalUint(dst, `,"edf":`, uint64(i.EDF), i.HasEDF)
 	dst = appendExtra(dst, i)
 	dst = appendShip(dst, i)

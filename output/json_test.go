@@ -437,6 +437,12 @@ func wantInfo(s *InfoSection) object {
 	if players, maxPlayers, ok := i.ActualPlayers(); ok {
 		o["players_actual"], o["max_players_actual"] = integer(players), integer(maxPlayers)
 	}
+	for n, key := range strings.Fields("protocol map folder game app_id players max_players - server_type environment visibility - version") {
+		if i.Missing>>n&1 != 0 && key != "-" {
+			o[key] = nil
+			delete(o, key+"_b64")
+		}
+	}
 	return o
 }
 

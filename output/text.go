@@ -227,6 +227,14 @@ func appendWord(dst []byte, key, word string) []byte {
 	return append(dst, '"')
 }
 
+// appendOptionalWord is appendWord, or null if the word is not there.
+func appendOptionalWord(dst []byte, key, word string, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	return appendWord(dst, key, word)
+}
+
 func appendBool(dst []byte, key string, b bool) []byte {
 	dst = append(dst, key...)
 	return strconv.AppendBool(dst, b)

@@ -19,22 +19,29 @@ func encodeInfo(i *proto.Info) []byte {
 	case proto.FormatGoldSource:
 		return encodeGoldSource(i)
 	case proto.FormatObsolete:
-		b := encodeOldBase('C', i)
-		return append(b, i.Trailing...)
+		return append(encodeOldBase('C', i).b, i.Trailing...)
 	}
-	b := []byte{'I', i.Protocol}
-	for _, s := range [][]byte{i.Name, i.Map, i.Folder, i.Game} {
-		b = appendText(b, s)
-	}
-	b = binary.LittleEndian.AppendUint16(b, i.AppID16)
-	b = append(b, i.Players, i.MaxPlayers, i.Bots, i.ServerType, i.OS, i.Visibility)
+	w := cutWriter{b: []byte{'I'}, missing: i.Missing}
+	w.bytes(proto.InfoProtocol, i.Protocol)
+	w.text(0, i.Name)
+	w.text(proto.InfoMap, i.Map)
+	w.text(proto.InfoFolder, i.Folder)
+	w.text(proto.InfoGame, i.Game)
+	w.bytes(proto.InfoAppID, byte(i.AppID16), byte(i.AppID16>>8))
+	w.bytes(proto.InfoPlayers, i.Players)
+	w.bytes(proto.InfoMaxPlayers, i.MaxPlayers)
+	w.bytes(proto.InfoBots, i.Bots)
+	w.bytes(proto.InfoServerType, i.ServerType)
+	w.bytes(proto.InfoOS, i.OS)
+	w.bytes(proto.InfoVisibility, i.Visibility)
 	if i.VACKnown {
-		b = append(b, i.VAC)
+		w.bytes(proto.InfoVAC, i.VAC)
 	}
 	if i.HasShip {
-		b = append(b, i.Ship.Mode, i.Ship.Witnesses, i.Ship.Duration)
+		w.bytes(0, i.Ship.Mode, i.Ship.Witnesses, i.Ship.Duration)
 	}
-	b = appendText(b, i.Version)
+	w.text(proto.InfoVersion, i.Version)
+	b := w.b
 	if i.HasEDF {
 		b = append(b, i.EDF)
 	}
@@ -57,26 +64,54 @@ func encodeInfo(i *proto.Info) []byte {
 	return append(b, i.Trailing...)
 }
 
-func encodeOldBase(typ byte, i *proto.Info) []byte {
-	b := []byte{typ}
-	for _, s := range [][]byte{i.Address, i.Name, i.Map, i.Folder, i.Game} {
-		b = appendText(b, s)
+// A cutWriter writes the base fields of an INFO reply and leaves out those that
+// are missing.
+type cutWriter struct {
+	b       []byte
+	missing proto.InfoFields
+}
+
+func (w *cutWriter) bytes(field proto.InfoFields, v ...byte) {
+	if w.missing&field == 0 {
+		w.b = append(w.b, v...)
 	}
-	return append(b, i.Players, i.MaxPlayers, i.Protocol)
+}
+
+func (w *cutWriter) text(field proto.InfoFields, s []byte) {
+	if w.missing&field == 0 {
+		w.b = appendText(w.b, s)
+	}
+}
+
+func encodeOldBase(typ byte, i *proto.Info) *cutWriter {
+	w := &cutWriter{b: []byte{typ}, missing: i.Missing}
+	w.text(0, i.Address)
+	w.text(0, i.Name)
+	w.text(proto.InfoMap, i.Map)
+	w.text(proto.InfoFolder, i.Folder)
+	w.text(proto.InfoGame, i.Game)
+	w.bytes(proto.InfoPlayers, i.Players)
+	w.bytes(proto.InfoMaxPlayers, i.MaxPlayers)
+	w.bytes(proto.InfoProtocol, i.Protocol)
+	return w
 }
 
 func encodeGoldSource(i *proto.Info) []byte {
-	b := encodeOldBase('m', i)
-	b = append(b, i.ServerType, i.OS, i.Visibility, i.IsMod)
+	w := encodeOldBase('m', i)
+	w.bytes(proto.InfoServerType, i.ServerType)
+	w.bytes(proto.InfoOS, i.OS)
+	w.bytes(proto.InfoVisibility, i.Visibility)
+	w.bytes(proto.InfoIsMod, i.IsMod)
 	if i.HasMod {
-		b = appendText(b, i.Mod.Link)
-		b = appendText(b, i.Mod.DownloadLink)
-		b = appendText(b, i.Mod.HLVersion)
-		b = binary.LittleEndian.AppendUint32(b, i.Mod.Version)
-		b = binary.LittleEndian.AppendUint32(b, i.Mod.Size)
-		b = append(b, i.Mod.Type, i.Mod.DLL)
+		w.text(0, i.Mod.Link)
+		w.text(0, i.Mod.DownloadLink)
+		w.text(0, i.Mod.HLVersion)
+		w.bytes(0, binary.LittleEndian.AppendUint32(nil, i.Mod.Version)...)
+		w.bytes(0, binary.LittleEndian.AppendUint32(nil, i.Mod.Size)...)
+		w.bytes(0, i.Mod.Type, i.Mod.DLL)
 	}
-	b = append(b, i.VAC)
+	w.bytes(proto.InfoVAC, i.VAC)
+	b := w.b
 	if i.BotsKnown {
 		b = append(b, i.Bots)
 	}

@@ -71,12 +71,85 @@ type Info struct {
 	ProxySpectators int32 // spectators of the relay
 	ProxySlots      int32 // its slots
 
-	// Truncated is set where the reply stops inside the EDF section. What came
-	// before is whole; a pair of fields is there as a pair or not at all.
+	// Truncated reports that the reply was cut off. The fields before the cut are
+	// whole; the others are zero and named by Missing and EDFMissing. The Ship's
+	// numbers, a mod, and the spectators' port and name are each kept together or
+	// not at all.
 	Truncated bool
-	// Trailing is what follows the last field that is known, or the beginning of
-	// the one that was cut off.
+	Missing   InfoFields // the base fields that were cut off
+	// Trailing holds the bytes after the last known field. In a truncated reply it
+	// begins with the field that was cut.
 	Trailing []byte
+}
+
+// InfoFields is a set of INFO's base fields.
+type InfoFields uint16
+
+// The base fields that a truncated reply can lack.
+const (
+	InfoProtocol InfoFields = 1 << iota
+	InfoMap
+	InfoFolder
+	InfoGame
+	InfoAppID
+	InfoPlayers
+	InfoMaxPlayers
+	InfoBots
+	InfoServerType
+	InfoOS
+	InfoVisibility
+	InfoVAC
+	InfoVersion
+	InfoIsMod
+)
+
+// Has reports whether s contains all of f.
+func (s InfoFields) Has(f InfoFields) bool { return s&f == f }
+
+// A baseField is a field's name in errors and its bit. Fields without a bit are
+// never missing alone, or have a flag of their own in Info.
+type baseField struct {
+	name string
+	bit  InfoFields
+}
+
+// The base fields of each format, in the order of the wire.
+var (
+	sourceFields = []baseField{
+		{"protocol", InfoProtocol}, {"name", 0}, {"map", InfoMap}, {"folder", InfoFolder}, {"game", InfoGame},
+		{"app id", InfoAppID}, {"players", InfoPlayers}, {"max players", InfoMaxPlayers}, {"bots", InfoBots},
+		{"server type", InfoServerType}, {"environment", InfoOS}, {"visibility", InfoVisibility}, {"vac", InfoVAC},
+		{"ship", 0}, {"version", InfoVersion},
+	}
+	goldSourceFields = []baseField{
+		{"address", 0}, {"name", 0}, {"map", InfoMap}, {"folder", InfoFolder}, {"game", InfoGame},
+		{"players", InfoPlayers}, {"max players", InfoMaxPlayers}, {"protocol", InfoProtocol},
+		{"server type", InfoServerType}, {"environment", InfoOS}, {"visibility", InfoVisibility},
+		{"is mod", InfoIsMod}, {"mod", 0}, {"vac", InfoVAC},
+	}
+	obsoleteFields = []baseField{
+		{"address", 0}, {"name", 0}, {"map", InfoMap}, {"folder", InfoFolder}, {"game", InfoGame},
+		{"players", InfoPlayers}, {"max players", InfoMaxPlayers}, {"protocol", InfoProtocol},
+	}
+)
+
+// cut records that r ran out of bytes in one of fields. If the name did not come
+// whole, it returns the error.
+func (i *Info) cut(r *reader, fields []baseField) error {
+	i.Truncated = true
+	i.Trailing = r.rest()
+	behindName, missing := false, false
+	for _, f := range fields {
+		missing = missing || f.name == r.failed
+		if missing {
+			i.Missing |= f.bit
+			if !behindName {
+				return r.err(KindInfo)
+			}
+		}
+		behindName = behindName || f.name == "name"
+	}
+	return nil
 }
 
 // The bits of EDF. Their fields stand in the order of this list, which is not
@@ -110,12 +183,11 @@ type Mod struct {
 // Decode resets i to what the INFO reply b says, in whichever of the three
 // formats it is; b begins at the type byte. The slices of i alias b.
 //
-// A base field that is missing is an error, a *[DecodeError] that wraps [ErrShort]
-// (or [ErrType] where b is another message): the fields before it stand, and
-// Truncated is set. A reply that stops later, among the fields that EDF
-// announces, is no error. Enumerated bytes are kept as they came, known or not,
-// and so are bytes after the last known field (Valve Developer wiki, "Server
-// queries"; rulings D-9, D-15).
+// A reply that is cut off behind the server's name is no error: the fields that
+// came whole are kept, and Truncated is set. Anything shorter is a *[DecodeError]
+// that wraps [ErrShort], or [ErrType] if b is another message. Enumerated bytes
+// are kept as they came, known or not, and so are bytes after the last known
+// field (Valve Developer wiki, "Server queries"; rulings D-9, D-15).
 func (i *Info) Decode(b []byte) error {
 	*i = Info{}
 	r := reader{b: b}
@@ -146,23 +218,21 @@ func (i *Info) decodeSource(r *reader) error {
 	i.Players = r.u8("players")
 	i.MaxPlayers = r.u8("max players")
 	i.Bots = r.u8("bots")
-	i.BotsKnown = r.failed == ""
+	i.BotsKnown = r.ok()
 	i.ServerType = r.u8("server type")
 	i.OS = r.u8("environment")
 	i.Visibility = r.u8("visibility")
 	vac := r.off
 	i.VAC = r.u8("vac")
-	i.VACKnown = r.failed == ""
-	if i.AppID16 == appTheShip {
-		i.Ship.Mode = r.u8("ship mode")
-		i.Ship.Witnesses = r.u8("ship witnesses")
-		i.Ship.Duration = r.u8("ship duration")
-		i.HasShip = r.failed == ""
+	i.VACKnown = r.ok()
+	if i.AppID16 == appTheShip && r.ok() {
+		if b := r.take(3, "ship"); b != nil {
+			i.HasShip, i.Ship = true, Ship{Mode: b[0], Witnesses: b[1], Duration: b[2]}
+		}
 	}
 	i.Version = r.text("version")
-	if err := r.err(KindInfo); err != nil {
-		i.Truncated = true
-		return err
+	if !r.ok() {
+		return i.cut(r, sourceFields)
 	}
 	version := r.off - 1 // its NUL
 	i.decodeEDF(r)
@@ -189,7 +259,7 @@ func (i *Info) decodeEDF(r *reader) {
 	missing := i.EDF & (EDFGamePort | EDFSteamID | EDFSpectator | EDFKeywords | EDFGameID)
 	whole := r.off // up to here all is read
 	read := func(bit byte) bool {
-		if r.failed != "" {
+		if !r.ok() {
 			return false
 		}
 		missing &^= bit
@@ -269,10 +339,10 @@ func (i *Info) OSName() string {
 }
 
 // VisibilityName returns public, private (a password is asked for) or unknown.
-// The obsolete format does not say.
+// The obsolete format has no such field.
 func (i *Info) VisibilityName() string {
 	switch {
-	case i.Format == FormatObsolete:
+	case i.Format == FormatObsolete || i.Missing.Has(InfoVisibility):
 		return "unknown"
 	case i.Visibility == 0:
 		return "public"

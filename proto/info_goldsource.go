@@ -2,24 +2,22 @@ package proto
 
 import "encoding/binary"
 
-// The least that can follow the visibility byte of an 'm' reply with a mod
-// block: is_mod itself, three empty strings, version, size, type and dll (14
-// bytes), then vac and bots. Less than that is a reply that says is_mod and
-// leaves the block out; those exist.
-const (
-	minModBlock = 1 + 3*1 + 4 + 4 + 1 + 1
-	minModReply = minModBlock + 2
-)
+// minModBlock is the least that can follow an is_mod of 1 with a mod block: three
+// empty strings, version, size, type and dll.
+const minModBlock = 3*1 + 4 + 4 + 1 + 1
 
-// hasModBlock reports whether b, which begins at is_mod, goes on with a mod
-// block. One byte less than minModReply is enough where the strings are empty:
-// that is HLTV, which has no bots byte.
-func hasModBlock(b []byte) bool {
-	if len(b) == 0 || b[0] != 1 {
-		return false
+// modBlock looks at b, the bytes behind an is_mod of 1, and reports whether a mod
+// block comes next, or the beginning of one that was cut off. Some servers set
+// is_mod and leave the block out: then vac comes next.
+func modBlock(b []byte) (there, cut bool) {
+	empty := len(b) >= 3 && b[0] == 0 && b[1] == 0 && b[2] == 0 // the three strings
+	switch {
+	case len(b) >= minModBlock+2:
+		return true, false
+	case len(b) == minModBlock+1 && empty: // HLTV has no bots byte
+		return true, false
 	}
-	return len(b) >= minModReply ||
-		len(b) == minModReply-1 && b[1] == 0 && b[2] == 0 && b[3] == 0
+	return false, empty || len(b) > 0 && b[0] > 1 // no value of vac
 }
 
 // decodeGoldSource reads an 'm' reply: HLDS before 2008, HLDS plugins, and HLTV
@@ -39,15 +37,13 @@ func (i *Info) decodeGoldSource(r *reader) error {
 	i.ServerType = r.u8("server type")
 	i.OS = r.u8("environment")
 	i.Visibility = r.u8("visibility")
-	mod := hasModBlock(r.rest())
 	i.IsMod = r.u8("is mod")
-	if mod {
+	if i.IsMod == 1 {
 		i.decodeMod(r)
 	}
 	i.VAC = r.u8("vac")
-	if err := r.err(KindInfo); err != nil {
-		i.Truncated = true
-		return err
+	if !r.ok() {
+		return i.cut(r, goldSourceFields)
 	}
 	i.VACKnown = true
 
@@ -66,18 +62,33 @@ func (i *Info) decodeGoldSource(r *reader) error {
 	return nil
 }
 
-// decodeMod reads the mod block. Its third string is a string, not the single
-// zero byte that most readers skip: ReHLDS writes an empty one, HLTV its version
-// (ruling D-6).
+// decodeMod reads the mod block, if there is one. Its third string is a string, not
+// the single zero byte that most readers skip: ReHLDS writes an empty one, HLTV its
+// version (ruling D-6).
 func (i *Info) decodeMod(r *reader) {
-	i.Mod.Link = r.text("mod link")
-	i.Mod.DownloadLink = r.text("mod download link")
-	i.Mod.HLVersion = r.text("mod hl version")
-	i.Mod.Version = r.u32("mod version")
-	i.Mod.Size = r.u32("mod size")
-	i.Mod.Type = r.u8("mod type")
-	i.Mod.DLL = r.u8("mod dll")
-	i.HasMod = r.failed == ""
+	there, cut := modBlock(r.rest())
+	if cut {
+		r.fail("mod")
+	}
+	if !there {
+		return
+	}
+	block := reader{b: r.b, off: r.off}
+	m := Mod{
+		Link:         block.text("mod link"),
+		DownloadLink: block.text("mod download link"),
+		HLVersion:    block.text("mod hl version"),
+		Version:      block.u32("mod version"),
+		Size:         block.u32("mod size"),
+		Type:         block.u8("mod type"),
+		DLL:          block.u8("mod dll"),
+	}
+	if !block.ok() {
+		r.fail("mod")
+		return
+	}
+	i.Mod, i.HasMod = m, true
+	r.off = block.off
 }
 
 // decodeObsolete reads a 'C' reply, which is older still. No server is known to
@@ -94,9 +105,8 @@ func (i *Info) decodeObsolete(r *reader) error {
 	i.Players = r.u8("players")
 	i.MaxPlayers = r.u8("max players")
 	i.Protocol = r.u8("protocol")
-	if err := r.err(KindInfo); err != nil {
-		i.Truncated = true
-		return err
+	if !r.ok() {
+		return i.cut(r, obsoleteFields)
 	}
 	i.Trailing = r.rest()
 	return nil

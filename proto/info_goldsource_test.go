@@ -81,24 +81,50 @@ func TestGoldSourceModBlockMissing_3_2(t *testing.T) {
 		want.Trailing = []byte("some twenty bytes more")
 		same(t, want, decodeInfo(t, encodeInfo(want)))
 	})
-	t.Run("a block that is cut off is an error", func(t *testing.T) {
-		b := encodeInfo(goldSourceInfo())
-		var i proto.Info
-		require.EqualError(t, i.Decode(b[:len(b)-12]), "info: mod version: short payload at byte 91")
-		require.False(t, i.HasMod)
+	t.Run("a block that is cut off is no block", func(t *testing.T) {
+		for _, link := range []string{"www.counter-strike.net", ""} {
+			full := goldSourceInfo()
+			full.Mod.Link = []byte(link)
+			b := encodeInfo(full)
+			block := len(link) + 1 + 1 + 1 + 4 + 4 + 1 + 1
+			for n := len(b) - 2 - block + 3; n < len(b)-2; n++ {
+				got := decodeInfo(t, b[:n])
+				require.True(t, got.Truncated, "%q: %d bytes", link, n)
+				require.Equal(t, proto.InfoVAC, got.Missing, "%q: %d bytes", link, n)
+				require.False(t, got.HasMod)
+				require.Zero(t, got.Mod)
+				require.False(t, got.VACKnown)
+				require.False(t, got.BotsKnown)
+				require.EqualValues(t, 1, got.IsMod)
+				require.Equal(t, b[:n], encodeInfo(got))
+			}
+		}
 	})
 }
 
+// TestGoldSourceCutAnywhere: what comes whole behind the name is kept, in 'm' and in 'C'.
 func TestGoldSourceCutAnywhere(t *testing.T) {
-	b := encodeInfo(goldSourceInfo())
-	for n := range b {
-		var i proto.Info
-		if err := i.Decode(b[:n]); err != nil {
-			require.ErrorIs(t, err, proto.ErrShort)
-			require.True(t, i.Truncated)
-			continue
+	for _, full := range []*proto.Info{goldSourceInfo(), {
+		Format: proto.FormatObsolete, Address: []byte("LOOPBACK"), Name: []byte("museum"), Map: []byte("c1a0"), Folder: []byte("valve"),
+		Game: []byte("Half-Life"), Players: 1, MaxPlayers: 4, Protocol: 46,
+	}} {
+		b := encodeInfo(full)
+		name := 1 + len(full.Address) + 1 + len(full.Name) + 1
+		for n := range b {
+			var i proto.Info
+			err := i.Decode(b[:n])
+			if n < name {
+				require.ErrorIs(t, err, proto.ErrShort, "%d bytes", n)
+				require.True(t, i.Truncated)
+				continue
+			}
+			require.NoError(t, err, "%d bytes", n)
+			require.Equal(t, full.Name, i.Name)
+			require.Equal(t, b[:n], encodeInfo(&i), "%d bytes", n)
+			requireMissing(t, full, &i)
+			last := full.Format == proto.FormatGoldSource && n == len(b)-1 // as HLTV, which has no bots byte
+			require.Equal(t, !last, i.Truncated)
 		}
-		require.Equal(t, b[:n], encodeInfo(&i), "%d bytes", n)
 	}
 }
 

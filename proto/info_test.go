@@ -123,30 +123,41 @@ func TestInfoWithoutEDF_D15(t *testing.T) {
 	require.False(t, got.Has(proto.EDFGamePort))
 }
 
-// TestInfoTruncatedEDF_3_1 cuts a full reply at every byte. Before the end of
-// the version that is an error; after it, never, and what is whole is kept.
-func TestInfoTruncatedEDF_3_1(t *testing.T) {
+// TestInfoCutAnywhere_3_1 cuts a full reply at every byte. Before the end of the
+// name that is an error. After it, the whole fields are kept and the others are
+// reported as missing.
+func TestInfoCutAnywhere_3_1(t *testing.T) {
 	full := sourceInfo()
-	b := encodeInfo(full)
-	version := len(b) - (1 + 2 + 8 + 2 + len("SourceTV\x00") + len("alltalk,increased_maxplayers\x00") + 8)
-	for n := range b {
-		var i proto.Info
-		err := i.Decode(b[:n])
-		if n < version {
-			require.ErrorIs(t, err, proto.ErrShort, "%d bytes", n)
-			require.True(t, i.Truncated)
-			var de *proto.DecodeError
-			require.ErrorAs(t, err, &de)
-			require.Equal(t, proto.KindInfo, de.Kind)
-			require.LessOrEqual(t, de.Offset, n)
-			continue
+	ship := sourceInfo()
+	ship.AppID16, ship.HasShip, ship.Ship = 2400, true, proto.Ship{Mode: 5, Witnesses: 2, Duration: 3}
+	for _, full := range []*proto.Info{full, ship} {
+		b := encodeInfo(full)
+		name := 1 + 1 + len(full.Name) + 1
+		version := len(b) - (1 + 2 + 8 + 2 + len("SourceTV\x00") + len("alltalk,increased_maxplayers\x00") + 8)
+		for n := range b {
+			var i proto.Info
+			err := i.Decode(b[:n])
+			if n < name {
+				require.ErrorIs(t, err, proto.ErrShort, "%d bytes", n)
+				require.True(t, i.Truncated)
+				var de *proto.DecodeError
+				require.ErrorAs(t, err, &de)
+				require.Equal(t, proto.KindInfo, de.Kind)
+				require.LessOrEqual(t, de.Offset, n)
+				continue
+			}
+			require.NoError(t, err, "%d bytes", n)
+			require.Equal(t, b[:n], encodeInfo(&i), "%d bytes", n)
+			require.Equal(t, full.Name, i.Name)
+			require.Equal(t, n != version, i.Truncated, "%d bytes: with no EDF byte at all nothing is missing", n)
+			require.Equal(t, n < version, i.Missing != 0, "%d bytes", n)
+			require.Equal(t, n > version, i.EDFMissing != 0, "%d bytes", n)
+			requireMissing(t, full, &i)
 		}
-		require.NoError(t, err, "%d bytes", n)
-		require.Equal(t, n > version, i.Truncated, "%d bytes: with no EDF byte at all nothing is missing", n)
-		require.Equal(t, b[:n], encodeInfo(&i), "%d bytes", n)
-		require.Equal(t, i.Truncated, i.EDFMissing != 0)
 	}
 
+	b := encodeInfo(full)
+	version := len(b) - (1 + 2 + 8 + 2 + len("SourceTV\x00") + len("alltalk,increased_maxplayers\x00") + 8)
 	// In the middle of the spectator's name: neither its port nor its name.
 	cut := version + 1 + 2 + 8 + 2 + 3
 	got := decodeInfo(t, b[:cut])
@@ -161,13 +172,12 @@ func TestInfoTruncatedEDF_3_1(t *testing.T) {
 
 func TestInfoErrorNamesTheField(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                          "info: type: short payload at byte 0",
-		"I":                         "info: protocol: short payload at byte 1",
-		"I\x11name\x00de_dust":      "info: map: short payload at byte 7",
-		"I\x11\x00\x00\x00\x00\x01": "info: app id: short payload at byte 6",
-		"D\x00":                     "info: type: not a reply of this kind at byte 0",
-		"m1.2.3.4:5\x00name":        "info: name: short payload at byte 11",
-		"C\x00\x00\x00\x00\x00\x01": "info: max players: short payload at byte 7",
+		"":                   "info: type: short payload at byte 0",
+		"I":                  "info: protocol: short payload at byte 1",
+		"I\x11name":          "info: name: short payload at byte 2",
+		"D\x00":              "info: type: not a reply of this kind at byte 0",
+		"m1.2.3.4:5\x00name": "info: name: short payload at byte 11",
+		"C\x00":              "info: name: short payload at byte 2",
 	} {
 		var i proto.Info
 		require.EqualError(t, i.Decode([]byte(in)), want)
@@ -175,8 +185,63 @@ func TestInfoErrorNamesTheField(t *testing.T) {
 	}
 	var i proto.Info
 	require.ErrorIs(t, i.Decode([]byte("E\x00\x00")), proto.ErrType)
-	require.Error(t, i.Decode([]byte("I\x11kept\x00cut")))
-	require.Equal(t, "kept", string(i.Name), "fields before the error stand")
+}
+
+// requireMissing compares got, a reply that was cut, with the whole one: a field is
+// either the same or missing, and a missing field is zero.
+func requireMissing(t *testing.T, full, got *proto.Info) {
+	t.Helper()
+	for _, f := range []struct {
+		bit       proto.InfoFields
+		full, got any
+	}{
+		{proto.InfoProtocol, full.Protocol, got.Protocol},
+		{proto.InfoMap, string(full.Map), string(got.Map)},
+		{proto.InfoFolder, string(full.Folder), string(got.Folder)},
+		{proto.InfoGame, string(full.Game), string(got.Game)},
+		{proto.InfoAppID, full.AppID16, got.AppID16},
+		{proto.InfoPlayers, full.Players, got.Players},
+		{proto.InfoMaxPlayers, full.MaxPlayers, got.MaxPlayers},
+		{proto.InfoServerType, full.ServerType, got.ServerType},
+		{proto.InfoOS, full.OS, got.OS},
+		{proto.InfoVisibility, full.Visibility, got.Visibility},
+		{proto.InfoVAC, full.VAC, got.VAC},
+		{proto.InfoVersion, string(full.Version), string(got.Version)},
+		{proto.InfoIsMod, full.IsMod, got.IsMod},
+	} {
+		if got.Missing.Has(f.bit) {
+			require.Zero(t, f.got, "field %x", f.bit)
+		} else {
+			require.Equal(t, f.full, f.got, "field %x", f.bit)
+		}
+	}
+	if got.Missing.Has(proto.InfoBots) || !got.BotsKnown {
+		require.Zero(t, got.Bots)
+		require.False(t, got.BotsKnown)
+	} else {
+		require.Equal(t, full.Bots, got.Bots)
+	}
+	if got.Missing.Has(proto.InfoVisibility) {
+		require.Equal(t, "unknown", got.VisibilityName())
+	}
+	require.Equal(t, full.Format != proto.FormatObsolete && !got.Missing.Has(proto.InfoVAC), got.VACKnown)
+	if got.HasShip {
+		require.Equal(t, full.Ship, got.Ship)
+	} else {
+		require.Zero(t, got.Ship)
+	}
+}
+
+// TestInfoWithoutFinalNUL_3_1: one live server leaves out the NUL of its version.
+func TestInfoWithoutFinalNUL_3_1(t *testing.T) {
+	want := sourceInfo()
+	want.HasEDF, want.EDF = false, 0
+	b := encodeInfo(want)
+	got := decodeInfo(t, b[:len(b)-1])
+	require.True(t, got.Truncated)
+	require.Equal(t, proto.InfoVersion, got.Missing)
+	require.Equal(t, want.Version, got.Trailing)
+	requireMissing(t, want, got)
 }
 
 func TestInfoTrailingBytesAreKept_3_1(t *testing.T) {
@@ -334,6 +399,7 @@ func FuzzInfo(f *testing.F) {
 			return
 		}
 		require.Equal(t, b, encodeInfo(&i), "a byte was lost")
+		require.Equal(t, i.Missing != 0 || i.EDFMissing != 0, i.Truncated)
 		require.False(t, i.VAC != 0 && !i.VACKnown)
 		i.ServerTypeName()
 		i.OSName()

@@ -25,6 +25,9 @@ func (r *reader) take(n int, field string) []byte {
 	return r.b[r.off-n : r.off]
 }
 
+// ok reports whether all fields so far did fit.
+func (r *reader) ok() bool { return r.failed == "" }
+
 func (r *reader) fail(field string) {
 	if r.failed == "" {
 		r.failed = field

@@ -156,6 +156,7 @@ type infoJSON struct {
 	Mod        any    `json:"mod"`
 	Proxy      any    `json:"proxy"`
 	Truncated  bool   `json:"truncated"`
+	Missing    uint16 `json:"missing,omitempty"`
 	Trailing   any    `json:"trailing"`
 }
 
@@ -167,7 +168,7 @@ func infoVector(t *testing.T, v *vector.Vector) any {
 		Address: text(i.Address), Name: text(i.Name), Map: text(i.Map), Folder: text(i.Folder), Game: text(i.Game),
 		AppID: i.AppID(), AppID16: i.AppID16, Players: i.Players, MaxPlayers: i.MaxPlayers,
 		ServerType: i.ServerTypeName(), OS: i.OSName(), Visibility: i.VisibilityName(),
-		Version: text(i.Version), IsMod: i.IsMod, Truncated: i.Truncated, Trailing: text(i.Trailing),
+		Version: text(i.Version), IsMod: i.IsMod, Truncated: i.Truncated, Missing: uint16(i.Missing), Trailing: text(i.Trailing),
 	}
 	if i.BotsKnown {
 		j.Bots = i.Bots

@@ -655,7 +655,7 @@ func TestAnswersWithoutMemory(t *testing.T) {
 func TestUndecodableAnswerIsAskedForAgain(t *testing.T) {
 	r := newRig(t, rigConfig(proto.WantInfo|proto.WantPlayers), rigTargets(1)...)
 	k := rigKey(0)
-	r.reply(k, infoReply("x")[:10])
+	r.reply(k, infoReply("x")[:7])
 	require.Equal(t, "T", r.takeTypes(), "PLAYERS wait for it as before")
 	r.advance(1100 * time.Millisecond)
 	require.Equal(t, "T", r.takeTypes())
