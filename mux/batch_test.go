@@ -111,3 +111,8 @@ func TestUnreachableString(t *testing.T) {
 	require.Equal(t, "port unreachable", PortUnreachable.String())
 	require.Equal(t, "ICMP error", Unreachable(200).String())
 }
+
+// nth returns the n-th address of 10/8, the way a scan of a prefix sees them.
+func nth(n uint32) Key {
+	return Key{Lo: 0xFFFF_0A00_0000 + uint64(n), Port: 27015}
+}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"github.com/a2scan/a2scan/internal/arena"
 )
 
 // Limits of reassembly.
@@ -45,7 +47,7 @@ type setOwner struct {
 type set struct {
 	id         uint32
 	serial     uint32    // of the owner; 0: the set is free
-	frags      Ref       // what came, newest first; without FE FF FF FF and the id
+	frags      arena.Ref // what came, newest first; without FE FF FF FF and the id
 	prev, next uint16    // by age; next also links the free sets
 	bytes      uint32    // of the arena, in whole chunks
 	have       [4]uint64 // bit i: fragment i is here; only once the dialect is known
@@ -72,7 +74,7 @@ const (
 // are a fixed budget for all conversations together: where it is used up, the
 // oldest unfinished reply makes way, and its query's timer will ask again.
 type assembler struct {
-	arena    *Arena
+	arena    *arena.Arena
 	sets     []set // sets[0] is the head of the list by age
 	free     uint16
 	fresh    uint16
@@ -88,7 +90,7 @@ const maxSets = 1<<16 - 2
 
 func newAssembler(size int) *assembler {
 	n := min(max(size/4096, 16), maxSets)
-	return &assembler{arena: NewArena(size), sets: make([]set, n+1), fresh: 1}
+	return &assembler{arena: arena.New(size), sets: make([]set, n+1), fresh: 1}
 }
 
 // An addResult is what became of a fragment.
@@ -221,7 +223,7 @@ func (a *assembler) agreeHeaderless(s *set, d Dialect) bool {
 // index sorts what was kept raw into places, now that the dialect is known, and
 // drops what contradicts it.
 func (a *assembler) index(s *set) {
-	var kept Ref
+	var kept arena.Ref
 	r := s.frags
 	s.have = [4]uint64{}
 	s.count, s.bytes = 0, 0
@@ -231,7 +233,7 @@ func (a *assembler) index(s *set) {
 		if ok && total == int(s.total) && s.have[index/64]&(1<<(index%64)) == 0 {
 			s.have[index/64] |= 1 << (index % 64)
 			s.count++
-			s.bytes += uint32(inChunks(a.arena.Len(r)))
+			s.bytes += uint32(arena.InChunks(a.arena.Len(r)))
 			a.arena.SetLink(r, kept)
 			kept = r
 		} else {
@@ -245,7 +247,7 @@ func (a *assembler) index(s *set) {
 // keep stores b in s, making room where there is none.
 func (a *assembler) keep(s *set, n uint16, b []byte) bool {
 	b = b[splitPrefix:]
-	size := inChunks(len(b))
+	size := arena.InChunks(len(b))
 	if limit := min(maxFragmentBytes, a.arena.Capacity()); int(s.bytes)+size > limit {
 		return false // making room would not help
 	}
@@ -267,9 +269,6 @@ func (a *assembler) keep(s *set, n uint16, b []byte) bool {
 	s.bytes += uint32(size)
 	return true
 }
-
-// inChunks returns what n bytes take of an Arena.
-func inChunks(n int) int { return max((n+chunkSize-1)/chunkSize, 1) * chunkSize }
 
 func (a *assembler) finished(s *set) addResult {
 	if s.count == s.total {
@@ -436,7 +435,7 @@ func (a *assembler) kindOf(n uint16) (Kind, bool) {
 // the next call of take. An error means that the set was no reply.
 func (a *assembler) take(n uint16) ([]byte, error) {
 	s := &a.sets[n]
-	var place [maxFragments]Ref
+	var place [maxFragments]arena.Ref
 	for r := s.frags; r != 0; r = a.arena.Link(r) {
 		index, _, _ := s.dialect.position(a.arena.Head(r))
 		place[index] = r

@@ -19,7 +19,7 @@ import (
 
 // An allocRig asks one target after the other, and allocates nothing itself.
 type allocRig struct {
-	e    *Engine
+	e    *engine
 	rec  *recorder
 	text []byte
 	now  proto.Time
@@ -31,7 +31,7 @@ type allocRig struct {
 
 func newAllocRig(t testing.TB, cfg Config) *allocRig {
 	cfg.MaxInFlight = 100
-	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+	e, err := newEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
 	e.TakeOutput(make([]byte, 0, 1<<20))
 	return &allocRig{e: e, rec: newRecorder(e.wall), text: make([]byte, 0, 1<<20), now: proto.Time(time.Second), tx: mux.NewBatch(64, maxRequest), list: make([]targets.Target, 1)}

@@ -16,6 +16,7 @@ import (
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // Errors of a Client, wrapped in a *QueryError.
@@ -198,7 +199,7 @@ func (c *Client) Rules(ctx context.Context, addr string) (*proto.RuleList, error
 // after the other. It returns a Reply where any was answered, and with it the
 // error of the first that was not. A query that ctx ended is an ErrNoSection and
 // ctx's error at once. An addr that is, or whose name stands for, an address that nobody
-// may ask (multicast, broadcast and the like) is a *[mux.AddressError], and nothing is sent.
+// may ask (multicast, broadcast and the like) is a *[targets.AddressError], and nothing is sent.
 func (c *Client) Query(ctx context.Context, addr string, kinds proto.Kinds) (*Reply, error) {
 	if kinds == 0 || kinds>>proto.NumKinds != 0 {
 		return nil, fmt.Errorf("%#x is no set of queries", uint8(kinds))
@@ -360,7 +361,7 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 // without one where that is 0. It refuses an address that nobody may ask.
 func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 	a = a.Unmap()
-	if err := mux.Unicast(a); err != nil {
+	if err := targets.Unicast(a); err != nil {
 		return netip.AddrPort{}, err
 	}
 	if a.Zone() != "" {

@@ -21,6 +21,7 @@ import (
 	"github.com/a2scan/a2scan/mux/muxtest"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // withClient runs f in virtual time with a Client over a network of its own.
@@ -347,7 +348,7 @@ func TestClientAsksHostsAlone(t *testing.T) {
 	for _, addr := range []string{"224.0.0.1", "255.255.255.255:27015", "0.0.0.0", "[::]:27015", "0.1.2.3", "240.0.0.1", "169.254.1.1", "[ff02::1]:27015", "::ffff:224.0.0.1"} {
 		withClient(t, ClientConfig{}, func(s *scan, c *Client) {
 			_, err := c.Info(s.t.Context(), addr)
-			var refused *mux.AddressError
+			var refused *targets.AddressError
 			require.ErrorAs(s.t, err, &refused, addr)
 			require.Empty(s.t, s.sends, addr)
 		})
@@ -356,7 +357,7 @@ func TestClientAsksHostsAlone(t *testing.T) {
 	withClient(t, ClientConfig{Resolver: odd}, func(s *scan, c *Client) {
 		for name := range odd {
 			_, err := c.Info(s.t.Context(), name)
-			var refused *mux.AddressError
+			var refused *targets.AddressError
 			require.ErrorAs(s.t, err, &refused, name)
 		}
 		require.Empty(s.t, s.sends)

@@ -42,7 +42,7 @@ func TestClock(t *testing.T) {
 func TestClockAddsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wall := time.Now()
-		e, err := NewEngine(rigConfig(proto.WantInfo), wall)
+		e, err := newEngine(rigConfig(proto.WantInfo), wall)
 		require.NoError(t, err)
 		c := clock{start: wall}
 		before, _ := c.turn(-1)
@@ -73,7 +73,7 @@ func TestClockAddsUp(t *testing.T) {
 // However often a process was stopped, what is remembered of it is bounded, and right
 // for the targets that can still be in flight.
 func TestStallsAreBounded(t *testing.T) {
-	e, err := NewEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
+	e, err := newEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
 	require.NoError(t, err)
 	require.Zero(t, e.lostBefore(0))
 	const n = 3*maxStalls + 7

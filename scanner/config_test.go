@@ -14,14 +14,14 @@ import (
 func TestDefaultConfigIsValid(t *testing.T) {
 	cfg := DefaultConfig()
 	require.NoError(t, cfg.Validate())
-	_, err := NewEngine(cfg, time.Unix(0, 0))
+	_, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 }
 
 func TestZeroConfigIsNot(t *testing.T) {
 	var cfg Config
 	require.Error(t, cfg.Validate())
-	_, err := NewEngine(cfg, time.Unix(0, 0))
+	_, err := newEngine(cfg, time.Unix(0, 0))
 	require.Error(t, err)
 }
 

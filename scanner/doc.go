@@ -1,15 +1,15 @@
 // Package scanner runs a scan: thousands or millions of servers, one socket.
 //
-// An [Engine] is the whole scan without its surroundings: targets, datagrams and
+// An engine is the whole scan without its surroundings: targets, datagrams and
 // the time go in, requests and records come out, and the same inputs always give
 // the same outputs. A [Scanner] gives it a socket, a clock, a list and a file. A
 // [Client] is for programs that want an answer rather than a dataset.
 //
 //	targets.List        ┌──────────────── Scanner.loop, one goroutine ───────────────┐
 //	     │ Next         │                                                            │
-//	     ▼              │  Port.Recv ──► Engine.HandlePacket ──► proto.Query         │
-//	  feeder ─batches──►│  clock ──────► Engine.HandleTimeout      │ Output          │
-//	                    │                Engine.Fill ◄── wants to send, or is done   │
+//	     ▼              │  Port.Recv ──► engine.HandlePacket ──► proto.Query         │
+//	  feeder ─batches──►│  clock ──────► engine.HandleTimeout      │ Output          │
+//	                    │                engine.Fill ◄── wants to send, or is done   │
 //	                    │  Port.Send ◄──   │ budget, hosts, window    │              │
 //	                    │                  ▼                          ▼              │
 //	                    │            fresh targets                 outcomes          │
@@ -19,7 +19,7 @@
 //
 // The loop is three goroutines in all, whatever the number of targets. A batch or
 // a buffer belongs to whoever holds it, and sending it on a channel hands it over;
-// so nothing in the Engine is locked, because nothing in it is shared.
+// so nothing in the engine is locked, because nothing in it is shared.
 //
 // # One turn
 //
@@ -38,7 +38,7 @@
 //
 // # What bounds what
 //
-// Everything is sized when the Engine is made: slots, deadlines, the table of
+// Everything is sized when the engine is made: slots, deadlines, the table of
 // addresses (180 bytes a target in flight together), the memory for fragments and for
 // answers that wait for others of their target. When some of it runs out,
 // admission waits; what was asked already goes on.

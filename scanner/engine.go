@@ -3,6 +3,7 @@ package scanner
 import (
 	"time"
 
+	"github.com/a2scan/a2scan/internal/arena"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -14,7 +15,7 @@ import (
 // records of one turn should fit an output buffer (80 of them do).
 const expireStep = 64
 
-// An Engine is a whole scan, less the socket, the clock and the goroutines:
+// An engine is a whole scan, less the socket, the clock and the goroutines:
 // targets, datagrams and the time go in, requests and records come out. It is a
 // value of its inputs and its seed alone, so that a scan of a million targets
 // can be run in virtual time. It is not safe for concurrent use.
@@ -23,19 +24,19 @@ const expireStep = 64
 // server is waiting; then retries; then fresh targets. What is in flight
 // therefore drains before more is taken in, and overload shows as slower
 // admission instead of as timeouts.
-type Engine struct {
+type engine struct {
 	cfg    Config
 	wall   time.Time // at proto.Time 0
 	stalls []stall
 	client *proto.Client
-	table  *mux.Table
+	table  *table
 	slab   slab
 	wheel  *wheel
 	hosts  *hosts
 	twins  twins
 	budget budget
 	recent recent
-	store  *proto.Arena // answers that wait for the target's other answers
+	store  *arena.Arena // answers that wait for the target's other answers
 	raws   []rawUse     // by slot, with Config.Raw
 
 	answers  readyList
@@ -61,10 +62,10 @@ type Engine struct {
 	done  outcome // of the target that is being settled
 }
 
-// NewEngine returns an Engine for a valid cfg. Virtual time 0 is wall.
+// newEngine returns an engine for a valid cfg. Virtual time 0 is wall.
 // ReassemblyBytes and the other sizes are decided here; nothing grows later but
 // what the parked targets take.
-func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
+func newEngine(cfg Config, wall time.Time) (*engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -79,17 +80,17 @@ func NewEngine(cfg Config, wall time.Time) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{
+	e := &engine{
 		cfg:     cfg,
 		wall:    wall,
 		client:  client,
-		table:   mux.NewTable(n, cfg.Seed),
+		table:   newTable(n, cfg.Seed),
 		slab:    newSlab(n),
 		wheel:   newWheel(n, 0),
 		hosts:   newHosts(cfg.PerIPRate, n, cfg.Seed),
 		budget:  newBudget(cfg.Rate, cfg.Bandwidth),
 		recent:  newRecent(n, cfg.Seed),
-		store:   proto.NewArena(storeBytes(&cfg)),
+		store:   arena.New(storeBytes(&cfg)),
 		answers: readyList{mark: slotAnswer},
 		retries: readyList{mark: slotRetry},
 		due:     make([]uint32, 0, expireStep),
@@ -115,20 +116,20 @@ func storeBytes(cfg *Config) int {
 	return min(max(n, 16<<20), 256<<20)
 }
 
-// Feed gives the Engine targets. It keeps the slice until NeedsTargets is true again.
-func (e *Engine) Feed(list []targets.Target) { e.feed, e.feedAt = list, 0 }
+// Feed gives the engine targets. It keeps the slice until NeedsTargets is true again.
+func (e *engine) Feed(list []targets.Target) { e.feed, e.feedAt = list, 0 }
 
 // EndFeed says that no more targets will come.
-func (e *Engine) EndFeed() { e.ended = true }
+func (e *engine) EndFeed() { e.ended = true }
 
 // NeedsTargets reports whether Feed may be called: all that was fed is taken in.
-func (e *Engine) NeedsTargets() bool {
+func (e *engine) NeedsTargets() bool {
 	return e.feedAt == len(e.feed) && !e.ended && !e.stopped
 }
 
 // Stop ends admission: what is in flight goes on, targets that wait their turn
 // are given back uncounted.
-func (e *Engine) Stop() {
+func (e *engine) Stop() {
 	e.stopped = true
 	for {
 		if _, ok := e.hosts.drain(); !ok {
@@ -140,18 +141,18 @@ func (e *Engine) Stop() {
 }
 
 // Hold stops admission for as long as the output is behind.
-func (e *Engine) Hold(held bool) { e.held = held }
+func (e *engine) Hold(held bool) { e.held = held }
 
 // SetReceiveBuffer tells a closed loop (Config.Rate 0) how many bytes of
 // datagrams the socket can hold, as the kernel accounts them.
-func (e *Engine) SetReceiveBuffer(n int) {
+func (e *engine) SetReceiveBuffer(n int) {
 	if e.window != nil && n > 0 {
 		e.window = newWindow(e.cfg.MaxInFlight, n, e.cfg.Kinds)
 	}
 }
 
 // Slept tells a closed loop that it had to wait for packets.
-func (e *Engine) Slept() {
+func (e *engine) Slept() {
 	if e.window != nil {
 		e.window.idle = true
 	}
@@ -159,7 +160,7 @@ func (e *Engine) Slept() {
 
 // Judge lets a closed loop look at what its window brought, when it is time.
 // drops is called then, for the datagrams that the socket has lost so far.
-func (e *Engine) Judge(now proto.Time, drops func() uint64) {
+func (e *engine) Judge(now proto.Time, drops func() uint64) {
 	if e.window != nil && e.window.turn(now) {
 		e.window.judge(now, drops())
 	}
@@ -167,7 +168,7 @@ func (e *Engine) Judge(now proto.Time, drops func() uint64) {
 
 // Window returns how many answers a closed loop expects at once at most, 0
 // where there is no such limit.
-func (e *Engine) Window() int {
+func (e *engine) Window() int {
 	if e.window == nil {
 		return 0
 	}
@@ -175,10 +176,10 @@ func (e *Engine) Window() int {
 }
 
 // InFlight returns the number of targets that are open.
-func (e *Engine) InFlight() int { return e.slab.live }
+func (e *engine) InFlight() int { return e.slab.live }
 
 // Finished reports whether there is nothing left to do.
-func (e *Engine) Finished() bool {
+func (e *engine) Finished() bool {
 	if e.slab.live > 0 {
 		return false
 	}
@@ -187,22 +188,22 @@ func (e *Engine) Finished() bool {
 
 // ReachedMaxResults reports whether Config.MaxResults targets were successes, their
 // records written or left out by Config.Filter.
-// The Engine then settles no more, and is to be aborted.
-func (e *Engine) ReachedMaxResults() bool { return e.reached }
+// The engine then settles no more, and is to be aborted.
+func (e *engine) ReachedMaxResults() bool { return e.reached }
 
 // Output returns the outcomes written down since TakeOutput was last called: a
 // recorder makes lines of them.
-func (e *Engine) Output() []byte { return e.out }
+func (e *engine) Output() []byte { return e.out }
 
 // TakeOutput returns the outcomes and goes on writing into buf, which must be empty.
-func (e *Engine) TakeOutput(buf []byte) []byte {
+func (e *engine) TakeOutput(buf []byte) []byte {
 	out := e.out
 	e.out = buf
 	return out
 }
 
 // Stats returns the counts as they stand.
-func (e *Engine) Stats() Stats {
+func (e *engine) Stats() Stats {
 	s := e.stats
 	s.InFlight, s.Parked, s.Window = e.slab.live, e.hosts.parked+e.twins.waiting, e.Window()
 	s.RTT = [3]time.Duration{e.rtts.percentile(.5), e.rtts.percentile(.9), e.rtts.percentile(.99)}
@@ -223,9 +224,9 @@ type stall struct {
 // a target, each being a second at least.
 const maxStalls = 1 << 13
 
-// Stalled tells the Engine that the clock was set back by lost, so that it shows now:
+// Stalled tells the engine that the clock was set back by lost, so that it shows now:
 // of what is sent from now on the wall time is later by that.
-func (e *Engine) Stalled(now proto.Time, lost time.Duration) {
+func (e *engine) Stalled(now proto.Time, lost time.Duration) {
 	if n := len(e.stalls); n > 0 {
 		lost += e.stalls[n-1].lost
 	}
@@ -236,7 +237,7 @@ func (e *Engine) Stalled(now proto.Time, lost time.Duration) {
 }
 
 // lostBefore returns how much time on the wall the scan had lost by then.
-func (e *Engine) lostBefore(at proto.Time) time.Duration {
+func (e *engine) lostBefore(at proto.Time) time.Duration {
 	for n := len(e.stalls) - 1; n >= 0; n-- {
 		if e.stalls[n].at <= at {
 			return e.stalls[n].lost
@@ -246,10 +247,10 @@ func (e *Engine) lostBefore(at proto.Time) time.Duration {
 }
 
 // BeginTurn is called once a turn of the loop, before anything else.
-func (e *Engine) BeginTurn() { e.client.BeginTurn() }
+func (e *engine) BeginTurn() { e.client.BeginTurn() }
 
 // HandlePacket takes what the socket received. It reads p only during the call.
-func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
+func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	e.latest = now
 	i, known := e.table.Find(p.Peer)
 	if p.Unreachable != mux.Reachable {
@@ -299,7 +300,7 @@ func (e *Engine) HandlePacket(now proto.Time, p *mux.Packet) {
 }
 
 // expectLess counts an answer of s for the closed loop.
-func (e *Engine) expectLess(now proto.Time, s *slot) {
+func (e *engine) expectLess(now proto.Time, s *slot) {
 	if e.window != nil && s.open > 0 {
 		s.open--
 		e.window.answered(s.asked, now)
@@ -308,7 +309,7 @@ func (e *Engine) expectLess(now proto.Time, s *slot) {
 
 // HandleTimeout does what is due at now, at most expireStep deadlines: Deadline
 // stays in the past while there are more.
-func (e *Engine) HandleTimeout(now proto.Time) {
+func (e *engine) HandleTimeout(now proto.Time) {
 	e.due = e.wheel.expire(now, e.due[:0])
 	for _, i := range e.due {
 		if e.reached {
@@ -331,7 +332,7 @@ func (e *Engine) HandleTimeout(now proto.Time) {
 // Inflate goes on with the compressed replies that waited for budget, as far as this
 // turn's goes. It is called once a turn, after the packets and deadlines: what it
 // finds waiting has waited for a turn, and is never in the way of either.
-func (e *Engine) Inflate(now proto.Time) {
+func (e *engine) Inflate(now proto.Time) {
 	for e.client.CanInflate() && !e.reached {
 		i, ok := e.deferred.pop()
 		if !ok {
@@ -354,7 +355,7 @@ func (e *Engine) Inflate(now proto.Time) {
 }
 
 // postpone queues a slot whose Query waits for inflation budget.
-func (e *Engine) postpone(i uint32) {
+func (e *engine) postpone(i uint32) {
 	if s := &e.slab.slots[i]; s.q.Deferred() && s.flags&slotDeferred == 0 {
 		s.flags |= slotDeferred
 		e.deferred.push(i)
@@ -362,7 +363,7 @@ func (e *Engine) postpone(i uint32) {
 }
 
 // step does what a Query's Output asks for.
-func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
+func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
@@ -404,7 +405,7 @@ func (e *Engine) step(now proto.Time, i uint32, out *proto.Output) {
 }
 
 // want queues a slot that wants to send, now or when its address has a turn.
-func (e *Engine) want(now proto.Time, i uint32) {
+func (e *engine) want(now proto.Time, i uint32) {
 	s := &e.slab.slots[i]
 	if s.flags&(slotAnswer|slotRetry|slotPaced) != 0 {
 		return
@@ -417,14 +418,14 @@ func (e *Engine) want(now proto.Time, i uint32) {
 	e.list(s).push(&e.slab, i)
 }
 
-func (e *Engine) list(s *slot) *readyList {
+func (e *engine) list(s *slot) *readyList {
 	if s.flags&slotRetries != 0 {
 		return &e.retries
 	}
 	return &e.answers
 }
 
-func (e *Engine) unlist(i uint32) {
+func (e *engine) unlist(i uint32) {
 	s := &e.slab.slots[i]
 	if s.flags&slotAnswer != 0 {
 		e.answers.remove(&e.slab, i)
@@ -435,7 +436,7 @@ func (e *Engine) unlist(i uint32) {
 }
 
 // rearm sets the slot's deadline to what its Query and its pacing want.
-func (e *Engine) rearm(i uint32) {
+func (e *engine) rearm(i uint32) {
 	s := &e.slab.slots[i]
 	at, ok := e.client.Deadline(&s.q)
 	if s.flags&slotPaced != 0 && (!ok || s.paced < at) {
@@ -448,7 +449,7 @@ func (e *Engine) rearm(i uint32) {
 
 // Fill appends to tx what may be sent at now: what wants to be sent again, and
 // then fresh targets.
-func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
+func (e *engine) Fill(now proto.Time, tx *mux.Batch) {
 	allowed := e.budget.available(now, tx.Cap()-tx.Len())
 	packets, payload := 0, 0
 	for packets < allowed {
@@ -489,9 +490,9 @@ func (e *Engine) Fill(now proto.Time, tx *mux.Batch) {
 // socket has no room for them, and empties it. Each is the first of its kind that Fill
 // appends again: answers to challenges, retries and then fresh targets. Till then no try of
 // theirs is spent and no clock runs: a target that nothing was sent to has no deadline.
-// Nothing else may have happened to the Engine since Fill but SendFailed, for packets
+// Nothing else may have happened to the engine since Fill but SendFailed, for packets
 // before them.
-func (e *Engine) TakeBack(now proto.Time, tx *mux.Batch) {
+func (e *engine) TakeBack(now proto.Time, tx *mux.Batch) {
 	n, payload := tx.Len(), 0
 	if n == 0 {
 		return
@@ -530,7 +531,7 @@ func (e *Engine) TakeBack(now proto.Time, tx *mux.Batch) {
 }
 
 // next returns the slot that is to send next.
-func (e *Engine) next(now proto.Time) (uint32, bool) {
+func (e *engine) next(now proto.Time) (uint32, bool) {
 	for {
 		i, ok := e.answers.pop(&e.slab)
 		if !ok {
@@ -547,13 +548,13 @@ func (e *Engine) next(now proto.Time) (uint32, bool) {
 }
 
 // accepts reports whether a fresh target would find a place.
-func (e *Engine) accepts() bool {
+func (e *engine) accepts() bool {
 	return !e.stopped && !e.held && !e.slab.full() &&
 		e.store.Available() >= e.store.Capacity()/4
 }
 
 // admit takes in the next target that may be sent to and returns its slot.
-func (e *Engine) admit(now proto.Time) (uint32, bool) {
+func (e *engine) admit(now proto.Time) (uint32, bool) {
 	for e.accepts() {
 		if e.window != nil && e.window.full() {
 			e.window.limited = true
@@ -591,7 +592,7 @@ func (e *Engine) admit(now proto.Time) (uint32, bool) {
 }
 
 // nextTarget returns the target that is to be taken in next, nil where there is none.
-func (e *Engine) nextTarget() *targets.Target {
+func (e *engine) nextTarget() *targets.Target {
 	switch {
 	case len(e.twins.due) > 0:
 		return &e.twins.due[0]
@@ -602,7 +603,7 @@ func (e *Engine) nextTarget() *targets.Target {
 }
 
 // dropTarget goes on behind the target that nextTarget returned.
-func (e *Engine) dropTarget() {
+func (e *engine) dropTarget() {
 	if len(e.twins.due) > 0 {
 		e.twins.due = e.twins.due[1:]
 	} else {
@@ -612,7 +613,7 @@ func (e *Engine) dropTarget() {
 
 // open gives a target a slot. One whose address and port is in flight already waits
 // until that has ended: there is one conversation with each.
-func (e *Engine) open(t *targets.Target) (uint32, bool) {
+func (e *engine) open(t *targets.Target) (uint32, bool) {
 	i := e.slab.alloc()
 	if !e.table.Insert(t.Key, i) {
 		e.slab.release(i)
@@ -634,7 +635,7 @@ func (e *Engine) open(t *targets.Target) (uint32, bool) {
 
 // SendFailed settles the target of a packet that the system refused to send
 // for that target's own sake.
-func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
+func (e *engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
 	e.stats.SendErrors++
 	i, ok := e.unsend(p)
 	if !ok {
@@ -646,7 +647,7 @@ func (e *Engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
 
 // unsend takes back that p was sent, as Fill had counted it, and returns the slot that
 // it is of.
-func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
+func (e *engine) unsend(p *mux.Packet) (uint32, bool) {
 	e.stats.Sent--
 	e.stats.BytesSent -= uint64(len(p.Data))
 	i, ok := e.table.Find(p.Peer)
@@ -661,7 +662,7 @@ func (e *Engine) unsend(p *mux.Packet) (uint32, bool) {
 
 // unsendBehind takes back that those packets of tx were sent that are behind the first
 // and to the same peer.
-func (e *Engine) unsendBehind(tx *mux.Batch) {
+func (e *engine) unsendBehind(tx *mux.Batch) {
 	for i := tx.Len() - 1; i > 0; i-- {
 		if p := tx.Packet(i); p.Peer == tx.Packet(0).Peer {
 			e.unsend(p)
@@ -681,7 +682,7 @@ func dropPeer(b *mux.Batch, peer mux.Key) {
 }
 
 // Abort settles all that is in flight as aborted.
-func (e *Engine) Abort(now proto.Time) {
+func (e *engine) Abort(now proto.Time) {
 	e.Stop()
 	for i := range e.slab.slots[:e.slab.fresh] {
 		if s := &e.slab.slots[i]; s.flags&slotLive != 0 {
@@ -696,7 +697,7 @@ func (e *Engine) Abort(now proto.Time) {
 }
 
 // answered reports whether all that was asked for is answered.
-func (e *Engine) answered(q *proto.Query) bool {
+func (e *engine) answered(q *proto.Query) bool {
 	for k := proto.KindInfo; k <= proto.KindRules; k++ {
 		if e.cfg.Kinds.Has(k) && !q.Result(k).Answered {
 			return false
@@ -706,17 +707,17 @@ func (e *Engine) answered(q *proto.Query) bool {
 }
 
 // deadlineUnsent is Deadline where nothing can be sent.
-func (e *Engine) deadlineUnsent(now proto.Time) (proto.Time, bool) {
+func (e *engine) deadlineUnsent(now proto.Time) (proto.Time, bool) {
 	if e.deferred.waiting() && !e.reached {
 		return now, true
 	}
 	return e.wheel.next()
 }
 
-// Deadline returns when the Engine has something to do by itself: a deadline,
+// Deadline returns when the engine has something to do by itself: a deadline,
 // a packet that the rate allows again, an address whose turn comes. It is false
 // where it only waits for targets or packets.
-func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
+func (e *engine) Deadline(now proto.Time) (proto.Time, bool) {
 	at, ok := e.deadlineUnsent(now)
 	sooner := func(t proto.Time) {
 		if !ok || t < at {
@@ -741,7 +742,7 @@ func (e *Engine) Deadline(now proto.Time) (proto.Time, bool) {
 
 // keep stores an answer until the target is settled. Of two of a kind the recorder
 // takes the later.
-func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
+func (e *engine) keep(s *slot, b []byte, tag uint32) bool {
 	r, ok := e.store.Put(b, tag)
 	if ok {
 		e.store.SetLink(r, s.kept)
@@ -752,7 +753,7 @@ func (e *Engine) keep(s *slot, b []byte, tag uint32) bool {
 
 // settle writes down the target's one outcome and frees its slot. answer is what
 // has just come, if it is what ended the target.
-func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem string) {
+func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem string) {
 	s := &e.slab.slots[i]
 	key := e.table.Key(i)
 	o := &e.done
@@ -811,7 +812,7 @@ func (e *Engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 }
 
 // refuse writes down the outcome of a target that is not asked.
-func (e *Engine) refuse(now proto.Time, t *targets.Target) {
+func (e *engine) refuse(now proto.Time, t *targets.Target) {
 	o := &e.done
 	*o = outcome{
 		seq: t.Seq, key: t.Key, start: now.Add(e.lostBefore(now)), status: refusedStatus(t.Refusal),
@@ -824,7 +825,7 @@ func (e *Engine) refuse(now proto.Time, t *targets.Target) {
 }
 
 // countResults looks whether Config.MaxResults is reached.
-func (e *Engine) countResults() {
+func (e *engine) countResults() {
 	if most := e.cfg.MaxResults; most > 0 && e.cfg.HadResults+e.stats.Statuses[output.Success] >= most {
 		e.reached = true
 	}
@@ -832,7 +833,7 @@ func (e *Engine) countResults() {
 
 // write counts e.done, and appends it to the output if it is to have a record:
 // then its parts may be appended, and endOutcome must be called.
-func (e *Engine) write(origin *targets.Origin) (at int, wanted bool) {
+func (e *engine) write(origin *targets.Origin) (at int, wanted bool) {
 	o := &e.done
 	e.stats.Statuses[o.status]++
 	if o.status == output.Aborted {

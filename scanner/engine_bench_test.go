@@ -14,11 +14,11 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A benchRig is an Engine at full speed, less the socket: batches go out, and
+// A benchRig is an engine at full speed, less the socket: batches go out, and
 // the answers to them come in at once. What it costs per target is what a scan
 // adds to the system calls.
 type benchRig struct {
-	e       *Engine
+	e       *engine
 	now     proto.Time
 	tx      *mux.Batch
 	list    []targets.Target
@@ -35,7 +35,7 @@ func newBenchRig(b *testing.B, silent bool, replies [2][]byte) *benchRig {
 	if silent {
 		r.step = 10 * time.Millisecond // 100 turns to a timeout, 64 targets each
 	}
-	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+	e, err := newEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(b, err)
 	e.TakeOutput(make([]byte, 0, 4*dataset.BufferSize))
 	r.e, r.tx = e, mux.NewBatch(cfg.Batch, maxRequest)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/arena"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -64,9 +65,9 @@ func FuzzEngine(f *testing.F) {
 		list[8].Key = list[0].Key // a twin
 		list[9].Key.Hi, list[9].Key.Lo = list[1].Key.Hi, list[1].Key.Lo
 		list[9].Key.Port++
-		r := newRigOf(t, cfg, func(e *Engine) {
+		r := newRigOf(t, cfg, func(e *engine) {
 			if config[3] > 200 {
-				e.store = proto.NewArena(1024)
+				e.store = arena.New(1024)
 			}
 		}, list...)
 		r.room = room

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/arena"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -157,7 +158,7 @@ func TestUnsendOfTwins(t *testing.T) {
 	list := rigTargets(1)
 	list = append(list, list[0])
 	list[1].Seq = 1
-	e, err := NewEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
+	e, err := newEngine(rigConfig(proto.WantInfo), time.Unix(0, 0))
 	require.NoError(t, err)
 	e.Feed(list)
 	e.EndFeed()
@@ -286,7 +287,7 @@ func TestStop(t *testing.T) {
 func TestNeedsTargets(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.MaxInFlight = 2
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	require.True(t, e.NeedsTargets())
 	require.False(t, e.Finished(), "more may come")
@@ -465,7 +466,7 @@ func TestTakeBackKeepsTurns(t *testing.T) {
 	cfg := rigConfig(allKinds)
 	cfg.PerIPRate = 2
 	for room := range 4 {
-		e, err := NewEngine(cfg, time.Unix(0, 0))
+		e, err := newEngine(cfg, time.Unix(0, 0))
 		require.NoError(t, err)
 		list := rigTargets(2)
 		list[1].Key = list[0].Key
@@ -507,7 +508,7 @@ func TestTakeBackKeepsTurns(t *testing.T) {
 func TestTakeBackOfTheFirst(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.Raw = true
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	e.Feed(rigTargets(3))
 	e.EndFeed()
@@ -614,7 +615,7 @@ func TestAnswersWithoutMemory(t *testing.T) {
 	for chunks, enough := range map[int]bool{8: false, 24: true} {
 		cfg := rigConfig(allKinds)
 		cfg.Timeout, cfg.Retries = 100*time.Millisecond, 5
-		r := newRigOf(t, cfg, func(e *Engine) { e.store = proto.NewArena(chunks * 256) }, rigTargets(20)...)
+		r := newRigOf(t, cfg, func(e *engine) { e.store = arena.New(chunks * 256) }, rigTargets(20)...)
 		e := r.e
 		require.Equal(t, 20, e.InFlight(), "nothing is kept yet")
 		for i := range 20 {

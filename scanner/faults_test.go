@@ -24,7 +24,7 @@ import (
 )
 
 // faultRows says by which tests of this package each row of the fault list is
-// proven that an Engine, a Scanner or a Client can show. docs/reliability.md holds
+// proven that an engine, a Scanner or a Client can show. docs/reliability.md holds
 // the whole list, with the rows that are proven elsewhere.
 var faultRows = map[string][]string{
 	"L1": {"TestL1_RandomLoss", "TestL1_LossTable", "TestFoundShare"},
@@ -488,7 +488,7 @@ func TestS1_AnotherSource(t *testing.T) {
 func TestS2_SpoofedFlood(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.MaxInFlight = 10_000
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	list := rigTargets(100)
 	e.Feed(list)
@@ -764,7 +764,7 @@ func TestM2_AllTimeOutAtOnce(t *testing.T) {
 	cfg.MaxInFlight = n
 	cfg.Retries = 0
 	cfg.Rate = 0
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	e.window = nil // not what this is about
 	list := make([]targets.Target, n)

@@ -188,7 +188,7 @@ func TestInputWaitsForRoomAmongTheParked(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.PerIPRate = 5000
 	cfg.MaxInFlight = 2000
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	list := make([]targets.Target, n)
 	for i := range list {

@@ -11,7 +11,7 @@ import (
 // checkInvariants walks all that e links slots by and fails t where two of the
 // structures disagree. A slot that is in none of them is a target that never ends;
 // one that is in two is a target that ends twice.
-func (e *Engine) checkInvariants(t testing.TB) {
+func (e *engine) checkInvariants(t testing.TB) {
 	t.Helper()
 	n := len(e.slab.slots)
 	fail := func(i int, what string) {
@@ -193,7 +193,7 @@ func (e *Engine) checkInvariants(t testing.TB) {
 
 // checkRaw compares what is counted of a slot's datagrams with those that it keeps, and
 // with the bound.
-func (e *Engine) checkRaw(t testing.TB, i int) {
+func (e *engine) checkRaw(t testing.TB, i int) {
 	if !e.cfg.Raw {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// randomOutcome is one in the range of what an Engine makes.
+// randomOutcome is one in the range of what an engine makes.
 func randomOutcome(r *rand.Rand) outcome {
 	words := func(most int) []byte {
 		b := make([]byte, r.IntN(most))
@@ -88,7 +88,7 @@ func TestOutcomesSurviveTheirBytes(t *testing.T) {
 func TestLinesComeInPortions(t *testing.T) {
 	r := newRig(t, rigConfig(proto.WantInfo))
 	list := rigTargets(50)
-	e, err := NewEngine(r.e.cfg, time.Unix(0, 0))
+	e, err := newEngine(r.e.cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	e.Feed(list)
 	tx := mux.NewBatch(64, maxRequest)

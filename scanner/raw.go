@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/arena"
 	"github.com/a2scan/a2scan/proto"
 )
 
@@ -83,7 +84,7 @@ func classOf(out *proto.Output) rawClass {
 }
 
 // keepReceived keeps a datagram for the record, of which out tells what it was taken for.
-func (e *Engine) keepReceived(now proto.Time, i uint32, b []byte, out *proto.Output) {
+func (e *engine) keepReceived(now proto.Time, i uint32, b []byte, out *proto.Output) {
 	s, u := &e.slab.slots[i], &e.raws[i]
 	class, share, tag := classOf(out), &u.taken, tagReceived
 	switch {
@@ -108,14 +109,14 @@ func (e *Engine) keepReceived(now proto.Time, i uint32, b []byte, out *proto.Out
 }
 
 // keepSent keeps a datagram that was sent. There are few, and short ones.
-func (e *Engine) keepSent(now proto.Time, i uint32, b []byte) {
+func (e *engine) keepSent(now proto.Time, i uint32, b []byte) {
 	if !e.keepRaw(now, &e.slab.slots[i], b, tagSent) {
 		e.raws[i].left++
 	}
 }
 
 // keepRaw reports whether it kept b.
-func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, tag uint32) bool {
+func (e *engine) keepRaw(now proto.Time, s *slot, b []byte, tag uint32) bool {
 	start, started := s.q.Started()
 	if !started {
 		return false // it has not been asked yet: its time has no beginning
@@ -129,7 +130,7 @@ func (e *Engine) keepRaw(now proto.Time, s *slot, b []byte, tag uint32) bool {
 
 // forgetSent drops what keepSent kept of a datagram that was not sent after all: the
 // newest, unless there was no memory for it.
-func (e *Engine) forgetSent(i uint32, b []byte) {
+func (e *engine) forgetSent(i uint32, b []byte) {
 	s := &e.slab.slots[i]
 	if r := s.kept; r != 0 && e.store.Tag(r)&tagRaw == tagSent && bytes.Equal(e.store.Head(r), b) {
 		s.kept = e.store.Link(r)
@@ -140,7 +141,7 @@ func (e *Engine) forgetSent(i uint32, b []byte) {
 }
 
 // pinSteps lets those fragments stay whose id is that of an answer, in the bits of mask.
-func (e *Engine) pinSteps(s *slot, u *rawUse, id, mask uint32) {
+func (e *engine) pinSteps(s *slot, u *rawUse, id, mask uint32) {
 	for r := s.kept; r != 0; r = e.store.Link(r) {
 		if e.store.Tag(r)&tagRaw != tagStep {
 			continue
@@ -154,7 +155,7 @@ func (e *Engine) pinSteps(s *slot, u *rawUse, id, mask uint32) {
 
 // pinInflated is pinSteps for an answer that had waited for inflation budget. Its id is
 // not known any more, but that it was compressed shows in each.
-func (e *Engine) pinInflated(i uint32, out *proto.Output) {
+func (e *engine) pinInflated(i uint32, out *proto.Output) {
 	if classOf(out) == rawAnswer {
 		e.pinSteps(&e.slab.slots[i], &e.raws[i], 1<<31, 1<<31)
 	}
@@ -163,14 +164,14 @@ func (e *Engine) pinInflated(i uint32, out *proto.Output) {
 // dropSteps makes room for a datagram of n bytes: the older half of the steps makes way,
 // and again until it fits. For one that is a step itself that is done only where there
 // are many, since each time all that the target has is gone through.
-func (e *Engine) dropSteps(s *slot, u *rawUse, n int, class rawClass) {
+func (e *engine) dropSteps(s *slot, u *rawUse, n int, class rawClass) {
 	for u.steps.n > 0 && !u.taken.has(n) {
 		if class == rawStep && u.steps.bytes < maxRawBytes/16 && u.steps.n < maxRaw/16 {
 			return
 		}
 		most, newest := u.steps, rawShare{}
 		most.bytes, most.n = most.bytes/2, most.n/2
-		var behind proto.Ref // the one before r, which is newer
+		var behind arena.Ref // the one before r, which is newer
 		for r := s.kept; r != 0; {
 			next, size := e.store.Link(r), e.store.Len(r)
 			if e.store.Tag(r)&tagRaw != tagStep {
@@ -196,7 +197,7 @@ func (e *Engine) dropSteps(s *slot, u *rawUse, n int, class rawClass) {
 }
 
 // countLeft counts what is not in the record of slot i.
-func (e *Engine) countLeft(i uint32) {
+func (e *engine) countLeft(i uint32) {
 	if n := e.raws[i].left; n > 0 {
 		e.stats.RawLeft += uint64(n)
 		e.stats.RawShort++

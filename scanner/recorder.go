@@ -49,7 +49,7 @@ type reasonKey struct {
 	prefix   proto.Kind // NumKinds: none
 }
 
-// newRecorder returns a recorder for the outcomes of an Engine of that wall time.
+// newRecorder returns a recorder for the outcomes of an engine of that wall time.
 func newRecorder(wall time.Time) *recorder {
 	return &recorder{wall: wall, texts: map[reasonKey]string{}}
 }

@@ -206,7 +206,7 @@ func TestRecordsHaveTheSameKeys(t *testing.T) {
 	cfg.Retries = 0
 	list := rigTargets(4)
 	list[3].Refusal = targets.Blocked
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	e.Feed(list)
 	e.EndFeed()

@@ -17,11 +17,11 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A rig is an Engine in virtual time whose servers are played by the test. All
+// A rig is an engine in virtual time whose servers are played by the test. All
 // invariants are checked after all that is done to it.
 type rig struct {
 	t       testing.TB
-	e       *Engine
+	e       *engine
 	now     proto.Time
 	tx      *mux.Batch
 	sent    []sentPacket // that take has not returned
@@ -39,12 +39,12 @@ type sentPacket struct {
 
 // newRig returns a rig that is fed with list, and has sent what it may at once.
 func newRig(t testing.TB, cfg Config, list ...targets.Target) *rig {
-	return newRigOf(t, cfg, func(*Engine) {}, list...)
+	return newRigOf(t, cfg, func(*engine) {}, list...)
 }
 
-// newRigOf is newRig with an Engine that change has changed before anything happens.
-func newRigOf(t testing.TB, cfg Config, change func(*Engine), list ...targets.Target) *rig {
-	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+// newRigOf is newRig with an engine that change has changed before anything happens.
+func newRigOf(t testing.TB, cfg Config, change func(*engine), list ...targets.Target) *rig {
+	e, err := newEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
 	change(e)
 	r := &rig{
@@ -139,7 +139,7 @@ func (r *rig) fill() {
 }
 
 // takeLines returns the records of the targets that e has settled since it was last called.
-func takeLines(e *Engine, rec *recorder) []byte {
+func takeLines(e *engine, rec *recorder) []byte {
 	lines, _ := rec.lines(nil, e.TakeOutput(nil), math.MaxInt)
 	return lines
 }

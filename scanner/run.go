@@ -88,15 +88,15 @@ type Result struct {
 	Port   mux.PortStats
 }
 
-// A Scanner gives an Engine a socket, targets, an output and the time. Its
+// A Scanner gives an engine a socket, targets, an output and the time. Its
 // goroutines are three, whatever the number of targets: one asks the Source,
-// one owns the Engine and the socket, one (the dataset.Writer's) writes.
+// one owns the engine and the socket, one (the dataset.Writer's) writes.
 type Scanner struct {
 	cfg    Config
 	port   mux.Port
 	source Source
 	writer *dataset.Writer
-	engine *Engine
+	engine *engine
 
 	start  time.Time
 	fresh  chan []targets.Target // filled batches
@@ -138,7 +138,7 @@ type Scanner struct {
 // remains the caller's to close. The errors of cfg are those of Config.Validate.
 func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner, error) {
 	start := time.Now()
-	engine, err := NewEngine(cfg, start)
+	engine, err := newEngine(cfg, start)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +308,7 @@ func (s *Scanner) feedFrom(ctx context.Context) {
 	}
 }
 
-// loop owns the Engine, the socket and the batches.
+// loop owns the engine, the socket and the batches.
 func (s *Scanner) loop() error {
 	now, _ := s.clock.turn(-1)
 	if s.cfg.MaxRuntime > 0 {
@@ -429,7 +429,7 @@ func (s *Scanner) finish(now proto.Time, reason EndReason) {
 	s.engine.Stop()
 }
 
-// takeTargets gives the Engine the next batch, if it wants one and one is there.
+// takeTargets gives the engine the next batch, if it wants one and one is there.
 func (s *Scanner) takeTargets() {
 	for s.engine.NeedsTargets() {
 		if s.taken != nil {
@@ -460,7 +460,7 @@ func (s *Scanner) feedError() error {
 	return nil
 }
 
-// send gives tx to the socket, and to the Engine its refusals and what it has no room for.
+// send gives tx to the socket, and to the engine its refusals and what it has no room for.
 func (s *Scanner) send(now proto.Time) error {
 	s.full = false
 	for s.tx.Len() > 0 {

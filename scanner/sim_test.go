@@ -22,10 +22,10 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A sim is an Engine and a World of servers in one goroutine of virtual time.
+// A sim is an engine and a World of servers in one goroutine of virtual time.
 type sim struct {
 	t       testing.TB
-	e       *Engine
+	e       *engine
 	world   *prototest.World
 	replies *prototest.Replies
 	events  events
@@ -106,7 +106,7 @@ func (s *sim) write() {
 
 func newSim(t testing.TB, cfg Config, shares prototest.Shares, seed, total uint64) *sim {
 	cfg.Seed = seed
-	e, err := NewEngine(cfg, time.Unix(1_800_000_000, 0))
+	e, err := newEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(t, err)
 	return &sim{
 		t:       t,

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"github.com/a2scan/a2scan/internal/arena"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -14,7 +15,7 @@ type slot struct {
 	next   uint32     // neighbours in a ready list, or the next free slot: slot+1, 0 is none
 	prev   uint32
 	origin uint32    // in origins, 0: none
-	kept   proto.Ref // answers, and with --raw datagrams, newest first
+	kept   arena.Ref // answers, and with --raw datagrams, newest first
 	bytes  uint32    // received
 	asked  stamp     // when it was last sent to
 	sent   uint16    // datagrams; stops at its largest

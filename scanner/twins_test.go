@@ -61,7 +61,7 @@ func TestTwinsKeepTheirAddressesPace(t *testing.T) {
 func TestTwinsAreBounded(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.Rate = 0
-	e, err := NewEngine(cfg, time.Unix(0, 0))
+	e, err := newEngine(cfg, time.Unix(0, 0))
 	require.NoError(t, err)
 	list := make([]targets.Target, maxParked+100)
 	for i := range list {

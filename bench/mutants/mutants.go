@@ -127,16 +127,16 @@ var mutants = []mutant{
 
 	// The socket.
 	{
-		"a deleted key leaves a gap in its row of the table", "mux/table.go",
+		"a deleted key leaves a gap in its row of the table", "scanner/table.go",
 		`		if t.distance(home, j) >= t.distance(i, j) {`,
 		`		if false && home > 0 {`,
-		"mux.TestTableKeysThatDifferInOnePlace",
+		"scanner.TestTableKeysThatDifferInOnePlace",
 	},
 	{
-		"keys are told apart by their tags alone", "mux/table.go",
+		"keys are told apart by their tags alone", "scanner/table.go",
 		`t.keys[slot] == k {`,
-		`t.keys[slot] != (Key{}) {`,
-		"mux.TestTableKeysThatDifferInOnePlace",
+		`t.keys[slot] != (mux.Key{}) {`,
+		"scanner.TestTableKeysThatDifferInOnePlace",
 	},
 	{
 		"the kernel's drop counter may not wrap", "mux/udp_linux.go",
@@ -145,10 +145,10 @@ var mutants = []mutant{
 		"mux.TestCountDrops",
 	},
 	{
-		"240.0.0.0/4 and broadcast are hosts", "mux/unicast.go",
+		"240.0.0.0/4 and broadcast are hosts", "scanner/targets/reserved.go",
 		`	{netip.MustParsePrefix("240.0.0.0/4"), "reserved (RFC 1112)"},`,
 		``,
-		"mux.TestUnicast",
+		"scanner/targets.TestUnicast",
 	},
 	{
 		"what was sent stays in the batch", "mux/batch.go",

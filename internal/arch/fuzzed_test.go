@@ -25,13 +25,13 @@ import (
 // its test files.
 var entries = []string{
 	// datagrams of servers
-	"proto.ParseHeader", "proto.ParseChallenge", "proto.Decodes",
+	"proto.ParseHeader", "proto.ParseChallenge",
 	"proto.Info.Decode", "proto.PlayerList.Decode", "proto.RuleList.Decode",
 	"proto.Conversation.Receive", "proto.Client.HandleDatagram",
 	"proto/a3sb.Decode", "proto/a3sb.decode",
 	"proto/master.Session.HandleDatagram",
 	// what scans and clients make of them
-	"scanner.Engine.HandlePacket", "scanner.clientLoop.handle", "scanner.call.reply",
+	"scanner.engine.HandlePacket", "scanner.clientLoop.handle", "scanner.call.reply",
 	"output.AppendJSON",
 	// the kernel's words about them
 	"mux.findControl", "mux.localKey", "mux.parseExtendedErr", "mux.message.key",

@@ -1,4 +1,4 @@
-package proto
+package arena
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestArenaKeepsAndReturns(t *testing.T) {
-	a := NewArena(4 * chunkSize)
+	a := New(4 * chunkSize)
 	long := bytes.Repeat([]byte("0123456789abcdef"), 40) // 640 bytes: three chunks
 	r1, ok := a.Put(long, 7)
 	require.True(t, ok)
@@ -30,7 +30,7 @@ func TestArenaKeepsAndReturns(t *testing.T) {
 }
 
 func TestArenaAllocatesNothing(t *testing.T) {
-	a := NewArena(1 << 16)
+	a := New(1 << 16)
 	b := make([]byte, 1400)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		r, _ := a.Put(b, 1)
@@ -42,7 +42,7 @@ func TestArenaAllocatesNothing(t *testing.T) {
 func FuzzArena(f *testing.F) {
 	f.Add([]byte{1, 200, 3, 0, 255, 9, 128, 0, 0, 77})
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		a := NewArena(16 * chunkSize)
+		a := New(16 * chunkSize)
 		kept := map[Ref][]byte{}
 		var order []Ref
 		chunks := func(n int) int { return max((n+chunkSize-1)/chunkSize, 1) }

@@ -1,14 +1,19 @@
-package proto
+// Package arena keeps byte strings in a fixed amount of memory without pointers: the
+// fragments of split replies, and answers that wait for the target's other answers.
+package arena
 
-// chunkSize is the unit in which an Arena hands out memory. An INFO reply
-// (100 to 200 bytes) fits into one; a full fragment (1,260 or 1,400 bytes) takes
-// five or six and wastes less than a tenth.
+// chunkSize is the unit in which an Arena hands out memory. An INFO reply (100 to
+// 200 bytes) fits into one chunk; a full fragment (1,260 or 1,400 bytes) takes five
+// or six and wastes less than a tenth.
 const chunkSize = 256
 
-// An Arena keeps byte strings of unknown number and length within a fixed
-// amount of memory. It never grows and holds no pointers, so what it keeps costs
-// the garbage collector nothing. Memory that was never used is never touched.
-// It is not safe for concurrent use.
+// InChunks returns how much of an Arena n bytes take.
+func InChunks(n int) int { return max((n+chunkSize-1)/chunkSize, 1) * chunkSize }
+
+// An Arena keeps byte strings of unknown number and length within a fixed amount
+// of memory. It never grows and holds no pointers, so the garbage collector does
+// not scan its content. Memory that was never used is never touched. It is not safe
+// for concurrent use.
 type Arena struct {
 	data  []byte
 	meta  []chunkMeta
@@ -30,9 +35,9 @@ type chunkMeta struct {
 // A Ref names a string in an Arena. The zero Ref is none.
 type Ref uint32
 
-// NewArena returns an Arena of about size bytes of content, at least one chunk.
+// New returns an Arena of about size bytes of content, at least one chunk.
 // Its bookkeeping adds a sixteenth.
-func NewArena(size int) *Arena {
+func New(size int) *Arena {
 	n := max(size/chunkSize, 1) + 1 // chunk 0 is never used, so that Ref 0 is none
 	return &Arena{data: make([]byte, n*chunkSize), meta: make([]chunkMeta, n), fresh: 1}
 }
@@ -49,8 +54,8 @@ func (a *Arena) Used() int { return a.used * chunkSize }
 // Peak returns the largest that Used has ever been.
 func (a *Arena) Peak() int { return a.peak * chunkSize }
 
-// Put keeps a copy of b with a free-form tag. It returns false, and keeps
-// nothing, where b does not fit. An empty b takes a chunk too.
+// Put keeps a copy of b with a free-form tag. It returns false and keeps nothing if
+// b does not fit. An empty b takes a chunk too.
 func (a *Arena) Put(b []byte, tag uint32) (Ref, bool) {
 	need := max((len(b)+chunkSize-1)/chunkSize, 1)
 	if need > len(a.meta)-1-a.used {
@@ -85,14 +90,14 @@ func (a *Arena) Put(b []byte, tag uint32) (Ref, bool) {
 // Len returns the length of the string r.
 func (a *Arena) Len(r Ref) int { return int(a.meta[r].length) }
 
-// Tag returns what Put was given.
+// Tag returns the tag that Put or SetTag set last.
 func (a *Arena) Tag(r Ref) uint32 { return a.meta[r].tag }
 
-// SetTag changes what Tag returns.
+// SetTag replaces the tag.
 func (a *Arena) SetTag(r Ref, tag uint32) { a.meta[r].tag = tag }
 
-// Link returns what SetLink set last, at first zero: a place for the owner to
-// string its Refs together.
+// Link returns the link that SetLink set last, at first zero. The owner strings its
+// Refs together with links.
 func (a *Arena) Link(r Ref) Ref { return Ref(a.meta[r].link) }
 
 // SetLink sets r's link.
@@ -116,7 +121,7 @@ func (a *Arena) AppendTo(dst []byte, r Ref) []byte {
 	return dst
 }
 
-// Free gives r's memory back. r must not be used again.
+// Free returns r's memory to the Arena. r must not be used again.
 func (a *Arena) Free(r Ref) {
 	c := uint32(r)
 	for {
@@ -131,7 +136,7 @@ func (a *Arena) Free(r Ref) {
 	a.free = uint32(r)
 }
 
-// FreeAll frees r and all that is linked behind it.
+// FreeAll frees r and every string linked behind it.
 func (a *Arena) FreeAll(r Ref) {
 	for r != 0 {
 		next := a.Link(r)

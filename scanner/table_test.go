@@ -1,4 +1,4 @@
-package mux
+package scanner
 
 import (
 	"encoding/binary"
@@ -8,20 +8,22 @@ import (
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
-func v4(a, b, c, d byte, port uint16) Key {
-	return KeyFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{a, b, c, d}), port))
+func v4(a, b, c, d byte, port uint16) mux.Key {
+	return mux.KeyFrom(netip.AddrPortFrom(netip.AddrFrom4([4]byte{a, b, c, d}), port))
 }
 
 // nth returns the n-th address of 10/8, the way a scan of a prefix sees them.
-func nth(n uint32) Key {
-	return Key{Lo: 0xFFFF_0A00_0000 + uint64(n), Port: 27015}
+func nth(n uint32) mux.Key {
+	return mux.Key{Lo: 0xFFFF_0A00_0000 + uint64(n), Port: 27015}
 }
 
 // check walks t and fails where a key cannot be found from its home, or a cell
 // and a slot do not agree.
-func check(t testing.TB, tab *Table) {
+func check(t testing.TB, tab *table) {
 	t.Helper()
 	n := 0
 	for i, c := range tab.cells {
@@ -39,7 +41,7 @@ func check(t testing.TB, tab *Table) {
 }
 
 func TestTable(t *testing.T) {
-	tab := NewTable(3, 1)
+	tab := newTable(3, 1)
 	a, b, c := v4(10, 0, 0, 1, 27015), v4(10, 0, 0, 1, 27016), v4(10, 0, 0, 2, 27015)
 
 	_, ok := tab.Find(a)
@@ -67,9 +69,12 @@ func TestTable(t *testing.T) {
 }
 
 func TestTableKeysThatDifferInOnePlace(t *testing.T) {
-	k := Key{Hi: 1, Lo: 2, Scope: 3, Port: 4}
-	keys := []Key{k, {2, 2, 3, 4}, {1, 3, 3, 4}, {1, 2, 4, 4}, {1, 2, 3, 5}, {}}
-	tab := NewTable(len(keys), 1)
+	k := mux.Key{Hi: 1, Lo: 2, Scope: 3, Port: 4}
+	keys := []mux.Key{
+		k, {Hi: 2, Lo: 2, Scope: 3, Port: 4}, {Hi: 1, Lo: 3, Scope: 3, Port: 4},
+		{Hi: 1, Lo: 2, Scope: 4, Port: 4}, {Hi: 1, Lo: 2, Scope: 3, Port: 5}, {},
+	}
+	tab := newTable(len(keys), 1)
 	for i, k := range keys {
 		require.True(t, tab.Insert(k, uint32(i)))
 	}
@@ -85,9 +90,9 @@ func TestTableKeysThatDifferInOnePlace(t *testing.T) {
 }
 
 func TestTableMisuse(t *testing.T) {
-	require.Panics(t, func() { NewTable(0, 1) })
-	require.Panics(t, func() { NewTable(MaxTable+1, 1) })
-	tab := NewTable(2, 1)
+	require.Panics(t, func() { newTable(0, 1) })
+	require.Panics(t, func() { newTable(maxTable+1, 1) })
+	tab := newTable(2, 1)
 	tab.Insert(nth(1), 0)
 	require.Panics(t, func() { tab.Insert(nth(2), 0) }, "the slot is taken")
 	require.Panics(t, func() { tab.Insert(nth(2), 2) }, "there is no such slot")
@@ -95,7 +100,7 @@ func TestTableMisuse(t *testing.T) {
 }
 
 func TestTableSeed(t *testing.T) {
-	a, b := NewTable(1000, 1), NewTable(1000, 2)
+	a, b := newTable(1000, 1), newTable(1000, 2)
 	same := 0
 	for i := range uint32(1000) {
 		if a.home(a.tag(nth(i))) == b.home(b.tag(nth(i))) {
@@ -108,16 +113,16 @@ func TestTableSeed(t *testing.T) {
 // Addresses and ports come in sequences, which a weak hash would pile up.
 func TestTableProbeLength(t *testing.T) {
 	const n = 1 << 14
-	for name, key := range map[string]func(i uint32) Key{
+	for name, key := range map[string]func(i uint32) mux.Key{
 		"addresses": nth,
-		"ports":     func(i uint32) Key { return Key{Lo: 0xFFFF_7F00_0001, Port: uint16(i)} },
-		"both":      func(i uint32) Key { return Key{Lo: 0xFFFF_7F00_0000 + uint64(i>>6), Port: uint16(i & 63)} },
-		"v6 /64s":   func(i uint32) Key { return Key{Hi: 0x2001_0DB8_0000_0000 + uint64(i)<<16, Lo: 1, Port: 27015} },
-		"scopes":    func(i uint32) Key { return Key{Hi: 0xFE80 << 48, Lo: 1, Scope: i, Port: 27015} },
+		"ports":     func(i uint32) mux.Key { return mux.Key{Lo: 0xFFFF_7F00_0001, Port: uint16(i)} },
+		"both":      func(i uint32) mux.Key { return mux.Key{Lo: 0xFFFF_7F00_0000 + uint64(i>>6), Port: uint16(i & 63)} },
+		"v6 /64s":   func(i uint32) mux.Key { return mux.Key{Hi: 0x2001_0DB8_0000_0000 + uint64(i)<<16, Lo: 1, Port: 27015} },
+		"scopes":    func(i uint32) mux.Key { return mux.Key{Hi: 0xFE80 << 48, Lo: 1, Scope: i, Port: 27015} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(3) {
-				tab := NewTable(n, seed)
+				tab := newTable(n, seed)
 				for i := range uint32(n) {
 					tab.Insert(key(i), i)
 				}
@@ -141,8 +146,8 @@ func TestTableProbeLength(t *testing.T) {
 func TestTableChurn(t *testing.T) {
 	const capacity = 512
 	rng := rand.New(rand.NewPCG(1, 2))
-	tab := NewTable(capacity, 3)
-	oracle := make(map[Key]uint32, capacity)
+	tab := newTable(capacity, 3)
+	oracle := make(map[mux.Key]uint32, capacity)
 	free := make([]uint32, capacity)
 	for i := range free {
 		free[i] = uint32(i)
@@ -177,13 +182,13 @@ func TestTableChurn(t *testing.T) {
 		tab.Delete(slot)
 	}
 	for _, c := range tab.cells {
-		require.Zero(t, c, "an empty Table has nothing but empty cells")
+		require.Zero(t, c, "an empty table has nothing but empty cells")
 	}
 }
 
 func TestTableSizes(t *testing.T) {
-	require.EqualValues(t, 24, unsafe.Sizeof(Key{}), "a Table holds one for every slot")
-	tab := NewTable(1000, 1)
+	require.EqualValues(t, 24, unsafe.Sizeof(mux.Key{}), "a table holds one for every slot")
+	tab := newTable(1000, 1)
 	require.Len(t, tab.cells, 2000)
 
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
@@ -194,7 +199,7 @@ func TestTableSizes(t *testing.T) {
 	}))
 }
 
-// FuzzTable plays a script of operations, three bytes each, on a Table and a
+// FuzzTable plays a script of operations, three bytes each, on a table and a
 // map.
 func FuzzTable(f *testing.F) {
 	f.Add(uint64(1), []byte("i\x01\x01i\x02\x02f\x01\x00d\x01\x00f\x01\x00"))
@@ -202,11 +207,11 @@ func FuzzTable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, script []byte) {
 		const capacity = 13 // small, so that clusters wrap around the end
 		script = script[:min(len(script), 600)]
-		tab := NewTable(capacity, seed)
-		oracle := map[Key]uint32{}
-		bySlot := map[uint32]Key{}
+		tab := newTable(capacity, seed)
+		oracle := map[mux.Key]uint32{}
+		bySlot := map[uint32]mux.Key{}
 		for ; len(script) >= 3; script = script[3:] {
-			k := Key{Hi: uint64(script[1] >> 6), Lo: uint64(script[1] >> 3 & 7), Port: uint16(script[1] & 7)}
+			k := mux.Key{Hi: uint64(script[1] >> 6), Lo: uint64(script[1] >> 3 & 7), Port: uint16(script[1] & 7)}
 			slot := uint32(script[2]) % capacity
 			switch script[0] % 3 {
 			case 0:
@@ -243,8 +248,8 @@ func FuzzTable(f *testing.F) {
 
 const live = 1 << 20 // entries, the largest scan that the design speaks of
 
-func benchTable() *Table {
-	tab := NewTable(live, 1)
+func benchTable() *table {
+	tab := newTable(live, 1)
 	for i := range uint32(live) {
 		tab.Insert(nth(i), i)
 	}
@@ -279,10 +284,10 @@ func BenchmarkTableChurn(b *testing.B) {
 	}
 }
 
-// The map that the Table replaces, for comparison.
+// The map that the table replaces, for comparison.
 func BenchmarkMapChurn(b *testing.B) {
-	m := make(map[Key]uint32, live)
-	keys := make([]Key, live)
+	m := make(map[mux.Key]uint32, live)
+	keys := make([]mux.Key, live)
 	for i := range keys {
 		keys[i] = nth(uint32(i))
 		m[keys[i]] = uint32(i)
@@ -303,7 +308,7 @@ func BenchmarkMapChurn(b *testing.B) {
 
 func TestTableHomeFollowsTag(t *testing.T) {
 	// home is monotonic and stays inside, also at the very ends.
-	tab := NewTable(7, 1)
+	tab := newTable(7, 1)
 	require.Equal(t, 0, tab.home(0))
 	require.Equal(t, len(tab.cells)-1, tab.home(1<<32-1))
 	var b [4]byte
