@@ -89,7 +89,7 @@ func (o *benchOptions) register(fs *flagSet) {
 		add(fs, &o.only, "only", "", "LIST", "only rows whose name begins so, or that are of this group: throughput, scale, rate, memory", parseWords, joinWords)
 	})
 	fs.group("One workload of your own", func() {
-		add(fs, &o.kinds, "query", "", "LIST", "what to ask for, of info, players and rules", parseKinds, formatKinds)
+		registerKinds(fs, &o.kinds)
 		fs.count(&o.targets, "targets", "", "N", "servers")
 		fs.count(&o.maxInFlight, "max-in-flight", "c", "N", "targets that the scan has open at once")
 	})

@@ -7,18 +7,14 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
-// applyConfig sets flags from "name = value" lines, the names without their
-// dashes. Flags that the command line has set keep their value; what is not to be asked
-// is added up, in the file too. Blank lines and
-// those that begin with '#' or ';' are passed over. The error joins one for
-// every bad line, each with file and number.
+// applyConfig sets flags from "name = value" lines; the names have no dashes. Flags that
+// the command line has set keep their value, except that exclusions always add up. Blank
+// lines and lines that begin with '#' or ';' are skipped. The error joins one error per
+// bad line, each with file and line number.
 func (fs *flagSet) applyConfig(file string, r io.Reader) error {
-	fixed := map[string]bool{}
-	fs.Visit(func(f *pflag.Flag) { fixed[f.Name] = true })
+	fs.pass++
 	first := map[string]int{} // name → the line that set it
 
 	var errs []error
@@ -42,16 +38,16 @@ func (fs *flagSet) applyConfig(file string, r io.Reader) error {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		switch {
 		case !ok:
-			bad(withHint(fmt.Errorf("%s is not NAME = VALUE", quote(line)), "one flag a line, such as: rate = 5000"))
+			bad(withHint(fmt.Errorf("%s is not NAME = VALUE", quote(line)), "write one flag per line, such as: rate = 5000"))
 		case fs.Lookup(name) == nil:
 			bad(fs.unknown(fmt.Errorf("unknown flag: %s", clean(name)), name))
 		case name == "config":
 			bad(errors.New("a config file cannot name another"))
-		case first[name] != 0 && !addsUp[name]:
-			bad(fmt.Errorf("%s is set on line %d already", name, first[name]))
+		case first[name] != 0 && !fs.addsUp(name):
+			bad(fmt.Errorf("%s is already set on line %d", name, first[name]))
 		default:
 			first[name] = n
-			if fixed[name] && !spares[name] {
+			if fs.typed[name] && !excludes[name] {
 				continue
 			}
 			if err := fs.Set(name, value); err != nil {
@@ -73,22 +69,30 @@ func (fs *flagSet) applyConfig(file string, r io.Reader) error {
 	return &usageError{err}
 }
 
-// addsUp are the flags of which a file may have several lines, and spares those of
-// them that hold beside the command line's: nobody who was left out once is asked
-// because somebody else was left out too.
-var (
-	addsUp = map[string]bool{"blocklist-file": true, "allowlist-file": true, "exclude": true}
-	spares = map[string]bool{"blocklist-file": true, "exclude": true}
-)
+// excludes are the flags whose values in config files count in addition to those of the
+// command line: an address that is excluded anywhere is never contacted.
+var excludes = map[string]bool{"blocklist-file": true, "exclude": true}
 
-// readConfig applies the config file of that name; none for an empty name.
-func (fs *flagSet) readConfig(name string) error {
-	if name == "" {
-		return nil
+// addsUp reports whether the flag of that name may be given more than once.
+func (fs *flagSet) addsUp(name string) bool {
+	v, ok := fs.Lookup(name).Value.(interface{ addsUp() bool })
+	return ok && v.addsUp()
+}
+
+// applyConfigs applies config files in their order: a later one wins over an earlier one.
+func (fs *flagSet) applyConfigs(names []string) error {
+	for _, name := range names {
+		if err := fs.readConfig(name); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (fs *flagSet) readConfig(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
-		return fmt.Errorf("cannot read the config file: %w", err)
+		return &usageError{fmt.Errorf("cannot read the config file: %w", err)}
 	}
 	defer f.Close()
 	return fs.applyConfig(name, f)

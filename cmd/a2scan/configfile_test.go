@@ -38,8 +38,8 @@ func TestApplyConfig(t *testing.T) {
 		`bad.conf:4: "rate" is not NAME = VALUE`,
 		"bad.conf:5: a config file cannot name another",
 		`bad.conf:6: --shuffle "maybe": not true or false`,
-		"bad.conf:7: timeout is set on line 2 already",
-		"bad.conf:9: rate is set on line 8 already",
+		"bad.conf:7: timeout is already set on line 2",
+		"bad.conf:9: rate is already set on line 8",
 	}, "\n"), err.Error())
 	var hinted *hintedError
 	require.ErrorAs(t, err, &hinted)
@@ -47,6 +47,21 @@ func TestApplyConfig(t *testing.T) {
 
 	require.ErrorContains(t, fs.applyConfig("long.conf", strings.NewReader(strings.Repeat("x", 1<<20))), "long.conf:1: ")
 	require.ErrorContains(t, fs.applyConfig("gone.conf", failing{}), "gone.conf:1: disk on fire")
+}
+
+// A later file wins over an earlier one, lists of files add up, and the command line wins
+// over both, except that what any of them excludes is excluded.
+func TestSeveralConfigs(t *testing.T) {
+	o, fs := scanFlags()
+	require.NoError(t, fs.parse([]string{"--exclude", "127.0.0.1", "-w", "mine", "-c", "7"}))
+	require.NoError(t, fs.applyConfig("one", strings.NewReader("rate = 50\nexclude = 127.0.0.2\nblocklist-file = a\nallowlist-file = theirs\ntarget-ports = 1\nmax-in-flight = 1\n")))
+	require.NoError(t, fs.applyConfig("two", strings.NewReader("rate = 2k\nexclude = 127.0.0.3\nblocklist-file = b\ntarget-ports = 2\nmax-in-flight = 2\n")))
+	require.Equal(t, 2000.0, o.ask.cfg.Rate)
+	require.Equal(t, "127.0.0.1,127.0.0.2,127.0.0.3", o.exclude)
+	require.Equal(t, []string{"a", "b"}, o.blocklists)
+	require.Equal(t, []string{"mine"}, o.allowlists)
+	require.Equal(t, "1-2", o.ports.String())
+	require.Equal(t, 7, o.ask.cfg.MaxInFlight)
 }
 
 type failing struct{}

@@ -40,8 +40,8 @@ func demoCommand() *command {
 			fs.group("Scan", func() {
 				fs.text(&o.scan.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
 				fs.count64(&o.scan.ask.cfg.MaxTargets, "max-targets", "n", "N", "servers to scan")
-				add(fs, &o.scan.ask.cfg.Kinds, "query", "", "LIST", "what to ask for, of info, players and rules", parseKinds, formatKinds)
-				fs.number(&o.scan.ask.cfg.Rate, "rate", "r", "N", "packets a second in all; 0: as fast as replies come")
+				registerKinds(fs, &o.scan.ask.cfg.Kinds)
+				fs.rate(&o.scan.ask.cfg.Rate, "rate", "r", "N", "packets a second in all; 0: as fast as replies come")
 				fs.duration(&o.scan.ask.cfg.Timeout, "timeout", "", "D", "wait so long for the answer to the first try")
 				fs.count(&o.scan.ask.cfg.Retries, "retries", "", "N", "further tries on silence")
 			})

@@ -95,7 +95,7 @@ func indexOf(words []string, word string) int {
 
 // TestDocumentedFlags: what the README and the usage page write like a flag is one.
 func TestDocumentedFlags(t *testing.T) {
-	known := map[string]bool{"--help": true}
+	known := map[string]bool{"--help": true, "--version": true, "-V": true}
 	for _, c := range commands() {
 		fs := newFlagSet(c.name)
 		c.new(fs)

@@ -28,8 +28,8 @@ func newFarmOptions() *farmOptions {
 func (o *farmOptions) register(fs *flagSet) {
 	fs.group("Farm", func() {
 		add(fs, &o.listen, "listen", "", "ADDRESS", "a loopback address or a prefix of them", farm.ParseListen, formatListen)
-		add(fs, &o.ports, "ports", "", "LIST", "ports that are served on each of them; all others refuse", targets.ParsePorts, targets.Ports.String)
-		fs.count64(&o.world.Seed, "seed", "", "N", "what each server is follows from its address and this")
+		fs.ports(&o.ports, "ports", "", "ports that are served on each of them; all others refuse")
+		fs.seed(&o.world.Seed, "seed", "", "N", "what each server is follows from its address and this")
 	})
 	fs.group("Shares, in percent of the servers", func() {
 		s := &o.world.Shares

@@ -102,9 +102,12 @@ func (p *place) collision(other *place) error {
 
 // files returns all that a scan reads and writes.
 func (o *scanOptions) files(a *app, args []string) []fileUse {
-	uses := []fileUse{
-		{flag: "--config", name: o.configFile},
-		{flag: "--input-file", name: o.listName(args), std: a.stdin},
+	var uses []fileUse
+	for _, name := range o.configFiles {
+		uses = append(uses, fileUse{flag: "--config", name: name})
+	}
+	for _, name := range o.listNames(args) {
+		uses = append(uses, fileUse{flag: "--input-file", name: name, std: a.stdin})
 	}
 	for _, name := range o.blocklists {
 		uses = append(uses, fileUse{flag: "--blocklist-file", name: name})

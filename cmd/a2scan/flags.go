@@ -8,10 +8,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A flagSet is the flags of one command, in groups for its help.
+// A flagSet holds the flags of one command, in groups for its help.
+//
+// Flags are set in passes: the command line is the first, then each config file is one.
+// Within a pass a flag with a single value is set once.
 type flagSet struct {
 	*pflag.FlagSet
 	groups []flagGroup
+
+	pass  int             // counts the passes; 0: none has begun
+	typed map[string]bool // flags that the command line has set
 }
 
 type flagGroup struct {
@@ -26,8 +32,8 @@ func newFlagSet(command string) *flagSet {
 	return fs
 }
 
-// group registers flags under a title of the command's help. All flags are in
-// some group.
+// group registers flags under a title of the command's help. Every flag is in a
+// group.
 func (fs *flagSet) group(title string, register func()) {
 	known := fs.names()
 	register()
@@ -46,17 +52,20 @@ func (fs *flagSet) names() []string {
 	return names
 }
 
-// parse parses the words after the command's name. Its errors are usageErrors,
-// with a hint where one is known, or pflag.ErrHelp.
+// parse parses the words after the command's name. Its error is a usageError, with a
+// hint if there is one, or pflag.ErrHelp.
 func (fs *flagSet) parse(args []string) error {
+	fs.pass++
+	fs.typed = map[string]bool{}
 	err := fs.Parse(args)
+	fs.Visit(func(f *pflag.Flag) { fs.typed[f.Name] = true })
 	if err == nil || errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
 	return fs.explain(err)
 }
 
-// explain turns an error of pflag into one in our words.
+// explain turns an error of pflag into a usageError.
 func (fs *flagSet) explain(err error) error {
 	var unknown *pflag.NotExistError
 	var invalid *pflag.InvalidValueError
@@ -68,18 +77,14 @@ func (fs *flagSet) explain(err error) error {
 		}
 		return fs.unknown(usagef("unknown flag: --%s", clean(unknown.GetSpecifiedName())), unknown.GetSpecifiedName())
 	case errors.As(err, &invalid):
-		cause := invalid.Unwrap()
-		if invalid.GetFlag().Value.Type() == "bool" {
-			cause = errors.New("not true or false")
-		}
-		return &usageError{valueError(invalid.GetFlag().Name, invalid.GetValue(), cause)}
+		return &usageError{valueError(invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())}
 	case errors.As(err, &missing):
 		return withHint(usagef("--%s needs a value", missing.GetFlag().Name), "%s", usageLine(missing.GetFlag()))
 	}
 	return &usageError{errors.New(clean(err.Error()))}
 }
 
-// unknown adds to err the flag that was most likely meant by name.
+// unknown adds the flag that is most like name to err.
 func (fs *flagSet) unknown(err error, name string) error {
 	if near := nearest(name, fs.names()); near != "" {
 		return withHint(err, "did you mean --%s?", near)
@@ -87,7 +92,7 @@ func (fs *flagSet) unknown(err error, name string) error {
 	return withHint(err, "run a2scan %s --help for the list", fs.Name())
 }
 
-// valueError says what is wrong with a flag's value. It keeps the hint of err.
+// valueError returns err with the flag and the value that it is about. It keeps the hint of err.
 func valueError(flag, value string, err error) error {
 	var hinted *hintedError
 	e := &flagError{flag: flag, value: value, err: err}
@@ -108,10 +113,10 @@ func (e *flagError) Error() string {
 
 func (e *flagError) Unwrap() error { return e.err }
 
-// quote returns foreign text in quotation marks, short enough for a line.
+// quote returns foreign text in quotation marks, cut to 60 characters.
 func quote(s string) string { return `"` + truncate(clean(s), 60) + `"` }
 
-// usageLine returns a flag's names and what its value is, as help shows them.
+// usageLine returns a flag's names and the name of its value, as help shows them.
 func usageLine(f *pflag.Flag) string {
 	value, _ := pflag.UnquoteUsage(f)
 	var b strings.Builder

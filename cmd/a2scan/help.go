@@ -25,9 +25,9 @@ func helpCommand() *command {
 				default:
 					return usagef("help takes one command")
 				}
-				cmd := lookup(args[0])
-				if cmd == nil {
-					return withHint(usagef("unknown command: %s", clean(args[0])), "run a2scan help for the list")
+				cmd, err := find(args[0])
+				if err != nil {
+					return err
 				}
 				return a.printHelp(cmd)
 			}

@@ -640,7 +640,7 @@ func TestMessagesWithoutAReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "out.ndjson")
-			args := append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-o", path}, c.args...)
+			args := override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-o", path}, c.args...)
 			p := &process{Cmd: exec.Command("a2scan", args...)}
 			p.Stderr = stuffed(t)
 			require.NoError(t, p.Start())
@@ -673,7 +673,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	for _, more := range [][]string{nil, {"-q"}} {
 		requireWithin(t, patience+2*time.Second, func() time.Duration { // messages wait for five seconds at most anyway
 			path := filepath.Join(t.TempDir(), "out.ndjson")
-			args := append([]string{"scan", "-r", "500", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-f", list, "-o", path}, more...)
+			args := override([]string{"scan", "-r", "500", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-f", list, "-o", path}, more...)
 			p := &process{Cmd: exec.Command("a2scan", args...)}
 			p.Stderr = stuffed(t)
 			require.NoError(t, p.Start())

@@ -1,9 +1,9 @@
-// Command a2scan asks game servers what they are: the information, players and
-// rules that Valve's server queries give, of one server or of millions.
+// Command a2scan queries and mass-scans game servers with Valve's A2S protocol: info,
+// players and rules of one server or of millions.
 //
-// Each command stands in a file of its own. All of them keep the same manners:
-// data goes to standard output and nothing else does; status, metadata and
-// complaints go to standard error (see ui.go); the exit status is one of those below.
+// Each command has a file of its own. Data goes to standard output, and only data;
+// status, metadata and messages go to standard error (see ui.go). The exit statuses are
+// the constants below.
 package main
 
 import (
@@ -17,43 +17,43 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Exit statuses. An interrupted scan returns 128 and the signal's number, as a
+// Exit statuses. An interrupted command returns 128 plus the signal's number, as a
 // shell does.
 const (
 	exitOK    = 0
-	exitFail  = 1 // it could not go on
-	exitUsage = 2 // it was not called right, and has done nothing
+	exitFail  = 1 // the command could not continue, or its condition failed
+	exitUsage = 2 // wrong usage; nothing was done
 )
 
 func main() {
-	// A closed standard output is to reach us as an error, so that the scan can
-	// still be wound up; by default the signal would end the process.
+	// A write to a closed standard output returns EPIPE, so that a scan can still end in
+	// good order; by default the signal would end the process.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// An app is one invocation of the program: where it reads and writes.
+// An app is one invocation of the program with its streams.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	ui     *ui
-	args   []string // all of them, for the metadata
+	args   []string // the whole command line, for the metadata
 }
 
-// A command is one of the words after a2scan.
+// A command is a subcommand of a2scan.
 type command struct {
 	name     string
-	synopsis string   // what follows the name in its usage line
+	synopsis string   // the arguments, in the usage line
 	short    string   // one line, for the list of commands
-	long     string   // paragraphs, for its own help
-	examples []string // command lines, each with its comment before it
+	long     string   // paragraphs, for the command's own help
+	examples []string // command lines
 
-	// new registers the command's flags and returns what runs once they are
+	// new registers the command's flags and returns its body, which runs after they are
 	// parsed. args are the words that are not flags.
 	new func(fs *flagSet) func(a *app, args []string) error
 }
 
-// run is the program less the process: it returns the exit status.
+// run runs the command of args and returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, ui: newUI(stderr), args: args}
 	err := a.dispatch(args)
@@ -65,7 +65,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case errors.As(err, &stop):
 		return stop.status()
 	case errors.Is(err, syscall.EPIPE):
-		return exitFail // whoever read our output has gone, and knows
+		return exitFail // the reader of our output closed it: no message is needed
 	case errors.As(err, &wrong):
 		a.ui.error(err)
 		return exitUsage
@@ -82,16 +82,12 @@ func (a *app) dispatch(args []string) error {
 	switch name {
 	case "-h", "--help":
 		name = "help"
-	case "--version":
+	case "-V", "--version":
 		name = "version"
 	}
-	cmd := lookup(name)
-	if cmd == nil {
-		err := usagef("unknown command: %s", clean(name))
-		if near := nearest(name, commandNames()); near != "" {
-			return withHint(err, "did you mean a2scan %s?", near)
-		}
-		return withHint(err, "run a2scan help for the list")
+	cmd, err := find(name)
+	if err != nil {
+		return err
 	}
 	fs := newFlagSet(cmd.name)
 	body := cmd.new(fs)
@@ -103,7 +99,7 @@ func (a *app) dispatch(args []string) error {
 	return body(a, fs.Args())
 }
 
-// commands returns all of them, in the order in which help lists them.
+// commands returns all commands in the order of the overview.
 func commands() []*command {
 	return []*command{
 		demoCommand(), scanCommand(), queryCommand(), decodeCommand(), farmCommand(),
@@ -120,6 +116,18 @@ func lookup(name string) *command {
 	return nil
 }
 
+// find returns the command of that name. Its error suggests the nearest one.
+func find(name string) (*command, error) {
+	if cmd := lookup(name); cmd != nil {
+		return cmd, nil
+	}
+	err := usagef("unknown command: %s", clean(name))
+	if near := nearest(name, commandNames()); near != "" {
+		return nil, withHint(err, "did you mean a2scan %s?", near)
+	}
+	return nil, withHint(err, "run a2scan help for the list")
+}
+
 func commandNames() []string {
 	var names []string
 	for _, c := range commands() {
@@ -128,7 +136,7 @@ func commandNames() []string {
 	return names
 }
 
-// A usageError is a mistake in how the program was called.
+// A usageError is wrong usage: exit status 2.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -138,7 +146,7 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// A hintedError knows what its reader can do next.
+// A hintedError is an error with a next step for its reader.
 type hintedError struct {
 	err  error
 	hint string
@@ -151,8 +159,7 @@ func withHint(err error, format string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(format, args...)}
 }
 
-// interrupted is the end of a command by a signal, after which everything was
-// wound up.
+// interrupted is the orderly end of a command after a signal.
 type interrupted struct{ signal syscall.Signal }
 
 func (e *interrupted) Error() string { return e.signal.String() }

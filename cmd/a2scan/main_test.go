@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -109,6 +110,20 @@ func cmdPayload(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
 }
 
+// override returns the command line base with more behind it, without the flags of base
+// that more sets again.
+func override(base []string, more ...string) []string {
+	var args []string
+	for i := 0; i < len(base); i++ {
+		if strings.HasPrefix(base[i], "-") && slices.Contains(more, base[i]) {
+			i++ // its value
+			continue
+		}
+		args = append(args, base[i])
+	}
+	return append(args, more...)
+}
+
 // freePort returns a UDP port that nobody listens on now, and that no system gives to
 // a socket that names none: the tests and programs beside this one have many of these. It
 // is returned once.
@@ -178,9 +193,10 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer stderr.Close()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// A child inherits what is ignored, as all is that nohup runs, but not what is caught.
+	// A child inherits ignored signals, but not caught ones. Both are ignored if the tests
+	// run under nohup or in the background of a script.
 	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGHUP)
+	signal.Notify(caught, syscall.SIGHUP, syscall.SIGINT)
 	defer signal.Stop(caught)
 	ts.Check(cmd.Start())
 	done := make(chan error, 1)

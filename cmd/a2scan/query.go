@@ -39,7 +39,7 @@ func queryCommand() *command {
 			})
 			fs.group("Questions", func() {
 				o.ask.registerQuestions(fs)
-				add(fs, &o.ports, "target-ports", "p", "LIST", "ports and ranges for targets that name none", targets.ParsePorts, targets.Ports.String)
+				fs.ports(&o.ports, "target-ports", "p", "ports and ranges for targets that name none")
 			})
 			fs.group("Patience", func() { o.ask.registerPatience(fs) })
 			fs.group("Socket", func() {

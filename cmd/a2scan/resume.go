@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -499,15 +500,10 @@ func (r *resumption) countSample(s *sample) {
 func inputConfig(o *scanOptions, args []string) (map[string]string, error) {
 	m := map[string]string{configTargets: quoteWords(args)}
 	var err error
-	switch name := o.listName(args); name {
-	case "-":
+	if files := o.listNames(args); slices.Contains(files, "-") {
 		m[configInput] = stdinDigest
-	case "":
-		m[configInput] = ""
-	default:
-		if m[configInput], err = digest([]string{o.inputFile}); err != nil {
-			return nil, fmt.Errorf("cannot read targets: %w", err)
-		}
+	} else if m[configInput], err = digest(files); err != nil {
+		return nil, fmt.Errorf("cannot read targets: %w", err)
 	}
 	if m[configBlocklist], err = digest(o.blocklists); err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (f *fixture) size() int { return 1 << (32 - f.prefix.Bits()) }
 
 // args returns the command line of a scan of all of them into out.
 func (f *fixture) args(out string, more ...string) []string {
-	return append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "--timeout", "1s", "--retries", "5", "-e", "7",
+	return override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "--timeout", "1s", "--retries", "5", "-e", "7",
 		"-p", strconv.Itoa(int(f.port)), "-o", out}, append(more, f.prefix.String())...)
 }
 
@@ -781,7 +781,7 @@ func TestResumeAnotherScanByRecords(t *testing.T) {
 					dir := t.TempDir()
 					path, input := filepath.Join(dir, "out.ndjson"), filepath.Join(dir, "list")
 					scan := func(list string, args ...string) (int, string) {
-						args = append([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
+						args = override([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
 						if from == "file" {
 							require.NoError(t, os.WriteFile(input, []byte(list), 0o666))
 							args = append(args, "-f", input)
@@ -842,7 +842,7 @@ func TestResumeFromAStream(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	scan := func(input io.Reader, args ...string) (int, string) {
-		args = append([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path, "--shuffle"}, args...)
+		args = override([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path, "--shuffle"}, args...)
 		var stderr bytes.Buffer
 		status := run(args, input, new(bytes.Buffer), &stderr)
 		return status, stderr.String()
@@ -910,7 +910,7 @@ func TestResumeFinishedFromAStream(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out.ndjson")
 			scan := func(list []string, args ...string) (int, string) {
-				args = slices.Concat([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path}, more, args)
+				args = override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path}, slices.Concat(more, args)...)
 				var stderr bytes.Buffer
 				status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
 				return status, stderr.String()
@@ -953,7 +953,7 @@ func TestResumeShorterStream(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	scan := func(list []string, args ...string) (int, string) {
-		args = append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
+		args = override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
 		var stderr bytes.Buffer
 		status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
 		return status, stderr.String()

@@ -152,7 +152,7 @@ func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions)
 	if last > maxWalk { // of a shuffled range: its targets are compared as they are taken
 		return nil
 	}
-	if name := o.listName(cfg.Args); name != "" {
+	for _, name := range o.listNames(cfg.Args) {
 		if info, err := os.Stat(name); name == "-" || err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
@@ -188,7 +188,7 @@ func (a *app) confirmFinished(r *resumption, o *scanOptions, args []string) erro
 		}
 	}
 	a.ui.notef("that was all: the scan has ended as %s, and there is nothing left to do", r.was.EndReason)
-	return nil
+	return o.checkSuccess(r.statuses[output.Success])
 }
 
 // goThrough opens the list of cfg to compare its targets up to number last, or all there

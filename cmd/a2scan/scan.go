@@ -49,12 +49,12 @@ func scanCommand() *command {
 }
 
 func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
-	if err := fs.readConfig(o.configFile); err != nil {
+	if err := fs.applyConfigs(o.configFiles); err != nil {
 		return err
 	}
 	a.ui.setVerbosity(fs)
-	if len(args) == 1 && args[0] == "-" && o.inputFile == "" { // as everywhere
-		o.inputFile, args = "-", nil
+	if len(args) == 1 && args[0] == "-" && len(o.inputFiles) == 0 {
+		o.inputFiles, args = []string{"-"}, nil
 	}
 	o.normalize()
 	if err := o.validate(); err != nil {
@@ -237,30 +237,20 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 
 // openList opens the list of targets of cfg.
 func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(), error) {
-	closeInput := func() {}
-	name := o.listName(cfg.Args)
-	switch name {
-	case "":
-	case "-":
-		if f, ok := a.stdin.(*os.File); ok {
-			if err := refuseFolder(f); err != nil {
-				return nil, nil, err
-			}
-			if _, terminal := terminalWidth(f); terminal {
-				a.ui.notef("reading targets from the terminal, one a line; end with Ctrl-D")
-			}
+	var inputs []io.Closer
+	closeInput := func() {
+		for _, c := range inputs {
+			c.Close()
 		}
-		cfg.Files = []targets.File{{Name: "stdin", R: a.stdin}}
-	default:
-		f, err := os.Open(name)
+	}
+	for _, name := range o.listNames(cfg.Args) {
+		f, err := a.openInput(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("cannot read targets: %w", err)
+			closeInput()
+			return nil, nil, err
 		}
-		if err := refuseFolder(f); err != nil {
-			return nil, nil, errors.Join(err, f.Close())
-		}
-		closeInput = func() { f.Close() }
-		cfg.Files = []targets.File{{Name: name, R: f}}
+		inputs = append(inputs, f.closer)
+		cfg.Files = append(cfg.Files, f.File)
 	}
 	list, err := targets.NewList(cfg)
 	if err != nil {
@@ -280,6 +270,35 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		return nil, nil, usagef("no TARGET is one: there is nothing to scan")
 	}
 	return list, closeList, nil
+}
+
+// An input is a file of targets that is open.
+type input struct {
+	targets.File
+	closer io.Closer
+}
+
+// openInput opens a file of targets; "-" is standard input, which is not closed.
+func (a *app) openInput(name string) (input, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return input{}, fmt.Errorf("cannot read targets: %w", err)
+		}
+		if err := refuseFolder(f); err != nil {
+			return input{}, errors.Join(err, f.Close())
+		}
+		return input{targets.File{Name: name, R: f}, f}, nil
+	}
+	if f, ok := a.stdin.(*os.File); ok {
+		if err := refuseFolder(f); err != nil {
+			return input{}, err
+		}
+		if _, terminal := terminalWidth(f); terminal {
+			a.ui.notef("reading targets from the terminal, one per line; end with Ctrl-D")
+		}
+	}
+	return input{targets.File{Name: "stdin", R: a.stdin}, io.NopCloser(nil)}, nil
 }
 
 // readAddrSet reads the files of a flag, of prefixes and ranges, into one set; nil for
@@ -568,7 +587,7 @@ func (r *scanRun) do() error {
 	if result.Reason == scanner.EndInterrupted {
 		return stopped
 	}
-	return nil
+	return r.options.checkSuccess(m.Statuses[output.Success])
 }
 
 // awaitBeginning waits until the files of a scan are open, and reports whether they are.

@@ -30,16 +30,16 @@ type askOptions struct {
 type scanOptions struct {
 	ask askOptions
 
-	configFile string
-	inputFile  string
-	ports      targets.Ports
-	blocklists []string
-	allowlists []string
-	exclude    string
-	noDedup    bool
-	shuffle    bool
-	shards     int
-	shard      int
+	configFiles []string
+	inputFiles  []string
+	ports       targets.Ports
+	blocklists  []string
+	allowlists  []string
+	exclude     string
+	noDedup     bool
+	shuffle     bool
+	shards      int
+	shard       int
 
 	outputFile   string
 	resume       bool
@@ -49,6 +49,8 @@ type scanOptions struct {
 	metadataFile string
 	statusFile   string
 	dryRun       bool
+	failIfNone   bool
+	minSuccess   uint64
 
 	cpuProfile, memProfile string
 }
@@ -68,15 +70,14 @@ func newScanOptions() *scanOptions {
 
 func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Targets", func() {
-		fs.once(&o.inputFile, "input-file", "f", "FILE", "read targets from this file, one a line (default -, standard input, where no TARGET is given)",
-			"join lists: cat A B | a2scan scan")
-		add(fs, &o.ports, "target-ports", "p", "LIST", "ports and ranges for targets that name none", targets.ParsePorts, targets.Ports.String)
+		fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line (default -, standard input, if there is no TARGET)")
+		fs.ports(&o.ports, "target-ports", "p", "ports and ranges for targets that name none")
 		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "never ask the addresses in this file: prefixes and ranges, one a line")
 		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "ask only the addresses in this file")
-		fs.more(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
+		fs.words(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
 		fs.toggle(&o.noDedup, "no-dedup", "", "ask a target again where the list names it again; saves 7 bytes a target")
 		fs.toggle(&o.shuffle, "shuffle", "", "ask in random order")
-		fs.count64(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")
+		fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")
 		fs.count(&o.shards, "shards", "", "N", "cut the targets into as many disjoint parts")
 		fs.count(&o.shard, "shard", "", "I", "and scan this one of them, from 0")
 		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in the order in which they would be asked, and stop")
@@ -86,7 +87,7 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
 		fs.toggle(&o.resume, "resume", "", "go on with the scan whose records the output file holds")
 		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, dataset.Compression.String)
-		add(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial", parseFilter, formatFilter)
+		addMore(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial"+againText, parseFilter, formatFilter, uniteFilters)
 		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep each datagram in the record, base64")
 		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the summary of the run to this file (default .meta.json behind the output file's name)")
 		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a line of JSON a second to this file")
@@ -98,9 +99,13 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.count64(&o.ask.cfg.MaxResults, "max-results", "N", "N", "after so many records of status success")
 		fs.duration(&o.ask.cfg.MaxRuntime, "max-runtime", "", "D", "after this time")
 	})
+	fs.group("Exit status", func() {
+		fs.toggle(&o.failIfNone, "fail-if-none", "", "exit with status 1 if no target has status success")
+		fs.count64(&o.minSuccess, "min-success", "", "N", "exit with status 1 if fewer than N targets have status success")
+	})
 	fs.group("Socket", func() { o.ask.registerSocket(fs) })
 	fs.group("This program", func() {
-		fs.text(&o.configFile, "config", "", "FILE", "read flags from this file, one NAME = VALUE a line; those given here win")
+		fs.list(&o.configFiles, "config", "", "FILE", "read flags from this file, one NAME = VALUE per line; the command line wins")
 		registerVerbosity(fs)
 		fs.text(&o.cpuProfile, "cpuprofile", "", "FILE", "write a CPU profile")
 		fs.text(&o.memProfile, "memprofile", "", "FILE", "write a heap profile at the end")
@@ -108,14 +113,14 @@ func (o *scanOptions) register(fs *flagSet) {
 }
 
 func (o *askOptions) registerQuestions(fs *flagSet) {
-	add(fs, &o.cfg.Kinds, "query", "", "LIST", "what to ask for, of info, players and rules", parseKinds, formatKinds)
+	registerKinds(fs, &o.cfg.Kinds)
 	fs.toggle(&o.cfg.Sequential, "sequential", "", "one question of a server at a time")
 }
 
 func (o *askOptions) registerSpeed(fs *flagSet) {
-	fs.number(&o.cfg.Rate, "rate", "r", "N", "packets a second in all, retries included; 0: as fast as replies come")
-	fs.bits(&o.cfg.Bandwidth, "bandwidth", "B", "N", "bits a second out: 500K, 10M, 1G")
-	fs.number(&o.cfg.PerIPRate, "per-ip-rate", "", "N", "packets a second to one IP address; 0: no limit")
+	fs.rate(&o.cfg.Rate, "rate", "r", "N", "packets a second in all, retries included; 0: as fast as replies come")
+	fs.rate(&o.cfg.Bandwidth, "bandwidth", "B", "N", "bits a second out: 500K, 10M, 1G")
+	fs.rate(&o.cfg.PerIPRate, "per-ip-rate", "", "N", "packets a second to one IP address; 0: no limit")
 	fs.count(&o.cfg.MaxInFlight, "max-in-flight", "c", "N", "targets open at once")
 }
 
@@ -162,6 +167,18 @@ func (o *scanOptions) validate() error {
 	return errors.Join(errs...)
 }
 
+// checkSuccess returns an error if fewer targets succeeded than --fail-if-none and
+// --min-success ask for.
+func (o *scanOptions) checkSuccess(succeeded uint64) error {
+	switch {
+	case succeeded < o.minSuccess:
+		return fmt.Errorf("%s, fewer than --min-success %s", plural(succeeded, "target succeeded", "targets succeeded"), thousands(o.minSuccess))
+	case o.failIfNone && succeeded == 0:
+		return errors.New("no target succeeded (--fail-if-none)")
+	}
+	return nil
+}
+
 // normalize brings what can be said in many ways into one. Standard output that is opened by
 // a name would be written from its beginning, whatever it is redirected to.
 func (o *scanOptions) normalize() {
@@ -170,12 +187,12 @@ func (o *scanOptions) normalize() {
 	}
 }
 
-// listName returns the file of targets: "-" is standard input, "" none.
-func (o *scanOptions) listName(args []string) string {
-	if o.inputFile == "" && len(args) == 0 {
-		return "-"
+// listNames returns the files of targets; "-" is standard input.
+func (o *scanOptions) listNames(args []string) []string {
+	if len(o.inputFiles) == 0 && len(args) == 0 {
+		return []string{"-"}
 	}
-	return o.inputFile
+	return o.inputFiles
 }
 
 // metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
@@ -208,8 +225,8 @@ func isStandard(path, name string, number int) bool {
 
 // registerVerbosity registers the flags that the ui is set from.
 func registerVerbosity(fs *flagSet) {
-	fs.BoolP("quiet", "q", false, "no progress line and no remarks")
-	fs.BoolP("verbose", "v", false, "more remarks")
+	fs.toggle(new(bool), "quiet", "q", "no progress line and no remarks")
+	fs.toggle(new(bool), "verbose", "v", "more remarks")
 }
 
 // setVerbosity takes over what registerVerbosity registered.
@@ -218,13 +235,11 @@ func (u *ui) setVerbosity(fs *flagSet) {
 	u.verbose, _ = fs.GetBool("verbose")
 }
 
-// list registers a flag that may be given more than once.
-func (fs *flagSet) list(p *[]string, name, short, value, usage string) {
-	parse := func(s string) ([]string, error) { return append(*p, s), nil }
-	add(fs, p, name, short, value, usage+"; may be repeated", parse, func(l []string) string { return strings.Join(l, ",") })
-}
-
 var kindNames = []string{"info", "players", "rules"}
+
+func registerKinds(fs *flagSet, p *proto.Kinds) {
+	addMore(fs, p, "query", "", "LIST", "what to query: info, players, rules"+againText, parseKinds, formatKinds, func(have, more proto.Kinds) proto.Kinds { return have | more })
+}
 
 func parseKinds(s string) (proto.Kinds, error) {
 	var k proto.Kinds
@@ -255,6 +270,8 @@ func parseFilter(s string) (scanner.StatusSet, error) {
 	err := parseList(s, statusNames(), func(i int) { set = set.Add(output.Status(i)) })
 	return set, err
 }
+
+func uniteFilters(have, more scanner.StatusSet) scanner.StatusSet { return have | more }
 
 func formatFilter(set scanner.StatusSet) string {
 	if set == 0 {

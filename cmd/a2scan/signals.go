@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// A signalWatch turns interrupts into calls: the first asks for an orderly end,
-// the second for an immediate one, the third is left to the system, which ends
-// the process.
+// A signalWatch turns interrupts into calls: the first asks for an orderly end, the
+// second for an immediate one. The system handles the third, which ends the process.
 type signalWatch struct {
 	ch   chan os.Signal
 	done chan struct{}
@@ -18,18 +17,21 @@ type signalWatch struct {
 	end  sync.Once
 
 	mu    sync.Mutex
-	first syscall.Signal // 0: none came
+	first syscall.Signal // 0: none arrived
 }
 
-// watchSignals begins to watch for SIGINT, SIGTERM and, unless nohup or the like
-// has it ignored, SIGHUP. gently and atOnce are called from goroutines of their own,
-// once each at most. After a signal nobody who does not read what we say keeps the
-// program from its end.
+// watchSignals begins to watch for SIGINT, SIGTERM and SIGHUP. A SIGINT or SIGHUP that
+// was ignored when the program started stays ignored: nohup ignores SIGHUP, and a shell
+// without job control ignores SIGINT for its background jobs. gently and atOnce are each
+// called at most once, in goroutines of their own. After a signal, a blocked reader of
+// standard error cannot delay the exit.
 func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
-	signal.Notify(w.ch, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(w.ch, syscall.SIGHUP)
+	signal.Notify(w.ch, syscall.SIGTERM)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(w.ch, s)
+		}
 	}
 	w.wg.Go(func() {
 		hungUp := false
@@ -37,17 +39,17 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 			select {
 			case s := <-w.ch:
 				if s == syscall.SIGHUP {
-					// The shell sends one and the system may send another when a
-					// terminal goes, and nobody has become impatient.
+					// If a terminal is closed, both the shell and the system may send one.
+					// Together they are a single interrupt.
 					signal.Ignore(syscall.SIGHUP)
-					if hungUp { // it was there before that could be said
+					if hungUp { // it arrived before Ignore
 						continue
 					}
 					hungUp = true
 				}
 				w.note(s)
 				time.AfterFunc(patience, a.ui.w.giveUp)
-				w.wg.Go(acts[0]) // what it says may wait for its reader, and the next signal must not
+				w.wg.Go(acts[0]) // it may block on a message; the next signal must not wait for it
 				acts = acts[1:]
 			case <-w.done:
 				return
@@ -66,8 +68,8 @@ func (w *signalWatch) note(s os.Signal) {
 	}
 }
 
-// stop ends the watch and returns an *interrupted where a signal came, else nil.
-// It may be called again.
+// stop ends the watch. It returns an *interrupted if a signal arrived, else nil, and may
+// be called again.
 func (w *signalWatch) stop() error {
 	signal.Stop(w.ch)
 	w.end.Do(func() { close(w.done) })
@@ -75,7 +77,7 @@ func (w *signalWatch) stop() error {
 	return w.signal()
 }
 
-// signal returns an *interrupted where a signal came, else nil.
+// signal returns an *interrupted if a signal arrived, else nil.
 func (w *signalWatch) signal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"io"
+	"os/exec"
 	"os/signal"
+	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -10,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// However many signals come of one hang-up, and however late they are looked at, they are
-// one interrupt; another signal behind them is the second.
+// All signals of one hang-up are a single interrupt, however late they are read; another
+// signal after them is the second interrupt.
 func TestHangUps(t *testing.T) {
 	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
 	first, second := make(chan struct{}), make(chan struct{})
@@ -30,4 +34,28 @@ func TestHangUps(t *testing.T) {
 	w.ch <- syscall.SIGINT
 	<-second
 	require.Equal(t, &interrupted{syscall.SIGHUP}, w.stop())
+}
+
+// An interrupt that is ignored when the program starts stays ignored. A shell starts its
+// background jobs like that, so that Ctrl-C ends the job in the foreground only.
+func TestIgnoredInterrupt(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals to send")
+	}
+	cmd := exec.Command("sh", "-c", `trap '' INT; exec a2scan farm --listen 127.0.0.1 --ports "$1"`, "sh", strconv.Itoa(freePort(t)))
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	heard := bufio.NewReader(stderr)
+	_, err = heard.ReadString('\n') // it serves, and so watches for signals
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	_, err = io.Copy(io.Discard, heard)
+	require.NoError(t, err)
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	require.Equal(t, 128+int(syscall.SIGTERM), exit.ExitCode(), "the interrupt came first")
 }

@@ -2,18 +2,26 @@ package main
 
 import "strings"
 
-// nearest returns the one of names that was most likely meant by word, or ""
-// where none is near: what word begins, or else what is at most a third of it
-// wrong.
+// nearest returns the name that word most likely means, or "" if none is near. It prefers
+// a name that begins with word, then a name with a part behind a dash that does, then the
+// name that differs least from word, by at most a third of its letters.
 func nearest(word string, names []string) string {
 	word = strings.ToLower(word)
+	if len(word) >= 2 {
+		for _, n := range names {
+			if strings.HasPrefix(n, word) {
+				return n
+			}
+		}
+		for _, n := range names {
+			if strings.Contains(n, "-"+word) {
+				return n
+			}
+		}
+	}
 	best, bestCost := "", max(1, len(word)/3)+1
 	for _, n := range names {
-		cost := distance(word, n)
-		if len(word) >= 2 && strings.HasPrefix(n, word) {
-			cost = 0
-		}
-		if cost < bestCost {
+		if cost := distance(word, n); cost < bestCost {
 			best, bestCost = n, cost
 		}
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestNearest(t *testing.T) {
-	names := []string{"raw", "rate", "retries", "max-in-flight", "max-results", "max-runtime", "timeout", "target-timeout", "per-ip-rate"}
+	names := []string{"raw", "target-ports", "rate", "retries", "max-in-flight", "max-results", "max-runtime", "timeout", "target-timeout", "per-ip-rate"}
 	for word, want := range map[string]string{
 		"rat":          "rate",
 		"rtae":         "rate",
@@ -16,6 +16,10 @@ func TestNearest(t *testing.T) {
 		"max-inflight": "max-in-flight",
 		"max-run":      "max-runtime",
 		"RATE":         "rate",
+		"ports":        "target-ports",
+		"results":      "max-results",
+		"port":         "target-ports",
+		"cessive":      "",
 		"pineapple":    "",
 		"x":            "",
 		"":             "",

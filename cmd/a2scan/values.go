@@ -4,19 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A flagValue is a flag of any type, made from a pair of functions. Unlike
-// pflag's own types it says in words what is wrong with a value.
+// A flagValue is a flag of any type, made from functions. Unlike pflag's own types it
+// explains in words why a value is wrong, and it knows whether it may be given again.
 type flagValue[T any] struct {
+	fs     *flagSet
 	p      *T
 	name   string // of the value, in help
 	parse  func(string) (T, error)
 	format func(T) string
+	join   func(have, more T) T // adds a further value; nil: the flag takes one value
+	pass   int                  // the pass that set the flag; 0: none
 }
+
+// errEmpty refuses an empty value, which is usually a shell variable that is not set.
+var errEmpty = errors.New("the value is empty")
 
 func (v *flagValue[T]) String() string {
 	if v.p == nil {
@@ -25,21 +34,39 @@ func (v *flagValue[T]) String() string {
 	return v.format(*v.p)
 }
 
+// Set parses s. The first value replaces the default; further ones are added if the flag
+// takes a list, and are refused within one pass if it does not.
 func (v *flagValue[T]) Set(s string) error {
-	x, err := v.parse(s)
-	if err == nil {
-		*v.p = x
+	if v.join == nil && v.pass != 0 && v.pass == v.fs.pass {
+		return fmt.Errorf("the flag is given twice; the first value is %s", quote(v.String()))
 	}
-	return err
+	x, err := v.parse(s)
+	if err != nil {
+		return err
+	}
+	if v.join != nil && v.pass != 0 {
+		x = v.join(*v.p, x)
+	}
+	*v.p, v.pass = x, v.fs.pass
+	return nil
 }
 
-// Type returns what help calls the value.
+// Type returns the name of the value in help.
 func (v *flagValue[T]) Type() string { return v.name }
 
+// addsUp reports whether the flag may be given more than once.
+func (v *flagValue[T]) addsUp() bool { return v.join != nil }
+
 // add registers a flag that sets *p, whose present value is the default. value
-// is what help calls its value, such as FILE.
+// is the name of its value in help, such as FILE.
 func add[T any](fs *flagSet, p *T, name, short, value, usage string, parse func(string) (T, error), format func(T) string) {
-	fs.VarP(&flagValue[T]{p, value, parse, format}, name, short, usage)
+	addMore(fs, p, name, short, value, usage, parse, format, nil)
+}
+
+// addMore is add for a flag that may be given more than once: join adds a further value
+// to those before.
+func addMore[T any](fs *flagSet, p *T, name, short, value, usage string, parse func(string) (T, error), format func(T) string, join func(have, more T) T) {
+	fs.VarP(&flagValue[T]{fs: fs, p: p, name: value, parse: parse, format: format, join: join}, name, short, usage)
 }
 
 func (fs *flagSet) duration(p *time.Duration, name, short, value, usage string) {
@@ -51,15 +78,24 @@ func (fs *flagSet) count(p *int, name, short, value, usage string) {
 }
 
 func (fs *flagSet) count64(p *uint64, name, short, value, usage string) {
-	add(fs, p, name, short, value, usage, parseCount[uint64](math.MaxInt64), func(n uint64) string { return strconv.FormatUint(n, 10) })
+	fs.bounded(p, name, short, value, usage, math.MaxInt64)
+}
+
+// seed is a number that a JSON reader with 64-bit floats reads exactly.
+func (fs *flagSet) seed(p *uint64, name, short, value, usage string) {
+	fs.bounded(p, name, short, value, usage, 1<<53-1)
+}
+
+func (fs *flagSet) bounded(p *uint64, name, short, value, usage string, most uint64) {
+	add(fs, p, name, short, value, usage, parseCount[uint64](most), func(n uint64) string { return strconv.FormatUint(n, 10) })
 }
 
 func (fs *flagSet) number(p *float64, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, parseNumber, formatNumber)
 }
 
-// bits is a number of bits a second; the suffixes are powers of 1000.
-func (fs *flagSet) bits(p *float64, name, short, value, usage string) {
+// rate is a number of packets or bits per second; the suffixes are powers of 1000.
+func (fs *flagSet) rate(p *float64, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, func(s string) (float64, error) { return parseSuffixed(s, 1000) }, formatNumber)
 }
 
@@ -67,7 +103,11 @@ func (fs *flagSet) bits(p *float64, name, short, value, usage string) {
 func (fs *flagSet) size(p *int, name, short, value, usage string) {
 	parse := func(s string) (int, error) {
 		n, err := parseSuffixed(s, 1024)
-		if err == nil && n > math.MaxInt32 {
+		switch {
+		case err != nil:
+		case n < 0:
+			err = errors.New("negative")
+		case n > math.MaxInt32:
 			err = errors.New("too large; the most is 1G")
 		}
 		return int(n), err
@@ -75,50 +115,93 @@ func (fs *flagSet) size(p *int, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, parse, formatSize)
 }
 
-// once registers a text flag that may be given once: of two files that only one of
-// would be read the other must not be forgotten in silence.
-func (fs *flagSet) once(p *string, name, short, value, usage, instead string) {
-	set := false
-	add(fs, p, name, short, value, usage, func(s string) (string, error) {
-		if set {
-			return "", withHint(errors.New("it is given twice"), "%s", instead)
-		}
-		set = true
-		return s, nil
-	}, func(s string) string { return s })
-}
-
-// more registers a text flag of words with commas between them, to which each
-// further time it is given adds.
-func (fs *flagSet) more(p *string, name, short, value, usage string) {
-	add(fs, p, name, short, value, usage, func(s string) (string, error) {
-		if *p == "" || s == "" {
-			return *p + s, nil
-		}
-		return *p + "," + s, nil
-	}, func(s string) string { return s })
-}
-
+// text registers a flag whose value is any text but the empty one.
 func (fs *flagSet) text(p *string, name, short, value, usage string) {
-	same := func(s string) (string, error) { return s, nil }
-	add(fs, p, name, short, value, usage, same, func(s string) string { return s })
+	add(fs, p, name, short, value, usage, parseText, sameText)
+}
+
+// free registers a flag whose value is any text.
+func (fs *flagSet) free(p *string, name, short, value, usage string) {
+	add(fs, p, name, short, value, usage, func(s string) (string, error) { return s, nil }, sameText)
+}
+
+// words registers a flag of words with commas between them. Each further value adds to
+// the words.
+func (fs *flagSet) words(p *string, name, short, value, usage string) {
+	addMore(fs, p, name, short, value, usage+againText, parseText, sameText, func(have, more string) string { return have + "," + more })
+}
+
+// list registers a flag that may be given more than once, with one text each time.
+func (fs *flagSet) list(p *[]string, name, short, value, usage string) {
+	parse := func(s string) ([]string, error) {
+		_, err := parseText(s)
+		return []string{s}, err
+	}
+	format := func(l []string) string { return strings.Join(l, ",") }
+	addMore(fs, p, name, short, value, usage+againText, parse, format, func(have, more []string) []string { return slices.Concat(have, more) })
+}
+
+// againText ends the usage of a flag that may be given more than once.
+const againText = "; may be repeated"
+
+func parseText(s string) (string, error) {
+	if s == "" {
+		return "", errEmpty
+	}
+	return s, nil
+}
+
+func sameText(s string) string { return s }
+
+// ports registers a flag of ports and port ranges, which add up.
+func (fs *flagSet) ports(p *targets.Ports, name, short, usage string) {
+	join := func(have, more targets.Ports) targets.Ports {
+		all, err := targets.ParsePorts(have.String() + "," + more.String())
+		if err != nil {
+			return more // two lists of ports are one: this cannot be
+		}
+		return all
+	}
+	addMore(fs, p, name, short, "LIST", usage+againText, targets.ParsePorts, targets.Ports.String, join)
+}
+
+// A toggle is a flag that needs no value. It may be given again, but not with the
+// opposite value.
+type toggle struct {
+	fs   *flagSet
+	p    *bool
+	pass int // the pass that set the flag; 0: none
+}
+
+func (t *toggle) String() string   { return strconv.FormatBool(t.p != nil && *t.p) }
+func (t *toggle) Type() string     { return "bool" }
+func (t *toggle) IsBoolFlag() bool { return true }
+
+func (t *toggle) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	switch {
+	case err != nil:
+		return errors.New("not true or false")
+	case t.pass != 0 && t.pass == t.fs.pass && b != *t.p:
+		return fmt.Errorf("the flag is given twice; the first value is %q", t.String())
+	}
+	*t.p, t.pass = b, t.fs.pass
+	return nil
 }
 
 func (fs *flagSet) toggle(p *bool, name, short, usage string) {
-	fs.BoolVarP(p, name, short, *p, usage)
+	fs.VarPF(&toggle{fs: fs, p: p}, name, short, usage).NoOptDefVal = "true"
 }
 
 // choice is one of a few words.
 func (fs *flagSet) choice(p *string, name, short, value, usage string, choices ...string) {
 	parse := func(s string) (string, error) {
-		for _, c := range choices {
-			if s == c {
-				return s, nil
-			}
+		if !slices.Contains(choices, s) {
+			return "", fmt.Errorf("not one of %s", strings.Join(choices, ", "))
 		}
-		return "", fmt.Errorf("not one of %s", strings.Join(choices, ", "))
+		return s, nil
 	}
-	add(fs, p, name, short, value, usage, parse, func(s string) string { return s })
+	add(fs, p, name, short, value, usage, parse, sameText)
 }
 
 func parseDuration(s string) (time.Duration, error) {
@@ -132,7 +215,7 @@ func parseDuration(s string) (time.Duration, error) {
 	return 0, withHint(errors.New("not a duration"), "write 500ms, 2s, 1m30s or 12h")
 }
 
-// formatDuration is Duration.String without the zeros that it ends with: 1m, not 1m0s.
+// formatDuration is Duration.String without trailing zeros: 1m, not 1m0s.
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -149,7 +232,7 @@ func parseCount[T int | uint64](most uint64) func(string) (T, error) {
 		n, err := strconv.ParseUint(s, 10, 64)
 		switch {
 		case errors.Is(err, strconv.ErrRange) || err == nil && n > most:
-			return 0, fmt.Errorf("too large; the most is %d", most)
+			return 0, fmt.Errorf("too large; the most is %s", thousands(most))
 		case err != nil:
 			return 0, errors.New("not a whole number")
 		}
@@ -184,8 +267,8 @@ func parseSuffixed(s string, base float64) (float64, error) {
 		}
 	}
 	n, err := parseNumber(digits)
-	if err != nil || n < 0 {
-		return 0, withHint(errors.New("not a size"), "write a number, with K, M or G behind it if you like")
+	if err != nil {
+		return 0, withHint(errors.New("not a number"), "write a number such as 500, 10k, 1.5M or 2G")
 	}
 	if n *= factor; math.IsInf(n, 0) {
 		return 0, errors.New("too large")
@@ -203,8 +286,8 @@ func formatSize(n int) string {
 	return strconv.Itoa(n)
 }
 
-// parseList reads comma-separated words and calls each for every one of them.
-// The error of an unknown word names those that there are.
+// parseList calls each with the index of every comma-separated word of s in known.
+// The error of an unknown word lists the known ones.
 func parseList(s string, known []string, each func(i int)) error {
 	for word := range strings.SplitSeq(s, ",") {
 		word = strings.TrimSpace(word)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 func TestValues(t *testing.T) {
@@ -24,7 +27,7 @@ func TestValues(t *testing.T) {
 		fs.count(&v.n, "count", "n", "N", "")
 		fs.count64(&v.big, "big", "", "N", "")
 		fs.number(&v.f, "rate", "r", "N", "")
-		fs.bits(&v.bits, "bandwidth", "B", "N", "")
+		fs.rate(&v.bits, "bandwidth", "B", "N", "")
 		fs.size(&v.size, "buffer", "", "N", "")
 		fs.choice(&v.word, "word", "", "W", "", "auto", "none")
 	})
@@ -45,14 +48,14 @@ func TestValues(t *testing.T) {
 		{"--wait=soon", `--wait "soon": not a duration`, "write 500ms, 2s, 1m30s or 12h"},
 		{"--count=-1", `--count "-1": not a whole number`, ""},
 		{"--count=1e3", `--count "1e3": not a whole number`, ""},
-		{"--count=9000000000", `--count "9000000000": too large; the most is 2147483647`, ""},
-		{"--big=99999999999999999999", `--big "99999999999999999999": too large; the most is 9223372036854775807`, ""},
+		{"--count=9000000000", `--count "9000000000": too large; the most is 2,147,483,647`, ""},
+		{"--big=99999999999999999999", `--big "99999999999999999999": too large; the most is 9,223,372,036,854,775,807`, ""},
 		{"--rate=NaN", `--rate "NaN": not a number`, ""},
 		{"--rate=", `--rate "": not a number`, ""},
-		{"--bandwidth=M", `--bandwidth "M": not a size`, "write a number, with K, M or G behind it if you like"},
-		{"--bandwidth=", `--bandwidth "": not a size`, "write a number, with K, M or G behind it if you like"},
+		{"--bandwidth=M", `--bandwidth "M": not a number`, "write a number such as 500, 10k, 1.5M or 2G"},
+		{"--bandwidth=", `--bandwidth "": not a number`, "write a number such as 500, 10k, 1.5M or 2G"},
 		{"--bandwidth=1e300G", `--bandwidth "1e300G": too large`, ""}, // fuzz: it was infinite, and no text that is read again
-		{"--buffer=-1K", `--buffer "-1K": not a size`, "write a number, with K, M or G behind it if you like"},
+		{"--buffer=-1K", `--buffer "-1K": negative`, ""},
 		{"--buffer=9G", `--buffer "9G": too large; the most is 1G`, ""},
 		{"--word=x\n", `--word "x\n": not one of auto, none`, ""},
 		{"--wiat=1s", "unknown flag: --wiat", "did you mean --wait?"},
@@ -69,6 +72,53 @@ func TestValues(t *testing.T) {
 		}
 		require.ErrorAs(t, err, &hinted, c.arg)
 		require.Equal(t, c.hint, hinted.hint)
+	}
+}
+
+// A flag with a single value is set once per pass, a list adds up, and no flag of
+// a file, list or address has an empty value.
+func TestFlagGivenTwice(t *testing.T) {
+	var v struct {
+		n     int
+		word  string
+		words string
+		list  []string
+		ports targets.Ports
+		on    bool
+	}
+	newFlags := func() *flagSet {
+		v.n, v.word, v.words, v.list, v.ports, v.on = 1, "auto", "", nil, targets.OnePort(27015), false
+		fs := newFlagSet("test")
+		fs.group("All", func() {
+			fs.count(&v.n, "count", "n", "N", "")
+			fs.text(&v.word, "word", "", "W", "")
+			fs.words(&v.words, "words", "", "W", "")
+			fs.list(&v.list, "list", "", "FILE", "")
+			fs.ports(&v.ports, "ports", "p", "")
+			fs.toggle(&v.on, "on", "", "")
+		})
+		return fs
+	}
+	fs := newFlags()
+	require.NoError(t, fs.parse(strings.Fields("--words a --words b,c --list x --list y -p 1 -p 5-6,1 --on --on")))
+	require.Equal(t, "a,b,c", v.words)
+	require.Equal(t, []string{"x", "y"}, v.list)
+	require.Equal(t, "1,5-6", v.ports.String())
+	require.True(t, v.on)
+
+	for args, want := range map[string]string{
+		"-n 2 --count 3":    `--count "3": the flag is given twice; the first value is "2"`,
+		"-n 2 -n 2":         `--count "2": the flag is given twice; the first value is "2"`,
+		"--word a --word b": `--word "b": the flag is given twice; the first value is "a"`,
+		"--on --on=false":   `--on "false": the flag is given twice; the first value is "true"`,
+		"--word=":           `--word "": the value is empty`,
+		"--words=":          `--words "": the value is empty`,
+		"--list=":           `--list "": the value is empty`,
+	} {
+		err := newFlags().parse(strings.Fields(args))
+		var usage *usageError
+		require.ErrorAs(t, err, &usage, args)
+		require.Equal(t, want, err.Error())
 	}
 }
 

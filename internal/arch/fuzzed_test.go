@@ -74,10 +74,11 @@ var exempt = map[string]string{
 
 	"cmd/a2scan.app.decodeFiles":    "opens files for decodeDatagrams, which is fuzzed",
 	"cmd/a2scan.readPayload":        "likewise",
-	"cmd/a2scan.app.openList":       "opens files for targets.List",
+	"cmd/a2scan.app.openInput":      "opens files for targets.List",
 	"cmd/a2scan.readAddrSet":        "opens files for AddrSet.AddFile",
 	"cmd/a2scan.app.verify":         "opens a dataset for farm.Verify",
 	"cmd/a2scan.flagSet.readConfig": "opens a file for applyConfig, which is fuzzed",
+	"cmd/a2scan.toggle.Set":         "called by pflag for applyConfig, which is fuzzed",
 	"cmd/a2scan.randomSeed":         "makes a number of the system's random bytes",
 
 	"mux.ScopeID":        "reads a number, or asks the system for an interface of that name",
