@@ -295,13 +295,21 @@ func masterVector(t *testing.T, v *vector.Vector) any {
 		Servers []netip.AddrPort `json:"servers"`
 	}
 	var steps []step
+	now := proto.Time(0)
 	for _, b := range v.Datagrams {
 		require.False(t, s.Done())
-		req := s.AppendRequest(nil)
-		servers, _ := s.HandleDatagram([]netip.AddrPort{}, b)
+		req, _ := s.Poll(nil, now)
+		servers := s.HandleDatagram([]netip.AddrPort{}, b, now)
 		steps = append(steps, step{strconv.Quote(string(req)), servers})
 	}
-	return map[string]any{"steps": steps, "end": s.End().String()}
+	for !s.Done() { // nothing more comes
+		_, now = s.Poll(nil, now)
+	}
+	reasons := []string{}
+	for _, p := range s.Result().Incomplete {
+		reasons = append(reasons, p.Reason)
+	}
+	return map[string]any{"steps": steps, "incomplete": reasons}
 }
 
 func challengeVector(t *testing.T, v *vector.Vector) any {

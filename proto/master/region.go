@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// A Region is where servers say they are.
+// A Region is a part of the world, as servers name it themselves. The zero value is
+// [USEast]; [Everywhere] selects all servers.
 type Region uint8
 
 // The regions.
@@ -22,8 +23,8 @@ const (
 	Everywhere   Region = 0xFF
 )
 
-// regionNames is a list, not a map, for the order of messages.
-var regionNames = []struct {
+// regions is a list, not a map, for the order of messages.
+var regions = []struct {
 	name   string
 	region Region
 }{
@@ -40,7 +41,7 @@ var regionNames = []struct {
 
 // String returns the region's name, as ParseRegion takes it.
 func (r Region) String() string {
-	for _, n := range regionNames {
+	for _, n := range regions {
 		if n.region == r {
 			return n.name
 		}
@@ -51,17 +52,15 @@ func (r Region) String() string {
 // ParseRegion returns the region of a name (us-east, us-west, south-america,
 // europe, asia, australia, middle-east, africa, all) or of a number up to 255.
 func ParseRegion(s string) (Region, error) {
-	for _, n := range regionNames {
+	var names []string
+	for _, n := range regions {
 		if strings.EqualFold(n.name, s) {
 			return n.region, nil
 		}
+		names = append(names, n.name)
 	}
 	if v, err := strconv.ParseUint(s, 10, 8); err == nil {
 		return Region(v), nil
 	}
-	names := make([]string, len(regionNames))
-	for i, n := range regionNames {
-		names[i] = n.name
-	}
-	return 0, fmt.Errorf("%q is no region: want one of %s", s, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%q is not a region; use one of %s", s, strings.Join(names, ", "))
 }

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/master"
 )
 
-const header = "\xff\xff\xff\xfff\n"
+const header = "\xff\xff\xff\xff\x66\x0a"
 
 func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
@@ -25,264 +27,365 @@ func page(header string, servers ...string) []byte {
 	return b
 }
 
-func session(t *testing.T, cfg master.Config) *master.Session {
+// fullPage is a page of 231 entries of the network 10.n.
+func fullPage(n int) []byte {
+	b := []byte(header)
+	for i := range 231 {
+		b = append(b, 10, byte(n), 0, byte(i), 0x69, 0x87)
+	}
+	return b
+}
+
+// A rig is a session on a clock of its own.
+type rig struct {
+	t   *testing.T
+	s   *master.Session
+	now proto.Time
+	got []string
+}
+
+func newRig(t *testing.T, cfg master.Config) *rig {
 	t.Helper()
 	s, err := master.NewSession(cfg)
 	require.NoError(t, err)
-	return s
+	return &rig{t: t, s: s}
 }
 
-func list(servers []netip.AddrPort) []string {
-	l := []string{}
-	for _, a := range servers {
-		l = append(l, a.String())
+// asks waits for the next request, and requires that it is this one.
+func (r *rig) asks(want string) {
+	r.t.Helper()
+	require.Equal(r.t, want, r.request())
+}
+
+// request waits for the next request; "" means that the session has ended.
+func (r *rig) request() string {
+	r.t.Helper()
+	for range 1000 {
+		b, wake := r.s.Poll(nil, r.now)
+		if len(b) > 0 || r.s.Done() {
+			return string(b)
+		}
+		require.Greater(r.t, wake, r.now)
+		r.now = wake
 	}
-	return l
+	r.t.Fatal("no request comes")
+	return ""
 }
 
-func TestRequest_6(t *testing.T) {
-	s := session(t, master.Config{Region: master.Europe, Filter: `\appid\240`})
-	require.Equal(t, "1\x030.0.0.0:0\x00\\appid\\240\x00", string(s.AppendRequest(nil)))
-	require.Equal(t, "kept1\x030.0.0.0:0\x00\\appid\\240\x00", string(s.AppendRequest([]byte("kept"))), "again the same")
+func (r *rig) hears(b []byte) {
+	for _, a := range r.s.HandleDatagram(nil, b, r.now) {
+		r.got = append(r.got, a.String())
+	}
+}
 
-	s = session(t, master.Config{Region: master.Everywhere})
-	require.Equal(t, "1\xff0.0.0.0:0\x00\x00", string(s.AppendRequest(nil)), "an empty filter is a NUL")
+// ends requires that no more requests come, and that this is what may be missing.
+func (r *rig) ends(reasons ...string) {
+	r.t.Helper()
+	r.asks("")
+	require.True(r.t, r.s.Done())
+	var got []string
+	for _, p := range r.s.Result().Incomplete {
+		got = append(got, p.Reason)
+	}
+	require.Equal(r.t, reasons, got)
+}
 
-	s = session(t, master.Config{Region: master.Asia, Seed: addr("192.0.2.1:27015")})
-	require.Equal(t, "1\x04192.0.2.1:27015\x00\x00", string(s.AppendRequest(nil)))
+func filter(t *testing.T, text string) master.Filter {
+	t.Helper()
+	f, err := master.Parse(text)
+	require.NoError(t, err)
+	return f
 }
 
 // TestPages_6 fetches three pages. Ports are big-endian, and go above 32767.
 func TestPages_6(t *testing.T) {
-	s := session(t, master.Config{Region: master.Everywhere})
-	require.False(t, s.Done())
-
-	s.AppendRequest(nil)
-	got, next := s.HandleDatagram(nil, page(header, "192.0.2.1:27015", "192.0.2.2:65535"))
-	require.True(t, next)
-	require.Equal(t, []string{"192.0.2.1:27015", "192.0.2.2:65535"}, list(got))
-
-	require.Equal(t, "1\xff192.0.2.2:65535\x00\x00", string(s.AppendRequest(nil)), "the last entry is the seed")
-	got, next = s.HandleDatagram(got, page(header, "192.0.2.2:65535", "192.0.2.1:27016"))
-	require.True(t, next)
-	require.Equal(t, []string{"192.0.2.1:27015", "192.0.2.2:65535", "192.0.2.1:27016"}, list(got), "appended; one came twice")
-
-	s.AppendRequest(nil)
-	got, next = s.HandleDatagram(got[:0], page(header, "192.0.2.9:1", "0.0.0.0:0"))
-	require.False(t, next)
-	require.Equal(t, []string{"192.0.2.9:1"}, list(got))
-	require.True(t, s.Done())
-	require.Equal(t, master.EndOfList, s.End())
-	require.Equal(t, master.Stats{Requests: 3, Pages: 3, Servers: 4, Duplicates: 1}, s.Stats())
+	r := newRig(t, master.Config{Region: master.Europe, Filter: filter(t, "appid=240")})
+	r.asks("1\x030.0.0.0:0\x00\\appid\\240\x00")
+	r.hears(page(header, "192.0.2.1:27015", "192.0.2.2:65535"))
+	r.asks("1\x03192.0.2.2:65535\x00\\appid\\240\x00")
+	r.hears(page(header, "192.0.2.2:65535", "192.0.2.1:27016"))
+	r.asks("1\x03192.0.2.1:27016\x00\\appid\\240\x00")
+	r.hears(page(header, "192.0.2.9:1", "0.0.0.0:0", "192.0.2.10:10"))
+	r.ends()
+	require.Equal(t, []string{"192.0.2.1:27015", "192.0.2.2:65535", "192.0.2.1:27016", "192.0.2.9:1"}, r.got)
+	require.Equal(t, master.Result{Requests: 3, Pages: 3, Servers: 4, Duplicates: 1}, r.s.Result())
 }
 
 func TestEnds_6(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		cfg   master.Config
-		pages [][]byte
-		end   master.End
-		want  []string
+		name    string
+		pages   [][]byte
+		reasons []string
+		want    []string
 	}{
-		{"an end and nothing else", master.Config{}, [][]byte{page(header, "0.0.0.0:0")}, master.EndOfList, []string{}},
-		{"an empty page", master.Config{}, [][]byte{page(header)}, master.EndEmpty, []string{}},
-		{"half an entry", master.Config{}, [][]byte{append(page(header), 1, 2, 3)}, master.EndEmpty, []string{}},
+		{"an end mark alone", [][]byte{page(header, "0.0.0.0:0")}, nil, nil},
+		{"an empty page", [][]byte{page(header)}, nil, nil},
+		{"half an entry", [][]byte{append(page(header), 1, 2, 3)}, nil, nil},
 		{
 			"the last entry is the seed",
-			master.Config{},
 			[][]byte{page(header, "192.0.2.1:1", "192.0.2.2:2"), page(header, "192.0.2.3:3", "192.0.2.2:2")},
-			master.EndRepeat,
+			nil,
 			[]string{"192.0.2.1:1", "192.0.2.2:2", "192.0.2.3:3"},
 		},
 		{
-			"the last entry is the seed that it began with",
-			master.Config{Seed: addr("192.0.2.2:2")},
-			[][]byte{page(header, "192.0.2.2:2")},
-			master.EndRepeat,
-			[]string{},
-		},
-		{
-			"a round of two pages",
-			master.Config{},
-			[][]byte{page(header, "192.0.2.1:1"), page(header, "192.0.2.2:2"), page(header, "192.0.2.1:1")},
-			master.EndRepeat,
-			[]string{"192.0.2.1:1", "192.0.2.2:2"},
-		},
-		{
-			"nothing is read past the end",
-			master.Config{},
-			[][]byte{page(header, "192.0.2.1:1", "0.0.0.0:0", "192.0.2.2:2")},
-			master.EndOfList,
-			[]string{"192.0.2.1:1"},
-		},
-		{
 			"port 0 alone does not end Valve's list",
-			master.Config{},
 			[][]byte{page(header, "192.0.2.1:0", "0.0.0.0:5", "0.0.0.0:0")},
-			master.EndOfList,
+			nil,
 			[]string{"192.0.2.1:0", "0.0.0.0:5"},
 		},
 		{
-			"the limit",
-			master.Config{Limit: 2},
-			[][]byte{page(header, "192.0.2.1:1", "192.0.2.1:1", "192.0.2.2:2", "192.0.2.3:3")},
-			master.EndLimit,
+			"four stray bytes behind the entries",
+			[][]byte{append(page(header, "192.0.2.1:1", "192.0.2.2:2"), 1, 2, 3, 4), page(header, "0.0.0.0:0")},
+			nil,
 			[]string{"192.0.2.1:1", "192.0.2.2:2"},
+		},
+		{
+			"silence before the end",
+			[][]byte{page(header, "192.0.2.1:1"), nil},
+			[]string{"the master fell silent before the end of the list"},
+			[]string{"192.0.2.1:1"},
+		},
+		{
+			"an entry made up for clients without a version",
+			[][]byte{page(header, "127.0.0.1:27010", "0.0.0.0:0")},
+			[]string{"the master lists no servers for this client version (clver)"},
+			nil,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := session(t, tt.cfg)
-			var got []netip.AddrPort
-			for i, p := range tt.pages {
-				require.False(t, s.Done())
-				s.AppendRequest(nil)
-				var next bool
-				got, next = s.HandleDatagram(got, p)
-				require.Equal(t, i < len(tt.pages)-1, next)
+			r := newRig(t, master.Config{})
+			for _, p := range tt.pages {
+				require.NotEmpty(t, r.request())
+				if p != nil {
+					r.hears(p)
+				}
 			}
-			require.True(t, s.Done())
-			require.Equal(t, tt.end, s.End())
-			require.Equal(t, tt.want, list(got))
+			r.ends(tt.reasons...)
+			require.Equal(t, tt.want, r.got)
 
-			before := s.Stats()
-			got, next := s.HandleDatagram(nil, page(header, "198.51.100.1:1"))
-			require.Empty(t, got, "done is done")
-			require.False(t, next)
+			before := r.s.Result()
+			r.hears(page(header, "198.51.100.1:1"))
 			before.Ignored++
-			require.Equal(t, before, s.Stats())
+			require.Equal(t, before, r.s.Result(), "done is done")
 		})
 	}
 }
 
-// TestSecondAnswerIsNoRepeat: the request for page 1 was sent again and is
-// answered twice. The second answer ends in the seed of page 2, but the master
-// does advance.
+// TestRepeats_6: a master that does not advance, or goes in circles, is left.
+func TestRepeats_6(t *testing.T) {
+	r := newRig(t, master.Config{})
+	for range 2 {
+		r.request()
+		r.hears(fullPage(1))
+	}
+	r.ends("the master repeats its pages")
+	require.Len(t, r.got, 231)
+
+	r = newRig(t, master.Config{})
+	for _, n := range []int{1, 2, 1} {
+		r.request()
+		r.hears(fullPage(n))
+	}
+	r.ends("the master repeats its pages")
+	require.Len(t, r.got, 462)
+}
+
+func TestLimit(t *testing.T) {
+	r := newRig(t, master.Config{Limit: 2})
+	r.request()
+	r.hears(page(header, "192.0.2.1:1", "192.0.2.1:1", "192.0.2.2:2", "192.0.2.3:3"))
+	r.ends("the limit of 2 servers is reached")
+	require.Equal(t, []string{"192.0.2.1:1", "192.0.2.2:2"}, r.got)
+}
+
+// TestRetries: the wait doubles up to fourfold; an answer makes it short again.
+func TestRetries(t *testing.T) {
+	r := newRig(t, master.Config{Timeout: time.Second, Retries: 4})
+	for _, at := range []time.Duration{0, 1, 3, 7, 11} {
+		r.asks("1\x000.0.0.0:0\x00\x00")
+		require.Equal(t, at*time.Second, time.Duration(r.now))
+	}
+	r.ends("no reply")
+	require.Equal(t, 15*time.Second, time.Duration(r.now))
+
+	r = newRig(t, master.Config{Timeout: time.Second, Retries: 1})
+	r.request()
+	r.request()
+	r.hears(page(header, "192.0.2.1:1"))
+	r.request()
+	began := r.now
+	r.asks("1\x00192.0.2.1:1\x00\x00")
+	require.Equal(t, time.Second, r.now.Sub(began))
+}
+
+// TestSecondAnswerIsNoRepeat: a request was sent twice and is answered twice. The
+// second answer ends as the first one did, but the master does advance.
 func TestSecondAnswerIsNoRepeat(t *testing.T) {
-	s := session(t, master.Config{})
+	r := newRig(t, master.Config{Retries: 3})
 	first := page(header, "192.0.2.1:1", "192.0.2.2:2")
-	s.AppendRequest(nil)
-	s.AppendRequest(nil) // nothing came for a while
-	got, next := s.HandleDatagram(nil, first)
-	require.True(t, next)
-	require.Len(t, got, 2)
-	s.AppendRequest(nil)
-	got, next = s.HandleDatagram(nil, first)
-	require.False(t, next, "it brings nothing, so nothing is to be sent")
-	require.Empty(t, got)
-	require.False(t, s.Done())
-	got, next = s.HandleDatagram(nil, page(header, "192.0.2.3:3"))
-	require.True(t, next)
-	require.Len(t, got, 1)
-
-	// Each request is answered at most once: now it is a master that repeats itself.
-	s.AppendRequest(nil)
-	s.HandleDatagram(nil, first)
-	require.Equal(t, master.EndRepeat, s.End())
-	require.Equal(t, master.Stats{Requests: 4, Pages: 3, Servers: 3, Duplicates: 2, Ignored: 1}, s.Stats())
-}
-
-func TestForeignDatagramsAreIgnored(t *testing.T) {
-	s := session(t, master.Config{})
-	_, next := s.HandleDatagram(nil, page(header, "192.0.2.1:1"))
-	require.False(t, next, "nobody has asked")
-	s.AppendRequest(nil)
-	for _, b := range []string{"", "\xff\xff\xff\xff", "\xff\xff\xff\xfff", "\xff\xff\xff\xffI\x11", "\xfe\xff\xff\xfff\n\x01\x02\x03\x04\x05\x06", "\xff\xff\xff\xfff\xff\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b"} {
-		got, next := s.HandleDatagram(nil, []byte(b))
-		require.Empty(t, got)
-		require.False(t, next)
+	r.request()
+	r.request()
+	r.hears(first)
+	r.asks("1\x00192.0.2.2:2\x00\x00")
+	r.hears(first)
+	b, _ := r.s.Poll(nil, r.now)
+	require.Empty(t, b, "it answers nothing, so nothing is to be sent")
+	r.hears(page(header, "192.0.2.3:3"))
+	for range 2 {
+		r.asks("1\x00192.0.2.3:3\x00\x00")
+		r.hears(first) // nothing else comes: now the master repeats itself
 	}
-	require.False(t, s.Done())
-	require.Equal(t, 7, s.Stats().Ignored)
+	r.ends()
+	require.Equal(t, master.Result{Requests: 5, Pages: 5, Servers: 3, Duplicates: 6}, r.s.Result())
 }
 
-func TestPageCutInsideAnEntry(t *testing.T) {
-	s := session(t, master.Config{})
-	s.AppendRequest(nil)
-	got, next := s.HandleDatagram(nil, append(page(header, "192.0.2.1:1"), 1, 2, 3))
-	require.True(t, next)
-	require.Equal(t, []string{"192.0.2.1:1"}, list(got))
-	require.Equal(t, 1, s.Stats().Malformed)
-	require.Equal(t, "1\x00192.0.2.1:1\x00\x00", string(s.AppendRequest(nil)))
-}
-
-// TestXash_6: both spellings of the header; the key must be ours; IPv6 entries
-// have 18 bytes; port 0 ends the list, whatever the address.
-func TestXash_6(t *testing.T) {
-	const key = 0xDEADBEEF
-	for _, head := range []string{
-		"\xff\xff\xff\xfff\xff\xef\xbe\xad\xde\x00",
-		"\xff\xff\xff\xfff\n\x7f\xef\xbe\xad\xde\x08",
-	} {
-		s := session(t, master.Config{Region: master.Everywhere, Filter: `\gamedir\valve`, XashKey: key})
-		require.Equal(t, "1\xff0.0.0.0:0\x00\\gamedir\\valve\\key\\deadbeef\x00", string(s.AppendRequest(nil)))
-		forged := page(head, "192.0.2.66:1")
-		forged[len(head)-2] ^= 1
-		for _, b := range [][]byte{forged, page(header, "192.0.2.66:1"), []byte(head[:len(head)-1])} {
-			got, next := s.HandleDatagram(nil, b)
-			require.Empty(t, got)
-			require.False(t, next)
+// TestIgnoredDatagramsAreNoPatience: text that comes for ever does not keep a session
+// from its end.
+func TestIgnoredDatagramsAreNoPatience(t *testing.T) {
+	r := newRig(t, master.Config{Timeout: time.Second, Retries: 1})
+	r.hears(page(header, "192.0.2.1:1"))
+	require.Equal(t, 1, r.s.Result().Ignored, "nothing was asked")
+	for !r.s.Done() {
+		r.s.Poll(nil, r.now)
+		for _, b := range []string{"", "\xff\xff\xff\xff", "\xff\xff\xff\xff\x66", "\xff\xff\xff\xffI\x11", "\xfe\xff\xff\xff\x66\n\x01\x02\x03\x04\x05\x06", "\xff\xff\xff\xffprint\n"} {
+			r.hears([]byte(b))
 		}
-		got, next := s.HandleDatagram(nil, page(head, "192.0.2.1:27015", "192.0.2.2:0"))
-		require.False(t, next)
-		require.Equal(t, []string{"192.0.2.1:27015"}, list(got))
-		require.Equal(t, master.EndOfList, s.End())
+		r.now = r.now.Add(100 * time.Millisecond)
+		require.Less(t, time.Duration(r.now), 4*time.Second)
+	}
+	r.ends("no reply")
+	require.Empty(t, r.got)
+}
 
-		s = session(t, master.Config{XashKey: key, IPv6: true})
-		require.Equal(t, "1\x000.0.0.0:0\x00\\key\\deadbeef\x00", string(s.AppendRequest(nil)))
-		got, next = s.HandleDatagram(nil, page(head, "[2001:db8::1]:27015", "[2001:db8::2]:27016"))
-		require.True(t, next)
-		require.Equal(t, []string{"[2001:db8::1]:27015", "[2001:db8::2]:27016"}, list(got))
-		require.Equal(t, "1\x00[2001:db8::2]:27016\x00\\key\\deadbeef\x00", string(s.AppendRequest(nil)))
-		_, next = s.HandleDatagram(nil, page(head, "[::]:0"))
-		require.False(t, next)
-		require.Equal(t, master.EndOfList, s.End())
+// TestSeveralDatagrams_6: each datagram has an end mark of its own. The list ends in
+// silence, and is fetched again to see whether a datagram was lost.
+func TestSeveralDatagrams_6(t *testing.T) {
+	const key = 0xDEADBEEF
+	const head = "\xff\xff\xff\xff\x66\x0a\x7f\xef\xbe\xad\xde\x00"
+	want := "1\xff0.0.0.0:0\x00\\gamedir\\valve\\clver\\0.21\\key\\deadbeef\x00"
+	r := newRig(t, master.Config{Region: master.Everywhere, Filter: filter(t, "gamedir=valve"), XashKey: key})
+	r.asks(want)
+	forged := page(head, "192.0.2.66:1")
+	forged[len(head)-2] ^= 1
+	r.hears(forged)
+	r.hears(page(header, "192.0.2.66:1"))
+	r.hears([]byte(head[:len(head)-1]))
+	require.Equal(t, 3, r.s.Result().Ignored)
+	r.hears(page(head, "192.0.2.1:1", "192.0.2.2:0"))
+	r.hears(page(head, "192.0.2.3:3", "0.0.0.0:0"))
+	r.asks(want)
+	require.Equal(t, time.Second, time.Duration(r.now), "silence of one timeout")
+	r.hears(page(head, "192.0.2.1:1", "0.0.0.0:0"))
+	r.hears(page(head, "192.0.2.4:4", "0.0.0.0:0")) // lost the first time
+	r.ends("datagrams were lost each time that the list was fetched")
+	require.Equal(t, []string{"192.0.2.1:1", "192.0.2.3:3", "192.0.2.4:4"}, r.got)
+
+	r = newRig(t, master.Config{XashKey: key, IPv6: true, Filter: filter(t, "clver=0.20")})
+	r.asks("1\x000.0.0.0:0\x00\\clver\\0.20\\key\\deadbeef\x00")
+	r.hears(page(head, "[2001:db8::1]:27015", "[2001:db8::2]:27016", "[::]:0"))
+	r.request()
+	r.ends()
+	require.Equal(t, []string{"[2001:db8::1]:27015", "[2001:db8::2]:27016"}, r.got)
+}
+
+// TestSplit: a list that ends after a full page is fetched in parts.
+func TestSplit(t *testing.T) {
+	whole := append(fullPage(1), 0, 0, 0, 0, 0, 0)
+	r := newRig(t, master.Config{Region: master.Everywhere, RequestsPerMinute: -1})
+	r.asks("1\xff0.0.0.0:0\x00\x00")
+	r.hears(whole)
+	r.asks("1\x000.0.0.0:0\x00\x00")
+	r.hears(append(append(fullPage(1)[:6+100*6], fullPage(2)[6:]...), 0, 0, 0, 0, 0, 0)) // more than fits, again
+	for region := range 7 {
+		r.asks("1" + string([]byte{byte(region) + 1}) + "0.0.0.0:0\x00\x00")
+		r.hears(page(header, "192.0.2.1:1", "0.0.0.0:0"))
+	}
+	r.asks("1\x000.0.0.0:0\x00\\empty\\1\x00")
+	r.hears(page(header, "10.1.0.1:27015", "0.0.0.0:0"))
+	r.asks("1\x000.0.0.0:0\x00\\nor\\1\\empty\\1\x00")
+	r.hears(append(append(fullPage(1)[:6+100*6], fullPage(2)[6:6+100*6]...), 0, 0, 0, 0, 0, 0))
+	// Some of the first list are in no region: now all of them are divided by filters.
+	r.asks("1\xff0.0.0.0:0\x00\\empty\\1\x00")
+	r.hears(page(header, "0.0.0.0:0"))
+	r.asks("1\xff0.0.0.0:0\x00\\nor\\1\\empty\\1\x00")
+	r.hears(page(header, "192.0.2.9:9", "0.0.0.0:0"))
+	r.ends("its last page is full, and its parts lack some of its servers", "its last page is full, and its parts lack some of its servers")
+
+	r = newRig(t, master.Config{Region: master.Everywhere, NoSplit: true})
+	r.request()
+	r.hears(whole)
+	r.ends("its last page is full")
+
+	r = newRig(t, master.Config{Region: master.Everywhere})
+	for range 5 { // whatever is asked
+		r.request()
+		r.hears(whole)
+	}
+	r.ends("its last page is full, and the master ignores what would divide it")
+	require.Len(t, r.got, 231)
+}
+
+// TestSilenceAfterAFullPage_5: so does one that falls silent after a full page.
+func TestSilenceAfterAFullPage_5(t *testing.T) {
+	r := newRig(t, master.Config{Region: master.Europe, Retries: 0})
+	r.request()
+	r.hears(fullPage(1))
+	r.asks("1\x0310.1.0.230:27015\x00\x00")
+	r.asks("1\x030.0.0.0:0\x00\\empty\\1\x00")
+	r.asks("1\x030.0.0.0:0\x00\\nor\\1\\empty\\1\x00")
+	r.ends("no reply", "the master stopped answering")
+}
+
+func TestNewSessionRefuses(t *testing.T) {
+	for _, cfg := range []master.Config{{Timeout: -1}, {Retries: -1}, {Limit: -1}, {IPv6: true}, {Filter: filter(t, fmt.Sprintf("map=%01300d", 1))}} {
+		_, err := master.NewSession(cfg)
+		require.Error(t, err)
 	}
 }
 
-func TestEndString(t *testing.T) {
-	for e, want := range map[master.End]string{
-		master.NotEnded: "not ended", master.EndOfList: "end of list", master.EndEmpty: "empty page",
-		master.EndRepeat: "repeated page", master.EndLimit: "limit reached", 99: "unknown",
-	} {
-		require.Equal(t, want, e.String())
-	}
-}
-
-// FuzzMaster plays any pages at all against a session, cut out of one input,
-// with a plain model beside it: every server once, in the order in which it came, and
-// an end after a bounded number of requests.
+// FuzzMaster plays any pages at all against a session, cut out of one input, with a
+// plain model beside it: every server once, and an end after a bounded time.
 func FuzzMaster(f *testing.F) {
 	f.Add(append(page(header, "192.0.2.1:27015", "192.0.2.2:65535"), page(header, "192.0.2.2:65535", "0.0.0.0:0")...), uint8(18), uint32(0), false)
-	f.Add(page("\xff\xff\xff\xfff\xff\xef\xbe\xad\xde\x00", "192.0.2.1:27015", "0.0.0.0:0"), uint8(255), uint32(0xDEADBEEF), false)
-	f.Add(page("\xff\xff\xff\xfff\n\x7f\xef\xbe\xad\xde\x08", "[2001:db8::1]:27015", "[::]:0"), uint8(255), uint32(0xDEADBEEF), true)
+	f.Add(page("\xff\xff\xff\xff\x66\x0a\x7f\xef\xbe\xad\xde\x00", "192.0.2.1:27015", "0.0.0.0:0"), uint8(255), uint32(0xDEADBEEF), false)
+	f.Add(page("\xff\xff\xff\xff\x66\x0a\x7f\xef\xbe\xad\xde\x08", "[2001:db8::1]:27015", "[::]:0"), uint8(255), uint32(0xDEADBEEF), true)
 	f.Add(page(header, "192.0.2.1:1"), uint8(12), uint32(0), false)
 	f.Fuzz(func(t *testing.T, in []byte, size uint8, key uint32, ipv6 bool) {
 		const limit = 64
-		s, err := master.NewSession(master.Config{XashKey: key, IPv6: ipv6, Limit: limit})
+		s, err := master.NewSession(master.Config{XashKey: key, IPv6: ipv6 && key != 0, Limit: limit, Region: master.Everywhere, Retries: 1})
 		require.NoError(t, err)
 		model := map[netip.AddrPort]bool{}
-		var got []netip.AddrPort
+		n := 0
+		now := proto.Time(0)
 		for len(in) > 0 {
 			b := in[:min(int(size)+1, len(in))]
 			in = in[len(b):]
-			s.AppendRequest(nil)
+			_, wake := s.Poll(nil, now)
 			if size&1 != 0 {
-				s.AppendRequest(nil)
+				now = max(now, wake)
+				s.Poll(nil, now)
 			}
 			done := s.Done()
-			n := len(got)
-			var next bool
-			got, next = s.HandleDatagram(got, b)
-			require.False(t, next && s.Done())
-			require.False(t, done && (len(got) > n || !s.Done()), "done is done")
-			for _, a := range got[n:] {
+			got := s.HandleDatagram(nil, b, now)
+			require.False(t, done && (len(got) > 0 || !s.Done()), "done is done")
+			for _, a := range got {
 				require.False(t, model[a], "%v came twice", a)
 				require.Contains(t, string(b), string(a.Addr().AsSlice()))
 				model[a] = true
+				n++
 			}
 		}
-		require.LessOrEqual(t, len(got), limit)
-		require.Equal(t, len(got), s.Stats().Servers)
+		require.LessOrEqual(t, n, limit)
+		require.Equal(t, n, s.Result().Servers)
+		for range 1000 {
+			b, wake := s.Poll(nil, now)
+			if s.Done() {
+				return
+			}
+			require.True(t, len(b) > 0 || wake > now, "no progress")
+			now = max(now, wake)
+		}
+		t.Fatal("it does not end")
 	})
 }
 
@@ -292,20 +395,30 @@ func Example() {
 		page(header, "192.0.2.1:27015", "192.0.2.2:27015"),
 		page(header, "192.0.2.3:27015", "0.0.0.0:0"),
 	}
-	s, err := master.NewSession(master.Config{Region: master.Everywhere, Filter: `\appid\240`})
+	f, err := master.Parse("appid=240,dedicated=1")
 	if err != nil {
 		panic(err)
 	}
-	var servers []netip.AddrPort
-	for !s.Done() {
-		fmt.Printf("%q\n", s.AppendRequest(nil))
-		servers, _ = s.HandleDatagram(servers[:0], pages[0])
-		pages = pages[1:]
-		fmt.Println(servers)
+	s, err := master.NewSession(master.Config{Region: master.Everywhere, Filter: f})
+	if err != nil {
+		panic(err)
 	}
+	now := proto.Time(0)
+	for !s.Done() {
+		request, wake := s.Poll(nil, now)
+		if len(request) == 0 {
+			now = wake // receive until then
+			continue
+		}
+		fmt.Printf("%q\n", request)
+		fmt.Println(s.HandleDatagram(nil, pages[0], now))
+		pages = pages[1:]
+	}
+	fmt.Println(len(s.Result().Incomplete), "parts are incomplete")
 	// Output:
-	// "1\xff0.0.0.0:0\x00\\appid\\240\x00"
+	// "1\xff0.0.0.0:0\x00\\appid\\240\\dedicated\\1\x00"
 	// [192.0.2.1:27015 192.0.2.2:27015]
-	// "1\xff192.0.2.2:27015\x00\\appid\\240\x00"
+	// "1\xff192.0.2.2:27015\x00\\appid\\240\\dedicated\\1\x00"
 	// [192.0.2.3:27015]
+	// 0 parts are incomplete
 }
