@@ -67,7 +67,7 @@ type Session struct {
 	result Result
 
 	queue    []*part
-	cur      *part   // nil: done
+	cur      *part // nil: done
 	parts    int
 	answered bool // a page has come at some time
 	silent   int  // parts without an answer, one after the other
