@@ -18,17 +18,16 @@ import (
 func benchCommand() *command {
 	return &command{
 		name:  "bench",
-		short: "measure this program on this machine, against the limit and the truth",
-		long: `Starts simulated servers on loopback in one process, and in others, taking turns, a scan of them and a bare
-		socket that exchanges the same datagrams and does nothing else. What comes out is how fast the scan is, how
-		near that is to the limit, what it costs, and whether each server was found and each value is right. Nothing
-		leaves this machine.
+		short: "measure speed and accuracy on this machine",
+		long: `Starts simulated servers on loopback and measures, in turn, a scan of them and a bare socket that exchanges
+		the same datagrams and does nothing else. The report has the scan's speed, its share of the bare socket's
+		speed, its cost, and whether every server was found and every value is right. Nothing leaves this machine.
 
-		The usual size takes some ten minutes, --quick less than one, --full the better part of an hour. Close other
-		programs first; the report says how much they took. With --query, --targets, --max-in-flight or a share,
-		one workload of these is measured instead of the usual ones.
+		The usual size takes about ten minutes, --quick less than one, --full most of an hour. Close other programs
+		first; the report shows how much CPU time they took. With --query, --targets, --max-in-flight or a share, one
+		workload with these values is measured instead of the usual ones.
 
-		Linux answers for all of 127/8 and is where this works; elsewhere there are only as many servers as ports.`,
+		Bench is made for Linux, which answers for all of 127.0.0.0/8. Elsewhere there is one server per port.`,
 		examples: []string{
 			"a2scan bench --quick",
 			"a2scan bench --json report.json --svg figures --markdown report.md",
@@ -43,7 +42,7 @@ func benchCommand() *command {
 					return bench.Work(a.stdin, a.stdout)
 				}
 				if len(args) > 0 {
-					return withHint(usagef("bench takes no targets"), "it asks simulated servers on loopback; a2scan scan asks others")
+					return withHint(usagef("bench takes no targets"), "it queries simulated servers on loopback only; for others: a2scan scan TARGET…")
 				}
 				a.ui.setVerbosity(fs)
 				return a.bench(fs, o)
@@ -81,27 +80,27 @@ func newBenchOptions() *benchOptions {
 var ownFlags = []string{"query", "targets", "max-in-flight", "delay"}
 
 func (o *benchOptions) register(fs *flagSet) {
-	fs.group("How much", func() {
-		fs.toggle(&o.quick, "quick", "", "in less than a minute: to see that it works; the figures are worth little")
-		fs.toggle(&o.full, "full", "", "everything, up to ten million targets")
-		fs.count(&o.pairs, "pairs", "", "N", "rounds in which bare socket and scan take turns")
-		fs.count(&o.largest, "largest", "", "N", "where the series of more and more targets ends (default by size: 10,000 to 10,000,000)")
-		add(fs, &o.only, "only", "", "LIST", "only rows whose name begins so, or that are of this group: throughput, scale, rate, memory", parseWords, joinWords)
+	fs.group("Size", func() {
+		fs.toggle(&o.quick, "quick", "", "take less than a minute: shows that it works, not how fast")
+		fs.toggle(&o.full, "full", "", "measure everything, up to ten million targets")
+		fs.count(&o.pairs, "pairs", "", "N", "rounds of one bare-socket run and one scan each")
+		fs.count(&o.largest, "largest", "", "N", "last size of the series of growing target counts (default by size: 10,000 to 10,000,000)")
+		add(fs, &o.only, "only", "", "LIST", "measure only rows whose name begins with one of these, or groups: throughput, scale, rate, memory", parseWords, joinWords)
 	})
 	fs.group("One workload of your own", func() {
 		registerKinds(fs, &o.kinds)
-		fs.count(&o.targets, "targets", "", "N", "servers")
-		fs.count(&o.maxInFlight, "max-in-flight", "c", "N", "targets that the scan has open at once")
+		fs.count(&o.targets, "targets", "", "N", "number of servers")
+		fs.count(&o.maxInFlight, "max-in-flight", "c", "N", "targets in flight at once")
 	})
 	fs.group("Report", func() {
-		fs.text(&o.jsonFile, "json", "", "FILE", "write all figures, of each run; - instead of the tables")
-		fs.text(&o.svgDir, "svg", "", "FOLDER", "draw the figures into this folder")
-		fs.text(&o.markdownFile, "markdown", "", "FILE", "write the tables, with the figures of --svg; in a document that has a place for them, there")
-		fs.text(&o.from, "from", "", "FILE", "measure nothing; show what --json wrote before")
+		fs.text(&o.jsonFile, "json", "", "FILE", "write the figures of every run as JSON; - replaces the tables")
+		fs.text(&o.svgDir, "svg", "", "FOLDER", "write charts to this folder")
+		fs.text(&o.markdownFile, "markdown", "", "FILE", "write the tables, with the charts of --svg; a document with marks for them is updated")
+		fs.text(&o.from, "from", "", "FILE", "measure nothing; read an earlier --json file")
 	})
 	o.farm.register(fs)
-	fs.group("This program", func() {
-		fs.text(&o.dir, "dir", "", "FOLDER", "keep records here for a while (default the system's place for such)")
+	fs.group("General", func() {
+		fs.text(&o.dir, "dir", "", "FOLDER", "folder for temporary records (default the system's)")
 		registerVerbosity(fs)
 	})
 }
@@ -110,7 +109,7 @@ func parseWords(s string) ([]string, error) {
 	var words []string
 	for w := range strings.SplitSeq(s, ",") {
 		if w = strings.TrimSpace(w); w == "" {
-			return nil, errors.New("an empty word in the list")
+			return nil, errors.New("the list has an empty word")
 		}
 		words = append(words, w)
 	}
@@ -232,7 +231,7 @@ func (a *app) bench(fs *flagSet, o *benchOptions) error {
 		err = writeErr
 	}
 	if err == nil && len(report.Problems) > 0 {
-		return fmt.Errorf("%s; see the report", plural(uint64(len(report.Problems)), "thing is not as it must be", "things are not as they must be"))
+		return fmt.Errorf("%s; see the report", plural(uint64(len(report.Problems)), "check failed", "checks failed"))
 	}
 	return err
 }

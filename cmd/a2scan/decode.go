@@ -20,12 +20,12 @@ func decodeCommand() *command {
 		name:     "decode",
 		synopsis: "FILE… | -",
 		short:    "decode captured replies, offline",
-		long: `Each FILE is one UDP payload as it was captured, in order of arrival from one server. Every reply that
-		they make up is printed as one JSON object, in order of completion. A reply that cannot be decoded has its
-		error set; that is a finding and not a failure.
+		long: `Each FILE is one captured UDP payload; the files are in order of arrival from one server. Every complete
+		reply is printed as one JSON object, in order of completion. A reply that cannot be decoded has its error
+		set; the exit status stays 0.
 
-		With - instead, records of a scan with --raw are read from standard input, one server a line, and their
-		datagrams are decoded anew.`,
+		With - the records of a scan with --raw are read from standard input, one server per line, and their
+		datagrams are decoded again.`,
 		examples: []string{
 			"a2scan decode 00-info.bin 01-players.bin | jq .",
 			"a2scan decode - < scan.ndjson | jq -c 'select(.error)'",

@@ -15,8 +15,8 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// The demonstration's servers are 127.0.1.0 and following, where the system
-// answers for all of 127/8, or else as many ports of one address.
+// The demo's servers are 127.0.1.0 and following if the system answers for all of
+// 127.0.0.0/8, otherwise ports of one address.
 const (
 	demoServers = 100
 	demoFirst   = "127.0.1.0"
@@ -26,10 +26,10 @@ const (
 func demoCommand() *command {
 	return &command{
 		name:  "demo",
-		short: "scan a hundred simulated servers: the first thing to run",
-		long: `Starts a farm of simulated servers on loopback, scans it and prints the records. Nothing leaves this
-		machine. Some servers ask for a challenge first, some split their replies, some are silent or send rubbish,
-		and one datagram in a hundred is lost; in the end every record is compared with what its server is.`,
+		short: "scan 100 simulated servers on this machine: try this first",
+		long: `Starts simulated servers on loopback, scans them and verifies every record against its server. Nothing
+		leaves this machine. Some servers ask for a challenge, some split their replies, some are silent or send
+		garbage, and 1% of the datagrams are lost.`,
 		examples: []string{
 			"a2scan demo",
 			"a2scan demo | jq -r '[.ip,.status,.info.name,.info.map] | @tsv'",
@@ -39,17 +39,17 @@ func demoCommand() *command {
 			o := newDemoOptions()
 			fs.group("Scan", func() {
 				fs.text(&o.scan.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
-				fs.count64(&o.scan.ask.cfg.MaxTargets, "max-targets", "n", "N", "servers to scan")
+				fs.count64(&o.scan.ask.cfg.MaxTargets, "max-targets", "n", "N", "number of servers to scan")
 				registerKinds(fs, &o.scan.ask.cfg.Kinds)
-				fs.rate(&o.scan.ask.cfg.Rate, "rate", "r", "N", "packets a second in all; 0: as fast as replies come")
-				fs.duration(&o.scan.ask.cfg.Timeout, "timeout", "", "D", "wait so long for the answer to the first try")
-				fs.count(&o.scan.ask.cfg.Retries, "retries", "", "N", "further tries on silence")
+				fs.rate(&o.scan.ask.cfg.Rate, "rate", "r", "N", "packets per second; 0 = as fast as replies arrive")
+				fs.duration(&o.scan.ask.cfg.Timeout, "timeout", "", "D", "timeout of the first attempt; doubles with each retry")
+				fs.count(&o.scan.ask.cfg.Retries, "retries", "", "N", "retries after silence, per query")
 			})
 			o.farm.register(fs)
-			fs.group("This program", func() { registerVerbosity(fs) })
+			fs.group("General", func() { registerVerbosity(fs) })
 			return func(a *app, args []string) error {
 				if len(args) > 0 {
-					return withHint(usagef("demo takes no targets"), "a2scan scan asks servers of your own")
+					return withHint(usagef("demo takes no targets"), "to scan other servers: a2scan scan TARGET…")
 				}
 				a.ui.setVerbosity(fs)
 				return a.demo(fs, o)
@@ -67,8 +67,8 @@ func newDemoOptions() *demoOptions {
 	o := &demoOptions{scan: newScanOptions(), farm: newFarmOptions()}
 	cfg := &o.scan.ask.cfg
 	cfg.MaxTargets = demoServers
-	cfg.PerIPRate = 0 // the servers behind one address are strangers to each other
-	// Silence ends after 0.25 + 0.5 + 1 seconds: somebody is watching.
+	cfg.PerIPRate = 0 // simulated servers with one address are independent of each other
+	// A silent server costs 0.25 + 0.5 + 1 seconds.
 	cfg.Timeout = 250 * time.Millisecond
 	s := &o.farm.world.Shares
 	s.Challenge, s.Silent, s.GoldSource, s.Split, s.BZip2, s.Ship = 60, 8, 10, 20, 5, 2
@@ -83,9 +83,8 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 		return &usageError{err}
 	}
 	if o.scan.ask.cfg.MaxTargets == 0 {
-		return usagef("--max-targets 0: there is no end of simulated servers; say how many are to be scanned")
+		return usagef("--max-targets 0: the number of simulated servers has no limit; use 1 or more")
 	}
-	// Its targets are none of the user's.
 	if err := checkFiles(o.scan.files(a, []string{demoFirst})...); err != nil {
 		return err
 	}
@@ -98,7 +97,7 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	ports := f.Ports()
 	o.scan.ports = portsOf(ports)
 	o.scan.ask.cfg.Seed = o.farm.world.Seed
-	a.ui.notef("a farm of simulated servers on %s, %s; nothing leaves this machine", formatListen(f.Listen()), portsInWords(o.scan.ports))
+	a.ui.notef("simulated servers listen on %s, %s; nothing leaves this machine", formatListen(f.Listen()), portsInWords(o.scan.ports))
 
 	records := &memorySink{}
 	o.scan.copyTo = records
@@ -109,8 +108,8 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	return a.judge(o, ports, records)
 }
 
-// startDemoFarm starts the farm on the ports that were asked for, or else on
-// any that are free.
+// startDemoFarm starts the farm on the ports of the flags, or on free ports if there is
+// no such flag and the default port is taken.
 func startDemoFarm(fs *flagSet, o *demoOptions) (*farm.Farm, error) {
 	c := o.farm.config()
 	if c.Listen.IsSingleIP() && !fs.Changed("ports") {
@@ -136,13 +135,13 @@ func portsOf(list []uint16) targets.Ports {
 	}
 	ports, err := targets.ParsePorts(text.String())
 	if err != nil {
-		panic(err) // the system gave us those
+		panic(err) // they are ports that the system returned
 	}
 	return ports
 }
 
-// demoTarget returns as much of what the farm serves as holds n servers, from
-// demoFirst on where that is served.
+// demoTarget returns a range with n of the served addresses. It begins at demoFirst if
+// that is served.
 func demoTarget(listen netip.Prefix, n uint64) string {
 	first := netip.MustParseAddr(demoFirst)
 	if !listen.Contains(first) {
@@ -158,7 +157,7 @@ func demoTarget(listen netip.Prefix, n uint64) string {
 	return first.String() + "-" + last.String()
 }
 
-// judge says whether the records are the truth, and what to do next.
+// judge compares the records with their servers and prints the result and the next step.
 func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 	lines := func(yield func([]byte, error) bool) {
 		for line := range bytes.Lines(records.lines) {
@@ -172,14 +171,14 @@ func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 		return err
 	}
 	if !report.OK() {
-		lines := []error{errors.New("the records are not the truth")}
+		lines := []error{errors.New("verified: records differ from their servers")}
 		for line := range strings.Lines(report.String()) {
 			lines = append(lines, errors.New(strings.TrimSuffix(line, "\n")))
 		}
 		return errors.Join(lines...)
 	}
-	a.ui.notef("each record was compared with its server: %s of %s are the truth", thousands(report.Records), thousands(report.Records))
-	a.ui.noteHintf("ask a real one: a2scan query HOST[:PORT]; many of them: a2scan help scan")
+	a.ui.notef("verified: %s of %s match their servers", thousands(report.Records), plural(report.Records, "record", "records"))
+	a.ui.noteHintf("next: a2scan query HOST[:PORT] for one server, a2scan help scan for many")
 	return nil
 }
 

@@ -17,12 +17,11 @@ func farmCommand() *command {
 		name:     "farm",
 		synopsis: "[TARGET…]",
 		short:    "simulate game servers on loopback, until interrupted",
-		long: `There is a server behind every address and port that is served. What it is and does follows from its
-		address, the seed and the shares alone, so that any process can know the truth.
+		long: `Every served address and port is a server. Its replies depend only on its address, the seed and the shares,
+		so any process can compute them.
 
-		With --verify the farm is not started; the records of a scan of it are compared with the truth, and the exit
-		status is 1 where they differ. The flags must be those that the farm ran with. TARGETs, if there are any, are
-		those that must have a record each.`,
+		With --verify no farm is started. Instead, the records of a scan are compared with the servers that a farm
+		with the same flags has; the exit status is 1 if they differ. If TARGETs are given, each must have a record.`,
 		examples: []string{
 			"a2scan farm --challenge 60 --split 20 --loss 2 &",
 			"a2scan scan --query info,players,rules 127.1.0.0/20 -o out.ndjson",
@@ -33,12 +32,12 @@ func farmCommand() *command {
 			o.register(fs)
 			var verify, replay string
 			var lossy bool
-			fs.group("Truth", func() {
-				fs.text(&verify, "verify", "", "FILE", "compare the records in this file (- is standard input) with the truth, and stop")
-				fs.toggle(&lossy, "lossy", "", "with --verify: silence is no difference, for scans that outran the farm")
-				fs.text(&replay, "replay", "", "FOLDER", "serve captured replies instead, each subfolder at an address of its own from 127.0.1.1 on")
+			fs.group("Verification and replay", func() {
+				fs.text(&verify, "verify", "", "FILE", "compare the records in this file (- is standard input) with their servers, and exit")
+				fs.toggle(&lossy, "lossy", "", "with --verify: accept silence, for scans that were faster than the farm")
+				fs.text(&replay, "replay", "", "FOLDER", "serve captured replies: each subfolder has its own address, from 127.0.1.1 on")
 			})
-			fs.group("This program", func() { registerVerbosity(fs) })
+			fs.group("General", func() { registerVerbosity(fs) })
 			return func(a *app, args []string) error {
 				a.ui.setVerbosity(fs)
 				if err := o.validate(); err != nil {
@@ -48,7 +47,7 @@ func farmCommand() *command {
 				case verify != "":
 					return a.verify(o, verify, replay, lossy, args)
 				case len(args) > 0:
-					return withHint(usagef("a farm takes no targets"), "say where it listens with --listen and --ports; with --verify targets are those that must have a record")
+					return withHint(usagef("a farm takes no targets"), "--listen and --ports choose its addresses; targets are for --verify")
 				}
 				return a.farm(o, replay)
 			}
@@ -96,7 +95,7 @@ func portsInWords(p targets.Ports) string {
 	}
 }
 
-// verify compares records with the truth.
+// verify compares records with their servers and prints the result.
 func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []string) error {
 	if err := checkRead(a.stdin, a.stdout, "--verify", file); err != nil {
 		return err
@@ -118,7 +117,7 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 		opts.Targets = must
 	}
 	report, err := farm.Verify(truth, farm.Lines(file), opts)
-	if err == nil || report.Records > 0 { // of what could not be read at all there is nothing to tell
+	if err == nil || report.Records > 0 { // if nothing could be read there is no result
 		if _, werr := fmt.Fprint(a.stdout, report); werr != nil {
 			return werr
 		}
@@ -127,12 +126,12 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 	case err != nil:
 		return fmt.Errorf("cannot read records: %w", err)
 	case !report.OK():
-		return fmt.Errorf("the records are not the truth: %s", plural(report.Total, "difference", "differences"))
+		return fmt.Errorf("verified: %s between records and servers", plural(report.Total, "difference", "differences"))
 	}
 	return nil
 }
 
-// expand returns the places that targets stand for.
+// expand returns the addresses and ports of targets.
 func expand(args []string, ports targets.Ports) (iter.Seq[netip.AddrPort], error) {
 	var wrong []error
 	list, err := targets.NewList(targets.Config{
@@ -157,7 +156,7 @@ func expand(args []string, ports targets.Ports) (iter.Seq[netip.AddrPort], error
 					return
 				}
 			}
-			if err != nil { // io.EOF: arguments cannot fail to be read
+			if err != nil { // io.EOF: reading arguments cannot fail
 				return
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// farmOptions are the flags that say what a farm serves, and where.
+// farmOptions are the flags of a farm: its addresses, and the behaviour of its servers.
 type farmOptions struct {
 	listen netip.Prefix
 	ports  targets.Ports
@@ -27,44 +27,44 @@ func newFarmOptions() *farmOptions {
 
 func (o *farmOptions) register(fs *flagSet) {
 	fs.group("Farm", func() {
-		add(fs, &o.listen, "listen", "", "ADDRESS", "a loopback address or a prefix of them", farm.ParseListen, formatListen)
-		fs.ports(&o.ports, "ports", "", "ports that are served on each of them; all others refuse")
-		fs.seed(&o.world.Seed, "seed", "", "N", "what each server is follows from its address and this")
+		add(fs, &o.listen, "listen", "", "ADDRESS", "serve this loopback address or prefix", farm.ParseListen, formatListen)
+		fs.ports(&o.ports, "ports", "", "serve these ports of each address; all others refuse")
+		fs.seed(&o.world.Seed, "seed", "", "N", "seed from which, with its address, each server is generated")
 	})
-	fs.group("Shares, in percent of the servers", func() {
+	fs.group("Shares, in percent of the servers that", func() {
 		s := &o.world.Shares
 		for _, f := range []struct {
 			share       *float64
 			name, usage string
 		}{
-			{&s.Challenge, "challenge", "ask for a challenge before info too"},
+			{&s.Challenge, "challenge", "ask for a challenge before info, too"},
 			{&s.Silent, "silent", "never answer"},
-			{&s.GoldSource, "goldsource", "speak as the HLDS engine does"},
+			{&s.GoldSource, "goldsource", "reply in the old GoldSource format"},
 			{&s.Split, "split", "split long replies"},
-			{&s.BZip2, "bzip2", "split them compressed"},
-			{&s.Ship, "ship", "are The Ship"},
+			{&s.BZip2, "bzip2", "split and compress long replies"},
+			{&s.Ship, "ship", "run The Ship"},
 			{&s.Duplicate, "duplicate", "send every datagram twice"},
 			{&s.Reorder, "reorder", "send datagrams out of order"},
-			{&s.Garbage, "garbage", "send noise, half of them an answer after it"},
+			{&s.Garbage, "garbage", "send noise; half of them answer after it"},
 			{&s.ChallengeLoop, "challenge-loop", "answer every request with a new challenge"},
-			{&s.Endless, "endless", "send fragments that never make a reply"},
-			{&s.WrongType, "wrong-type", "answer with a reply to another question"},
-			{&s.Truncate, "truncate", "stop short of what they announced"},
-			{&s.Loss, "loss", "(of the datagrams, each way) are lost"},
+			{&s.Endless, "endless", "send fragments that never complete a reply"},
+			{&s.WrongType, "wrong-type", "answer with a reply to another query"},
+			{&s.Truncate, "truncate", "cut their replies short"},
+			{&s.Loss, "loss", "lose this share of all datagrams, each way"},
 		} {
 			fs.number(f.share, f.name, "", "P", f.usage)
 		}
-		add(fs, &o.delay, "delay", "", "MIN:MAX", "time from a request to its answer, in milliseconds or as durations", parseSpan, formatSpan)
+		add(fs, &o.delay, "delay", "", "MIN:MAX", "response time, in milliseconds or as durations", parseSpan, formatSpan)
 	})
 }
 
-// validate completes the options and returns all that is wrong with them, joined.
+// validate completes the options and returns every error in them, joined.
 func (o *farmOptions) validate() error {
 	o.world.Shares.DelayMin, o.world.Shares.DelayMax = o.delay.min, o.delay.max
 	return o.world.Shares.Validate()
 }
 
-// config returns what to start the farm with.
+// config returns the configuration of the farm.
 func (o *farmOptions) config() farm.Config {
 	c := farm.Config{Listen: o.listen, Service: &o.world, Seed: o.world.Seed}
 	for i := range o.ports.Len() {

@@ -41,7 +41,7 @@ func checkFiles(uses ...fileUse) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return withHint(&usageError{errors.Join(errs...)}, "give each a file of its own: what is written takes the place of what was there")
+	return withHint(&usageError{errors.Join(errs...)}, "give each a file of its own: an output replaces the contents of its file")
 }
 
 // A place is where a fileUse leads.

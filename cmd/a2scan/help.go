@@ -15,7 +15,7 @@ func helpCommand() *command {
 		name:     "help",
 		synopsis: "[COMMAND]",
 		short:    "explain a command",
-		long:     "With no COMMAND it lists all of them.",
+		long:     "Without a COMMAND it lists all commands.",
 		new: func(*flagSet) func(*app, []string) error {
 			return func(a *app, args []string) error {
 				switch len(args) {
@@ -37,15 +37,15 @@ func helpCommand() *command {
 
 func (a *app) printOverview() error {
 	var b bytes.Buffer
-	b.WriteString("a2scan asks game servers for their info, players and rules (Valve's A2S queries):\n" +
-		"one server, or millions, from one UDP socket. Records come out as NDJSON.\n\n" +
+	b.WriteString("a2scan queries and mass-scans Valve A2S game servers: info, players and rules of\n" +
+		"one server or of millions, from one UDP socket.\n\n" +
 		"Usage: a2scan COMMAND [FLAG…] [ARGUMENT…]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.short)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.short)
 	}
-	b.WriteString("\nEach explains itself: a2scan help COMMAND.\n" +
+	b.WriteString("\nFlags of a command: a2scan help COMMAND. Version: a2scan -V.\n\n" +
 		"Data goes to standard output, everything else to standard error. Exit status: 0 done,\n" +
-		"1 could not go on, 2 wrong usage, 129, 130 and 143 interrupted.\n")
+		"1 failed, 2 wrong usage, 129, 130 and 143 interrupted by a signal.\n")
 	_, err := a.stdout.Write(b.Bytes())
 	return err
 }
@@ -63,8 +63,8 @@ func (a *app) printHelp(cmd *command) error {
 	return err
 }
 
-// helpText returns the help of a command, in lines of at most width columns
-// where words allow.
+// helpText returns the help of a command in lines of at most width columns, except for
+// long words and examples.
 func helpText(cmd *command, fs *flagSet, width int) []byte {
 	var b bytes.Buffer
 	usage := "Usage: a2scan " + cmd.name
@@ -97,7 +97,7 @@ func helpText(cmd *command, fs *flagSet, width int) []byte {
 	return b.Bytes()
 }
 
-// flagColumn is where the explanations of flags begin.
+// flagColumn is the column at which the explanations of flags begin.
 const flagColumn = 32
 
 func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
@@ -119,8 +119,8 @@ func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
 	writeWrapped(b, text, strings.Repeat(" ", flagColumn), width)
 }
 
-// writeWrapped writes text in lines of at most width columns; all but the first
-// begin with indent, which the first is taken to have already.
+// writeWrapped writes text in lines of at most width columns. All lines but the first
+// begin with indent; the first is assumed to have it already.
 func writeWrapped(b *bytes.Buffer, text, indent string, width int) {
 	column := len(indent)
 	for i, word := range strings.Fields(text) {
@@ -140,5 +140,5 @@ func writeWrapped(b *bytes.Buffer, text, indent string, width int) {
 	b.WriteByte('\n')
 }
 
-// sentence makes one of a phrase.
+// sentence turns a phrase into a sentence.
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }

@@ -29,7 +29,7 @@ func TestTwoScansOfOneFile(t *testing.T) {
 			for _, args := range [][]string{f.args(path), f.args(path, "--resume"), f.args(link, "-m", link+".meta.json")} {
 				status, stderr := inProcess(args...)
 				require.Equal(t, 1, status, stderr)
-				require.Contains(t, stderr, ": another scan writes this file\na2scan: hint: wait for it to end, or write to another file\n")
+				require.Contains(t, stderr, ": another scan writes this file\na2scan: hint: wait until the other scan has ended, or write to another file\n")
 			}
 			require.Equal(t, meta, readFile(t, path+".meta.json"))
 			require.NoError(t, p.Process.Signal(syscall.SIGINT))

@@ -116,7 +116,7 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 		r.ui.notef("%s%s in %s, seed %d: %s", plural(settled, "target", "targets"), before, formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
 	}
 	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); err != nil && n > 0 {
-		text := plural(uint64(n), "record is", "records are") + " lost: they could not be written"
+		text := plural(uint64(n), "record is", "records are") + " lost: not written"
 		if dataset.IsBrokenPipe(err) { // whoever read them knows
 			m.Notes = append(m.Notes, text)
 		} else {
@@ -124,8 +124,8 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 		}
 	}
 	if n := m.Socket.RxDropped; n > 0 {
-		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s asked for) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
-			"%s dropped by this machine's own socket", plural(n, "reply was", "replies were"))
+		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s requested) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
+			"this machine dropped %s: the receive buffer was full", plural(n, "reply", "replies"))
 	}
 	if n := result.Stats.SendErrors; n > 0 {
 		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))
@@ -134,17 +134,17 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 		note("", "%s not a target", plural(n, "line is", "lines are"))
 	}
 	if n := m.Packets.Truncated; n > 0 {
-		note("", "%s longer than can be received", plural(n, "reply was", "replies were"))
+		note("", "%s longer than the receive buffer of a packet", plural(n, "reply was", "replies were"))
 	}
 	if n := result.Stats.RawLeft; n > 0 {
-		note("", "%s of %s left out of raw, which has room for so much of one target",
+		note("", "%s of %s left out of raw: the limit per target was reached",
 			plural(n, "datagram", "datagrams"), plural(result.Stats.RawShort, "target", "targets"))
 	}
 	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
-		note("a firewall between may drop them; try one server that is known: a2scan query HOST", "nothing at all was heard")
+		note("a firewall may drop the packets; try a server that you know: a2scan query HOST", "no reply")
 	}
 	if n := r.ui.lostMessages(); n > 0 {
-		note("", "%s lost: nobody read standard error", plural(n, "message is", "messages are"))
+		note("", "%s lost: the reader of standard error stalled", plural(n, "message was", "messages were"))
 	}
 	if wrong := m.Check(result.Stats.Filtered); wrong != nil && err == nil {
 		note("this is a bug; please report it with the metadata file", "the counts do not add up: %s", strings.Join(errorLines(wrong), "; "))
@@ -160,7 +160,7 @@ func statusSummary(c *output.StatusCounts) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "nothing to ask"
+		return "no targets"
 	}
 	return strings.Join(parts, ", ")
 }

@@ -21,7 +21,7 @@ type outlet struct {
 }
 
 // errNobodyReads is what a Write returns after giveUp.
-var errNobodyReads = errors.New("nobody reads them")
+var errNobodyReads = errors.New("the reader stalled")
 
 func newOutlet(w io.Writer) *outlet {
 	return &outlet{w: w, turn: make(chan struct{}, 1), gone: make(chan struct{})}

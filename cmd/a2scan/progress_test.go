@@ -149,7 +149,7 @@ func TestProgressWithAFileThatIsStuckForGood(t *testing.T) {
 		ended := time.Now()
 		require.ErrorIs(t, p.stop(), errNobodyReads)
 		require.Less(t, time.Since(ended), patience+time.Second)
-		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("nobody reads them")))
+		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("the reader stalled")))
 		close(file.released)
 	})
 }

@@ -23,7 +23,7 @@ func queryCommand() *command {
 	return &command{
 		name:     "query",
 		synopsis: "TARGET…",
-		short:    "ask one server, or a few, and show what it says",
+		short:    "show one server, or a few",
 		long: `Shows info, players and rules of each TARGET (host, host:port, [v6]:port) as a table for people, or
 		with --json as the record that scan would write. Exit status 1 means that none of them answered.`,
 		examples: []string{
@@ -34,15 +34,15 @@ func queryCommand() *command {
 			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort)}
 			o.ask.cfg.Kinds = proto.WantInfo | proto.WantPlayers | proto.WantRules
 			fs.group("Output", func() {
-				fs.toggle(&o.json, "json", "", "print the records instead of tables")
-				fs.toggle(&o.ask.cfg.Raw, "raw", "", "with --json, keep each datagram, base64")
+				fs.toggle(&o.json, "json", "", "print records instead of tables")
+				fs.toggle(&o.ask.cfg.Raw, "raw", "", "with --json, keep every datagram, in base64")
 			})
-			fs.group("Questions", func() {
-				o.ask.registerQuestions(fs)
-				fs.ports(&o.ports, "target-ports", "p", "ports and ranges for targets that name none")
+			fs.group("What to query", func() {
+				o.ask.registerQueries(fs)
+				fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
 			})
-			fs.group("Patience", func() { o.ask.registerPatience(fs) })
-			fs.group("Socket", func() {
+			fs.group("Timeouts and retries", func() { o.ask.registerTimeouts(fs) })
+			fs.group("Network socket", func() {
 				add(fs, &o.ask.sourceIP, "source-ip", "S", "ADDRESS", "send from this address", parseAddr, formatAddr)
 				fs.count(&o.ask.port, "source-port", "", "PORT", "send from this port")
 			})

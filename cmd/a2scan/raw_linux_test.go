@@ -48,7 +48,7 @@ func TestRawLeftOutIsSaid(t *testing.T) {
 	require.Equal(t, info, rec.Raw[len(rec.Raw)-1].Data)
 	left := rec.PacketsReceived - n
 	require.Positive(t, left)
-	note := fmt.Sprintf("%s of 1 target left out of raw, which has room for so much of one target", plural(uint64(left), "datagram", "datagrams"))
+	note := fmt.Sprintf("%s of 1 target left out of raw: the limit per target was reached", plural(uint64(left), "datagram", "datagrams"))
 	require.Equal(t, []string{note}, readMetadata(t, path).Notes)
 	require.Contains(t, stderr, "a2scan: "+note+"\n")
 

@@ -25,15 +25,17 @@ func scanCommand() *command {
 	return &command{
 		name:     "scan",
 		synopsis: "[TARGET…]",
-		short:    "ask many servers; one record a target comes out",
-		long: `A TARGET is host, host:port, ip:port, [v6]:port, ip/prefix, ip/prefix:port or ip-ip, with one port, a list or
-		a range (27015,27020-27030) after the last colon. Lines of a file are the same, or JSON objects with ip and
-		port, or addr; a second word on a line is a tag that is carried into the record. Records are NDJSON, in order
-		of completion.
+		short:    "scan many servers; write one record per target",
+		long: `A TARGET is host, host:port, ip:port, [v6]:port, ip/prefix, ip/prefix:port or ip-ip. After the last colon
+		there can be a port, a list or a range: 27015,27020-27030. A file has one target per line, in the same form
+		or as a JSON object with ip and port, or addr. A second word on a line is a tag that is copied to the record.
+		Records are NDJSON, in order of completion.
 
-		The first interrupt (Ctrl-C) ends a scan in good order: no new targets, those in flight are waited for. The
-		second ends it at once. Exit status: 0 the scan finished, whatever the targets said; 1 it could not go on; 2
-		wrong usage; 130 or 143 interrupted; 129 its terminal was closed, which is taken for an interrupt.`,
+		The first interrupt (Ctrl-C) stops the scan in good order: no new targets are started, and targets in flight
+		are waited for. The second stops it at once. In both cases all records are whole.
+
+		Exit status: 0 finished, whatever the targets answered; 1 the scan could not continue, or --fail-if-none or
+		--min-success failed; 2 wrong usage; 130 interrupted; 143 terminated; 129 the terminal was closed.`,
 		examples: []string{
 			"a2scan scan 192.0.2.7 192.0.2.8:27015-27020",
 			"a2scan scan --query info,players,rules -f servers.txt -o today.ndjson.zst",
@@ -149,7 +151,7 @@ func (a *app) lockRecords(o *scanOptions) (*dataset.Lock, error) {
 	}
 	lock, err := dataset.LockFile(o.outputFile)
 	if errors.Is(err, dataset.ErrLocked) {
-		return nil, withHint(fmt.Errorf("cannot write records: %w", err), "wait for it to end, or write to another file")
+		return nil, withHint(fmt.Errorf("cannot write records: %w", err), "wait until the other scan has ended, or write to another file")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot write records: %w", err)
@@ -162,7 +164,7 @@ func (a *app) checkTerminal(o *scanOptions) error {
 	if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto {
 		if f, ok := a.stdout.(*os.File); ok {
 			if _, terminal := terminalWidth(f); terminal {
-				return withHint(usagef("compressed records would go to a terminal"), "use -o FILE, or redirect standard output")
+				return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
 			}
 		}
 	}
@@ -259,7 +261,7 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		case errors.Is(err, targets.ErrUncountable):
 			err = &usageError{err}
 		case errors.Is(err, targets.ErrHuge):
-			err = withHint(&usageError{err}, "with --max-targets N the first N of them are asked")
+			err = withHint(&usageError{err}, "--max-targets N scans the first N of them")
 		}
 		return nil, nil, err
 	}
@@ -267,7 +269,7 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 	if n := len(cfg.Args); n > 0 && len(cfg.Files) == 0 && list.Counts().Invalid == uint64(n) {
 		// Each was said with its reason. A mistyped target costs no earlier records.
 		closeList()
-		return nil, nil, usagef("no TARGET is one: there is nothing to scan")
+		return nil, nil, usagef("no argument is a target: there is nothing to scan")
 	}
 	return list, closeList, nil
 }
@@ -474,7 +476,7 @@ func (r *scanRun) begin() (m *dataset.Metadata, err error) {
 	if r.options.earlier != nil {
 		if err := r.options.earlier.mend(r.app, r.lock); err != nil {
 			if dataset.IsNoSpace(err) {
-				err = withHint(err, "nothing is lost; make room and go on with --resume")
+				err = withHint(err, "nothing is lost; free some space and run it again with --resume")
 			}
 			return nil, err
 		}
@@ -517,11 +519,11 @@ func (r *scanRun) do() error {
 	var ended atomic.Bool
 	w := r.watchSignals(func() {
 		if ended.Load() {
-			r.ui.notef("the scan has ended, and what is to be told of it is being written")
+			r.ui.notef("the scan has ended; its metadata is being written")
 			return
 		}
 		cancel()
-		r.ui.notef("stopping: waiting up to %s for what is in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
+		r.ui.notef("stopping: waiting at most %s for the targets in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 		r.ui.noteHintf("interrupt again to stop at once")
 	}, func() {
 		close(atOnce)
@@ -570,12 +572,12 @@ func (r *scanRun) do() error {
 		return err // beside whatever has the name now may be metadata of its own
 	}
 	if metaErr := r.writeMetadata(m); err == nil {
-		err = explainBeside(metaErr, "the records are written; only what is told of them is not")
+		err = explainBeside(metaErr, "all records are written; only the metadata is missing")
 	} else if metaErr != nil {
 		r.ui.error(metaErr)
 	}
 	if err == nil {
-		err = explainBeside(statusErr, "the records are written; only the status updates are not all there")
+		err = explainBeside(statusErr, "all records are written; only status updates are missing")
 	}
 	if errors.Is(err, scanner.ErrAbandoned) && stopped != nil {
 		r.ui.error(err)
@@ -633,22 +635,22 @@ func (r *scanRun) sample(total uint64) sample {
 func (r *scanRun) explain(err error, result *scanner.Result) error {
 	switch {
 	case errors.Is(err, dataset.ErrGone):
-		return withHint(err, "if it was renamed, its records are all there; if it was removed, they are lost")
+		return withHint(err, "if the file was renamed, it has all records; if it was removed, they are lost")
 	case errors.Is(err, dataset.ErrReplaced):
-		return withHint(err, "the file that had the name before has the records, if it has another name")
+		return withHint(err, "the records are in the file that had this name before, if it still exists")
 	case errors.Is(err, dataset.ErrChanged):
-		return withHint(err, "leave the file alone while a scan writes it; what is in it now is not all that the scan has found")
+		return withHint(err, "the file lacks records; do not change an output file during a scan")
 	case !dataset.IsNoSpace(err):
 		return err
 	}
 	info, statErr := os.Stat(r.options.outputFile)
 	switch {
 	case r.options.outputFile == "-" || statErr != nil || !info.Mode().IsRegular():
-		return withHint(err, "make room and scan again; a file, -o FILE, could be gone on with")
+		return withHint(err, "free some space and scan again; with -o FILE a scan can be resumed")
 	case result.Output.Records == 0 && r.options.earlier == nil:
-		return withHint(err, "no record could be written; make room and scan again")
+		return withHint(err, "no record was written; free some space and scan again")
 	}
-	return withHint(err, "the records up to here are whole; make room and go on with --resume")
+	return withHint(err, "the records so far are whole; free some space and run it again with --resume")
 }
 
 // explainBeside adds what became of the records to an error that is about another

@@ -16,8 +16,8 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// askOptions are the flags that say how servers are asked. All commands that
-// ask have them.
+// askOptions are the flags that control how servers are queried. Every command that sends
+// queries has them.
 type askOptions struct {
 	cfg      scanner.Config
 	sourceIP netip.Addr
@@ -43,8 +43,8 @@ type scanOptions struct {
 
 	outputFile   string
 	resume       bool
-	earlier      *resumption // what the output file holds already, nil: nothing
-	copyTo       *memorySink // of the records, for who looks at them afterwards; nil: none
+	earlier      *resumption // the records that the output file has already; nil: none
+	copyTo       *memorySink // receives a copy of the records; nil: none
 	compress     dataset.Compression
 	metadataFile string
 	statusFile   string
@@ -70,41 +70,41 @@ func newScanOptions() *scanOptions {
 
 func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Targets", func() {
-		fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line (default -, standard input, if there is no TARGET)")
-		fs.ports(&o.ports, "target-ports", "p", "ports and ranges for targets that name none")
-		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "never ask the addresses in this file: prefixes and ranges, one a line")
-		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "ask only the addresses in this file")
-		fs.words(&o.exclude, "exclude", "", "LIST", "never ask these addresses, prefixes and ranges")
-		fs.toggle(&o.noDedup, "no-dedup", "", "ask a target again where the list names it again; saves 7 bytes a target")
-		fs.toggle(&o.shuffle, "shuffle", "", "ask in random order")
-		fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "what every random choice follows from (default random, and reported)")
-		fs.count(&o.shards, "shards", "", "N", "cut the targets into as many disjoint parts")
-		fs.count(&o.shard, "shard", "", "I", "and scan this one of them, from 0")
-		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in the order in which they would be asked, and stop")
+		fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input (default - if there is no TARGET)")
+		fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
+		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "skip the addresses in this file: prefixes and ranges, one per line")
+		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "scan only the addresses in this file")
+		fs.words(&o.exclude, "exclude", "", "LIST", "skip these addresses, prefixes and ranges")
+		fs.toggle(&o.noDedup, "no-dedup", "", "keep duplicate targets; saves 7 bytes of memory per target")
+		fs.toggle(&o.shuffle, "shuffle", "", "scan in random order")
+		fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "random seed (default random; printed at the end)")
+		fs.count(&o.shards, "shards", "", "N", "split the targets into N disjoint shards")
+		fs.count(&o.shard, "shard", "", "I", "scan shard I, counted from 0")
+		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in scan order and exit; nothing is sent")
 	})
-	fs.group("Questions", func() { o.ask.registerQuestions(fs) })
+	fs.group("What to query", func() { o.ask.registerQueries(fs) })
 	fs.group("Output", func() {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
-		fs.toggle(&o.resume, "resume", "", "go on with the scan whose records the output file holds")
-		add(fs, &o.compress, "compress", "", "HOW", "auto (by the file's ending), none, zstd or gzip", parseCompression, dataset.Compression.String)
-		addMore(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records of these statuses, such as success,partial"+againText, parseFilter, formatFilter, uniteFilters)
-		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep each datagram in the record, base64")
-		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the summary of the run to this file (default .meta.json behind the output file's name)")
-		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a line of JSON a second to this file")
+		fs.toggle(&o.resume, "resume", "", "resume the scan in the output file")
+		add(fs, &o.compress, "compress", "", "MODE", "auto (by the file name), none, zstd or gzip", parseCompression, dataset.Compression.String)
+		addMore(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records with these statuses, such as success,partial", parseFilter, formatFilter, uniteFilters)
+		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep every datagram in the record, in base64")
+		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the counts of the run to this file (default FILE.meta.json for -o FILE)")
+		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a JSON line with the progress to this file every second")
 	})
 	fs.group("Speed", func() { o.ask.registerSpeed(fs) })
-	fs.group("Patience", func() { o.ask.registerPatience(fs) })
-	fs.group("Ending early, cleanly", func() {
-		fs.count64(&o.ask.cfg.MaxTargets, "max-targets", "n", "N", "after so many targets")
-		fs.count64(&o.ask.cfg.MaxResults, "max-results", "N", "N", "after so many records of status success")
-		fs.duration(&o.ask.cfg.MaxRuntime, "max-runtime", "", "D", "after this time")
+	fs.group("Timeouts and retries", func() { o.ask.registerTimeouts(fs) })
+	fs.group("Stopping early", func() {
+		fs.count64(&o.ask.cfg.MaxTargets, "max-targets", "n", "N", "stop after N targets")
+		fs.count64(&o.ask.cfg.MaxResults, "max-results", "N", "N", "stop after N records with status success")
+		fs.duration(&o.ask.cfg.MaxRuntime, "max-runtime", "", "D", "stop after this time")
 	})
 	fs.group("Exit status", func() {
 		fs.toggle(&o.failIfNone, "fail-if-none", "", "exit with status 1 if no target has status success")
 		fs.count64(&o.minSuccess, "min-success", "", "N", "exit with status 1 if fewer than N targets have status success")
 	})
-	fs.group("Socket", func() { o.ask.registerSocket(fs) })
-	fs.group("This program", func() {
+	fs.group("Network socket", func() { o.ask.registerSocket(fs) })
+	fs.group("General", func() {
 		fs.list(&o.configFiles, "config", "", "FILE", "read flags from this file, one NAME = VALUE per line; the command line wins")
 		registerVerbosity(fs)
 		fs.text(&o.cpuProfile, "cpuprofile", "", "FILE", "write a CPU profile")
@@ -112,34 +112,34 @@ func (o *scanOptions) register(fs *flagSet) {
 	})
 }
 
-func (o *askOptions) registerQuestions(fs *flagSet) {
+func (o *askOptions) registerQueries(fs *flagSet) {
 	registerKinds(fs, &o.cfg.Kinds)
-	fs.toggle(&o.cfg.Sequential, "sequential", "", "one question of a server at a time")
+	fs.toggle(&o.cfg.Sequential, "sequential", "", "send one query at a time to each server")
 }
 
 func (o *askOptions) registerSpeed(fs *flagSet) {
-	fs.rate(&o.cfg.Rate, "rate", "r", "N", "packets a second in all, retries included; 0: as fast as replies come")
-	fs.rate(&o.cfg.Bandwidth, "bandwidth", "B", "N", "bits a second out: 500K, 10M, 1G")
-	fs.rate(&o.cfg.PerIPRate, "per-ip-rate", "", "N", "packets a second to one IP address; 0: no limit")
-	fs.count(&o.cfg.MaxInFlight, "max-in-flight", "c", "N", "targets open at once")
+	fs.rate(&o.cfg.Rate, "rate", "r", "N", "packets per second, retries included; 0 = as fast as replies arrive")
+	fs.rate(&o.cfg.Bandwidth, "bandwidth", "B", "N", "bits per second sent, such as 500K, 10M, 1G")
+	fs.rate(&o.cfg.PerIPRate, "per-ip-rate", "", "N", "packets per second to one IP address; 0 = no limit")
+	fs.count(&o.cfg.MaxInFlight, "max-in-flight", "c", "N", "targets in flight at once")
 }
 
-func (o *askOptions) registerPatience(fs *flagSet) {
-	fs.duration(&o.cfg.Timeout, "timeout", "", "D", "wait so long for the answer to the first try")
-	fs.count(&o.cfg.Retries, "retries", "", "N", "further tries on silence, for each question")
-	fs.duration(&o.cfg.TargetTimeout, "target-timeout", "t", "D", "a target's whole time")
-	add(fs, &o.cfg.ICMP, "icmp", "", "MODE", "an unreachable port ends a target (on), is ignored (off) or costs one try (retry)", parseICMP, formatICMP)
+func (o *askOptions) registerTimeouts(fs *flagSet) {
+	fs.duration(&o.cfg.Timeout, "timeout", "", "D", "timeout of the first attempt; doubles with each retry")
+	fs.count(&o.cfg.Retries, "retries", "", "N", "retries after silence, per query")
+	fs.duration(&o.cfg.TargetTimeout, "target-timeout", "t", "D", "time limit for each target")
+	add(fs, &o.cfg.ICMP, "icmp", "", "MODE", "an ICMP port unreachable ends the target (on), is ignored (off) or costs one attempt (retry)", parseICMP, formatICMP)
 }
 
 func (o *askOptions) registerSocket(fs *flagSet) {
 	add(fs, &o.sourceIP, "source-ip", "S", "ADDRESS", "send from this address", parseAddr, formatAddr)
 	fs.count(&o.port, "source-port", "", "PORT", "send from this port")
-	fs.size(&o.rcvbuf, "rcvbuf", "", "BYTES", "receive buffer to ask for: 512K, 16M")
-	fs.size(&o.sndbuf, "sndbuf", "", "BYTES", "send buffer to ask for")
-	fs.count(&o.cfg.Batch, "batch", "", "N", "packets a system call")
+	fs.size(&o.rcvbuf, "rcvbuf", "", "BYTES", "receive buffer to request, such as 512K, 16M")
+	fs.size(&o.sndbuf, "sndbuf", "", "BYTES", "send buffer to request")
+	fs.count(&o.cfg.Batch, "batch", "", "N", "packets per system call")
 }
 
-// local returns what the socket is bound to.
+// local returns the address that the socket is bound to.
 func (o *askOptions) local() netip.AddrPort { return netip.AddrPortFrom(o.sourceIP, uint16(o.port)) }
 
 func (o *askOptions) validate() error {
@@ -150,7 +150,7 @@ func (o *askOptions) validate() error {
 	return errors.Join(errs...)
 }
 
-// validate returns all that is wrong with the flags, joined, before any file is opened.
+// validate returns every error in the flags, joined. It opens no file.
 func (o *scanOptions) validate() error {
 	errs := []error{o.ask.validate()}
 	bad := func(wrong bool, format string, args ...any) {
@@ -162,8 +162,8 @@ func (o *scanOptions) validate() error {
 	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
 	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %w", new(targets.AddrSet).AddList(o.exclude))
 
-	bad(o.resume && o.outputFile == "-", "--resume needs an --output-file that is a file: it goes on from the records in it")
-	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other: one changes the output file, the other must not")
+	bad(o.resume && o.outputFile == "-", "--resume needs --output-file FILE: it resumes from the records in it")
+	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other")
 	return errors.Join(errs...)
 }
 
@@ -179,8 +179,8 @@ func (o *scanOptions) checkSuccess(succeeded uint64) error {
 	return nil
 }
 
-// normalize brings what can be said in many ways into one. Standard output that is opened by
-// a name would be written from its beginning, whatever it is redirected to.
+// normalize replaces other names of standard output with "-". Opened by such a name, a
+// file that it is redirected to would be written from its beginning.
 func (o *scanOptions) normalize() {
 	if isStandard(o.outputFile, "stdout", 1) {
 		o.outputFile = "-"
@@ -195,25 +195,26 @@ func (o *scanOptions) listNames(args []string) []string {
 	return o.inputFiles
 }
 
-// metadataPath returns where the metadata goes: "-" is standard error, "" nowhere.
+// metadataPath returns the file of the metadata: "-" is standard error, "" none.
 func (o *scanOptions) metadataPath() string {
 	switch {
 	case o.metadataFile == "" && o.outputFile != "-" && !dataset.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
 		return o.outputFile + ".meta.json"
 	case isStandard(o.metadataFile, "stderr", 2):
-		return "-" // a line among our messages: the two must not be written over each other
+		return "-" // it is written as a line among our messages, not over them
 	}
 	return o.metadataFile
 }
 
-// isDevice reports whether a file is one that others do not stand beside: /dev/null.
+// isDevice reports whether a file is a device, such as /dev/null: no other file is
+// written next to it.
 func isDevice(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode()&os.ModeDevice != 0
 }
 
-// isStandard reports whether path is one of the names of a standard stream, of which the
-// system has that number.
+// isStandard reports whether path is a name of the standard stream with that file
+// descriptor.
 func isStandard(path, name string, number int) bool {
 	fd := strconv.Itoa(number)
 	switch filepath.ToSlash(path) {
@@ -223,13 +224,13 @@ func isStandard(path, name string, number int) bool {
 	return false
 }
 
-// registerVerbosity registers the flags that the ui is set from.
+// registerVerbosity registers the flags that control messages.
 func registerVerbosity(fs *flagSet) {
-	fs.toggle(new(bool), "quiet", "q", "no progress line and no remarks")
-	fs.toggle(new(bool), "verbose", "v", "more remarks")
+	fs.toggle(new(bool), "quiet", "q", "print errors only: no progress, no summary")
+	fs.toggle(new(bool), "verbose", "v", "print more messages")
 }
 
-// setVerbosity takes over what registerVerbosity registered.
+// setVerbosity applies the flags of registerVerbosity.
 func (u *ui) setVerbosity(fs *flagSet) {
 	u.quiet, _ = fs.GetBool("quiet")
 	u.verbose, _ = fs.GetBool("verbose")
@@ -238,7 +239,7 @@ func (u *ui) setVerbosity(fs *flagSet) {
 var kindNames = []string{"info", "players", "rules"}
 
 func registerKinds(fs *flagSet, p *proto.Kinds) {
-	addMore(fs, p, "query", "", "LIST", "what to query: info, players, rules"+againText, parseKinds, formatKinds, func(have, more proto.Kinds) proto.Kinds { return have | more })
+	addMore(fs, p, "query", "", "LIST", "what to query: info, players, rules", parseKinds, formatKinds, func(have, more proto.Kinds) proto.Kinds { return have | more })
 }
 
 func parseKinds(s string) (proto.Kinds, error) {

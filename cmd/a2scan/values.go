@@ -128,7 +128,7 @@ func (fs *flagSet) free(p *string, name, short, value, usage string) {
 // words registers a flag of words with commas between them. Each further value adds to
 // the words.
 func (fs *flagSet) words(p *string, name, short, value, usage string) {
-	addMore(fs, p, name, short, value, usage+againText, parseText, sameText, func(have, more string) string { return have + "," + more })
+	addMore(fs, p, name, short, value, usage, parseText, sameText, func(have, more string) string { return have + "," + more })
 }
 
 // list registers a flag that may be given more than once, with one text each time.
@@ -138,11 +138,8 @@ func (fs *flagSet) list(p *[]string, name, short, value, usage string) {
 		return []string{s}, err
 	}
 	format := func(l []string) string { return strings.Join(l, ",") }
-	addMore(fs, p, name, short, value, usage+againText, parse, format, func(have, more []string) []string { return slices.Concat(have, more) })
+	addMore(fs, p, name, short, value, usage+"; may be repeated", parse, format, func(have, more []string) []string { return slices.Concat(have, more) })
 }
-
-// againText ends the usage of a flag that may be given more than once.
-const againText = "; may be repeated"
 
 func parseText(s string) (string, error) {
 	if s == "" {
@@ -162,7 +159,7 @@ func (fs *flagSet) ports(p *targets.Ports, name, short, usage string) {
 		}
 		return all
 	}
-	addMore(fs, p, name, short, "LIST", usage+againText, targets.ParsePorts, targets.Ports.String, join)
+	addMore(fs, p, name, short, "LIST", usage, targets.ParsePorts, targets.Ports.String, join)
 }
 
 // A toggle is a flag that needs no value. It may be given again, but not with the
