@@ -1,5 +1,7 @@
 package proto
 
+import "bytes"
+
 // appTheShip is the app id whose INFO has three bytes more.
 const appTheShip = 2400
 
@@ -310,6 +312,18 @@ func (i *Info) AppID() uint32 {
 		return id
 	}
 	return uint32(i.AppID16)
+}
+
+// mayBeTheShip reports whether the server can be one of The Ship, its demo or its
+// tools: by its app id, by its folder if it has no app id, and if it has neither.
+func (i *Info) mayBeTheShip() bool {
+	switch i.AppID() {
+	case appTheShip, 2401, 2402, 2403, 2405, 2406, 2412, 2430:
+		return true
+	case 0:
+		return len(i.Folder) == 0 || bytes.EqualFold(i.Folder, []byte("ship"))
+	}
+	return false
 }
 
 // ServerTypeName returns dedicated, listen, proxy (a relay: HLTV, SourceTV) or unknown.

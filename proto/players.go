@@ -12,11 +12,11 @@ type PlayerList struct {
 	// so len(List) is the truth.
 	Count uint8
 	List  []Player
-	// Ship is set where a block of deaths and money follows the list (The Ship).
+	// Ship reports that a block of deaths and money followed the list (The Ship).
 	Ship bool
-	// Truncated is set where the reply holds fewer whole entries than Count.
+	// Truncated reports that the reply holds fewer whole entries than Count.
 	Truncated bool
-	Trailing  []byte // what follows the last whole entry: a part of one, or padding
+	Trailing  []byte // the bytes behind the last whole entry: a part of one, or padding
 }
 
 // A Player is one entry of a PLAYER reply. Name aliases the payload.
@@ -35,15 +35,20 @@ const (
 	shipEntry  = 4 + 4 // deaths and money, in the block after the list
 )
 
-// Decode resets p to what the PLAYER reply b says; b begins at the type byte.
-// The names alias b; List keeps its memory from one call to the next.
+// Decode sets p from the PLAYER reply b, which begins at the type byte. The names
+// alias b; List keeps its memory from one call to the next.
 //
 // The list is read to the end of b, not to Count, which wraps at 256 (ruling
-// D-10). A last entry that is cut off is left out, which sets Truncated where Count
-// has a place for it; that is no error. Zeros to the end of b are no players where
-// Count has none. An error (a *[DecodeError]) means that b is no PLAYER reply or has
+// D-10). A last entry that is cut off is left out, and Truncated is set if Count
+// includes it; that is no error. Zeros at the end of b are padding, unless Count
+// includes them. An error (a *[DecodeError]) means that b is no PLAYER reply or has
 // no count.
-func (p *PlayerList) Decode(b []byte) error {
+func (p *PlayerList) Decode(b []byte) error { return p.DecodeAfter(b, nil) }
+
+// DecodeAfter is Decode for a server whose INFO is known. Eight bytes per player
+// behind the list are The Ship's block only if info does not name another game
+// (ruling D-18). A nil info is an unknown one.
+func (p *PlayerList) DecodeAfter(b []byte, info *Info) error {
 	*p = PlayerList{List: p.List[:0]}
 	r := reader{b: b}
 	if err := r.kind(KindPlayers, TypePlayers); err != nil {
@@ -57,11 +62,12 @@ func (p *PlayerList) Decode(b []byte) error {
 	}
 	count := int(p.Count)
 	rest := r.rest()
-	zeros := -1 // at the end of b; not looked at yet
+	ship := info == nil || info.mayBeTheShip()
+	zeros := -1 // at the end of b; not counted yet
 	for len(rest) > 0 {
 		// The Ship's numbers come in one block after all players, not with each
-		// of them (ruling D-5). The length gives it away, whatever the app id.
-		if len(p.List) == count && len(rest) == shipEntry*count {
+		// of them (ruling D-5). Its length identifies it.
+		if ship && len(p.List) == count && len(rest) == shipEntry*count {
 			p.decodeShip(rest)
 			rest = rest[len(rest):]
 			break
@@ -93,8 +99,8 @@ func (p *PlayerList) Decode(b []byte) error {
 	return nil
 }
 
-// wrapsWith reports whether n bytes of zeros at the end are players without a name: the
-// count has wrapped already, and with them it comes true.
+// wrapsWith reports whether n bytes of zeros at the end are players without a name:
+// the count has wrapped already, and is right if they are included.
 func (p *PlayerList) wrapsWith(n int) bool {
 	const entry = 1 + 1 + playerTail // without a name
 	return len(p.List) > int(p.Count) && n%entry == 0 && uint8(len(p.List)+n/entry) == p.Count
@@ -111,5 +117,5 @@ func (p *PlayerList) decodeShip(block []byte) {
 }
 
 // IsBot reports whether the entry is a bot by its duration: The Ship and Xash
-// write -1 for those that never connected.
+// write -1 for players that never connected.
 func (p *Player) IsBot() bool { return p.Duration == -1 }

@@ -150,6 +150,46 @@ func TestShipBlockNeedsAllPlayers_D5(t *testing.T) {
 	}
 }
 
+// TestShipBlockOnlyOfTheShip_D18: one of 2026's Rust servers clamps its count at 255,
+// and the names beyond it happened to take 8 bytes per player counted.
+func TestShipBlockOnlyOfTheShip_D18(t *testing.T) {
+	list := players(255)
+	for n := range 100 { // 60 entries of 20 bytes and 40 of 21
+		name := "abcdefghij"
+		if n >= 60 {
+			name += "k"
+		}
+		list = append(list, proto.Player{Name: []byte(name), Score: int32(n), Duration: 100})
+	}
+	b := encodePlayers(&proto.PlayerList{Count: 255, List: list})
+	for _, tt := range []struct {
+		info *proto.Info
+		ship bool
+	}{
+		{nil, true}, // the length decides
+		{&proto.Info{}, true},
+		{&proto.Info{AppID16: 2400}, true},
+		{&proto.Info{GameID: 2400, AppID16: 2400, Folder: []byte("rust")}, true},
+		{&proto.Info{AppID16: 2412}, true},
+		{&proto.Info{GameID: 252490}, false},
+		{&proto.Info{GameID: 1<<32 | 252490, Folder: []byte("ship")}, false},
+		{&proto.Info{AppID16: 2404}, false},
+		{&proto.Info{Folder: []byte("SHIP")}, true}, // an INFO that was cut behind it
+		{&proto.Info{Folder: []byte("rust")}, false},
+		{&proto.Info{Format: proto.FormatGoldSource, Folder: []byte("cstrike")}, false},
+	} {
+		var got proto.PlayerList
+		require.NoError(t, got.DecodeAfter(b, tt.info))
+		require.Equal(t, tt.ship, got.Ship, "%+v", tt.info)
+		require.Equal(t, b, encodePlayers(&got))
+		if !tt.ship {
+			require.Equal(t, list, got.List)
+			require.False(t, got.Truncated)
+			require.Empty(t, got.Trailing)
+		}
+	}
+}
+
 // TestPlayersTruncated_3_3: fewer entries than the count; the partial one is dropped.
 func TestPlayersTruncated_3_3(t *testing.T) {
 	full := &proto.PlayerList{Count: 3, List: players(3)}
@@ -202,6 +242,11 @@ func FuzzPlayers(f *testing.F) {
 			require.True(t, len(b) < 2 || b[0] != proto.TypePlayers, "nothing else is an error")
 			return
 		}
+		var q proto.PlayerList
+		require.NoError(t, q.DecodeAfter(b, &proto.Info{AppID16: 240}))
+		require.False(t, q.Ship)
+		require.Equal(t, b, encodePlayers(&q), "a byte was lost")
+		require.True(t, p.Ship || len(p.List) == len(q.List), "the game matters for The Ship's block alone")
 		require.Equal(t, b, encodePlayers(&p), "a byte was lost")
 		require.Equal(t, len(p.List) < int(p.Count), p.Truncated)
 		if n := len(p.List); n > int(p.Count) && len(bytes.TrimLeft(p.Trailing, "\x00")) == 0 {

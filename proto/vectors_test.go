@@ -274,6 +274,9 @@ func a3sbVector(t *testing.T, v *vector.Vector) any {
 		"difficulty": block.Difficulty, "mods": mods, "signatures": signatures, "description": nil,
 		"trailing": text(block.Trailing),
 	}
+	if block.Truncated {
+		b["truncated"] = true
+	}
 	if block.HasDescription {
 		b["description"] = text(block.Description)
 	}

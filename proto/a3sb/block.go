@@ -1,7 +1,7 @@
 package a3sb
 
 // A Block is the decoded server-browser block of Arma 3 or DayZ. Its byte slices
-// alias memory that [Decode] made for it, and nothing of the rules it came from.
+// alias memory that [Decode] made for it, not the rules.
 type Block struct {
 	Version        uint8
 	Flags          uint8  // meaning unknown to every reader; 0 and 8 are seen
@@ -12,7 +12,11 @@ type Block struct {
 	Signatures     [][]byte
 	Description    []byte // DayZ only, from version 2
 	HasDescription bool
-	Trailing       []byte // what follows the last field that is known
+	Trailing       []byte // the bytes behind the last known field
+
+	// Truncated reports that the block could not be read whole. The fields before
+	// the damage, mods and signatures among them, are whole; the others are zero.
+	Truncated bool
 }
 
 // A Difficulty is Arma 3's bit field, taken apart.

@@ -1,6 +1,7 @@
 package a3sb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -12,8 +13,9 @@ var ErrIncomplete = errors.New("server-browser block is incomplete")
 
 // chunks are the rules that carry a block.
 type chunks struct {
-	n  int      // how many; 0: none
-	at [256]int // index in the list of chunk i, from 1
+	n     int      // chunks in the set; 0: there is no set
+	whole int      // chunks from the first on that are there; n if the set is complete
+	at    [256]int // index in the list of chunk i, from 1
 }
 
 // chunkName returns the numbers in a chunk's name.
@@ -26,8 +28,7 @@ func chunkName(name []byte) (i, n int, ok bool) {
 
 // find looks for names that are the complete set {1…n} for some n. Nothing less
 // is a block: a text rule of two letters ("ab") has 1 <= i <= n too. But a name
-// with a control byte is no text, so an incomplete set of such names is an
-// error and not just nothing.
+// with a control byte is no text, so an incomplete set of such names is an error.
 func (c *chunks) find(list []proto.Rule) error {
 	var tried [256]bool
 	for r := range list {
@@ -37,13 +38,15 @@ func (c *chunks) find(list []proto.Rule) error {
 		}
 		tried[n] = true
 		if c.collect(list, n) == 0 {
-			c.n = n
+			c.n, c.whole = n, n
 			return nil
 		}
 	}
 	for r := range list {
 		if i, n, ok := chunkName(list[r].Name); ok && (i < ' ' || n < ' ') {
-			return fmt.Errorf("%w: chunk %d of %d is missing", ErrIncomplete, c.collect(list, n), n)
+			missing := c.collect(list, n)
+			c.n, c.whole = n, missing-1
+			return fmt.Errorf("%w: chunk %d of %d is missing", ErrIncomplete, missing, n)
 		}
 	}
 	return nil
@@ -67,17 +70,27 @@ func (c *chunks) collect(list []proto.Rule, n int) (missing int) {
 	return 0
 }
 
-// payload joins the chunks and takes the escapes out.
+// payload joins the chunks up to the first missing one and undoes the escapes. An
+// escape that continues in the missing chunk is left out.
 func (c *chunks) payload(list []proto.Rule) []byte {
 	size := 0
-	for i := 1; i <= c.n; i++ {
+	for i := 1; i <= c.whole; i++ {
 		size += len(list[c.at[i]].Value)
 	}
 	joined := make([]byte, 0, size)
-	for i := 1; i <= c.n; i++ {
+	for i := 1; i <= c.whole; i++ {
 		joined = append(joined, list[c.at[i]].Value...)
 	}
+	if c.whole < c.n && endsInEscape(joined) {
+		joined = joined[:len(joined)-1]
+	}
 	return AppendUnescaped(joined[:0], joined)
+}
+
+// endsInEscape reports whether the last byte of b begins an escape.
+func endsInEscape(b []byte) bool {
+	ones := len(b) - len(bytes.TrimRight(b, "\x01"))
+	return ones%2 == 1
 }
 
 // others returns the rules that are not chunks of the set, in their order.

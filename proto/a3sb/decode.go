@@ -1,14 +1,17 @@
 package a3sb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/proto"
 )
 
-// Errors that [Decode] returns, beside [ErrIncomplete].
+// Errors that [Decode] returns, apart from [ErrIncomplete].
 var (
 	// ErrLayout means that the game is not known, and neither layout consumes
 	// the block to its last byte.
@@ -19,30 +22,31 @@ var (
 )
 
 // Decode takes the server-browser block out of a server's rules. It returns the
-// block and the other rules, in their order, in a new list; list itself is
-// never changed.
+// block and the other rules, in their order, in a new list; list itself is never
+// changed. If the rules carry no block, the block is nil and rest is list.
 //
-// Where the rules carry no block, the block is nil and rest is list. So it is
-// where they carry one that can't be read, and then err says why: it wraps
-// [ErrIncomplete] where chunks are missing, is [ErrLayout], or is a
-// *[proto.DecodeError] whose Offset counts in the unescaped block.
+// If a block cannot be read whole, err says why: it wraps [ErrIncomplete] if chunks
+// are missing, is [ErrLayout], or is a *[proto.DecodeError] whose Offset counts in
+// the unescaped block. The block is then Truncated and holds the fields before the
+// damage; it is nil, and rest is list, if not even its header could be read.
 //
-// The hint is what INFO says of the game: see [GameOf]. With Unknown both
-// layouts are tried, and the one that consumes every byte is kept; if both do,
-// Arma 3's.
+// The hint is the game that INFO names: see [GameOf]. With Unknown both layouts are
+// tried, and the one that consumes every byte is kept; if both do, Arma 3's.
 func Decode(list []proto.Rule, hint Game) (block *Block, rest []proto.Rule, err error) {
 	var c chunks
-	if err := c.find(list); err != nil {
-		return nil, list, err
-	}
+	incomplete := c.find(list)
 	if c.n == 0 {
 		return nil, list, nil
 	}
 	block, err = decode(c.payload(list), hint)
-	if err != nil {
+	if incomplete != nil {
+		err = incomplete
+	}
+	if block == nil {
 		return nil, list, err
 	}
-	return block, c.others(list), nil
+	block.Truncated = err != nil
+	return block, c.others(list), err
 }
 
 // decode reads an unescaped block.
@@ -50,37 +54,63 @@ func decode(payload []byte, hint Game) (*Block, error) {
 	if hint != Unknown {
 		return decodeAs(payload, hint)
 	}
+	var likely *Block
 	for _, g := range []Game{ArmA3, DayZ} {
-		if b, err := decodeAs(payload, g); err == nil && len(b.Trailing) == 0 {
+		b, err := decodeAs(payload, g)
+		if err == nil && len(b.Trailing) == 0 {
 			return b, nil
 		}
+		if b != nil && b.plausible() {
+			if likely != nil && len(likely.Mods) == len(b.Mods) {
+				return nil, ErrLayout
+			}
+			if likely == nil || len(likely.Mods) < len(b.Mods) {
+				likely = b
+			}
+		}
 	}
-	return nil, ErrLayout
+	if likely != nil {
+		likely.Truncated = true
+	}
+	return likely, ErrLayout
 }
 
-// decodeAs reads an unescaped block in the layout of g.
+// plausible reports whether the mods look like mods: read in the other game's
+// layout, which is shifted by two bytes, they hardly ever do.
+func (b *Block) plausible() bool {
+	for i := range b.Mods {
+		m := &b.Mods[i]
+		if m.Head&^(headDLC|headIDLength) != 0 || len(m.Name) == 0 && !m.DLC || !utf8.Valid(m.Name) ||
+			bytes.ContainsFunc(m.Name, unicode.IsControl) {
+			return false
+		}
+	}
+	return len(b.Mods) > 0
+}
+
+// decodeAs reads an unescaped block in the layout of g. With an error it returns a
+// truncated block, or nil if the header is not whole.
 func decodeAs(payload []byte, g Game) (*Block, error) {
 	r := reader{b: payload}
 	b := &Block{Version: r.u8("version"), Flags: r.u8("flags"), DLC: r.u16("dlc")}
+	if r.err != nil {
+		return nil, r.err
+	}
 	if g == ArmA3 {
 		if raw := r.u16("difficulty"); r.err == nil {
 			b.Difficulty = difficulty(raw)
 		}
 	}
-	if n := bits.OnesCount16(b.DLC); n > 0 {
-		b.DLCHashes = make([]uint32, 0, n)
-		for range n {
-			b.DLCHashes = append(b.DLCHashes, r.u32("dlc hash"))
-		}
-	}
+	b.DLCHashes = r.hashes(bits.OnesCount16(b.DLC))
 	b.Mods = r.mods()
 	b.Signatures = r.signatures()
-	if g == DayZ && len(r.b) > r.off {
+	if g == DayZ && r.err == nil && len(r.b) > r.off {
 		b.Description = r.text("description")
-		b.HasDescription = true
+		b.HasDescription = r.err == nil
 	}
 	if r.err != nil {
-		return nil, r.err
+		b.Truncated = true
+		return b, r.err
 	}
 	b.Trailing = r.b[r.off:]
 	return b, nil
@@ -107,12 +137,23 @@ const (
 // is believed beyond what the bytes could hold.
 const minMod = 4 + 1 + 1
 
-// A reader takes fields off a block. After the first that does not fit it
+// A reader takes fields off a block. After the first one that does not fit it
 // returns zeros.
 type reader struct {
 	b   []byte
 	off int
 	err error
+}
+
+func (r *reader) hashes(n int) (list []uint32) {
+	for range n {
+		h := r.u32("dlc hash")
+		if r.err != nil {
+			break
+		}
+		list = append(list, h)
+	}
+	return list
 }
 
 func (r *reader) mods() []Mod {
@@ -133,7 +174,7 @@ func (r *reader) mods() []Mod {
 		}
 		m.Name = r.text("mod name")
 		if r.err != nil {
-			return nil
+			break
 		}
 		mods = append(mods, m)
 	}
@@ -149,7 +190,7 @@ func (r *reader) signatures() [][]byte {
 	for range n {
 		s := r.text("signature")
 		if r.err != nil {
-			return nil
+			break
 		}
 		list = append(list, s)
 	}

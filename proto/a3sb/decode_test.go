@@ -161,19 +161,55 @@ func TestDecodeTextRulesOfTwoLetters_3_5(t *testing.T) {
 	require.Nil(t, rest)
 }
 
-// TestDecodeIncompleteSet_3_5: without any one of its chunks there is no block,
-// and the rules are all still there.
+// requirePart compares a truncated block with the whole one: every field that it has
+// is the same.
+func requirePart(t *testing.T, whole, part *Block) {
+	t.Helper()
+	require.True(t, part.Truncated)
+	require.Equal(t, []any{whole.Version, whole.Flags, whole.DLC}, []any{part.Version, part.Flags, part.DLC})
+	if part.Difficulty != nil {
+		require.Equal(t, whole.Difficulty, part.Difficulty)
+	}
+	requirePrefix(t, whole.DLCHashes, part.DLCHashes)
+	requirePrefix(t, whole.Mods, part.Mods)
+	requirePrefix(t, whole.Signatures, part.Signatures)
+	require.False(t, part.HasDescription)
+	require.Empty(t, part.Trailing)
+}
+
+func requirePrefix[T any](t *testing.T, whole, part []T) {
+	t.Helper()
+	if len(part) > 0 {
+		require.Equal(t, whole[:len(part)], part)
+	}
+}
+
+// TestDecodeIncompleteSet_3_5: without one of its chunks the block ends before it.
+// Without the first chunk there is no block, and the rules are all still there.
 func TestDecodeIncompleteSet_3_5(t *testing.T) {
-	list := append(chunked(encode(armaBlock()), 20), text("island", "altis", "ab", "1")...)
-	n := len(list) - 2
-	for missing := range n {
-		var some []proto.Rule
-		some = append(append(some, list[:missing]...), list[missing+1:]...)
-		got, rest, err := Decode(some, ArmA3)
-		require.ErrorIs(t, err, ErrIncomplete)
-		require.ErrorContains(t, err, "chunk")
-		require.Nil(t, got)
-		require.Equal(t, some, rest)
+	whole := armaBlock()
+	for _, size := range []int{7, 20, 31} {
+		list := append(chunked(encode(whole), size), text("island", "altis", "ab", "1")...)
+		n := len(list) - 2
+		mods := 0
+		for missing := range n {
+			var some []proto.Rule
+			some = append(append(some, list[:missing]...), list[missing+1:]...)
+			got, rest, err := Decode(some, ArmA3)
+			require.ErrorIs(t, err, ErrIncomplete)
+			require.ErrorContains(t, err, "chunk")
+			if missing == 0 {
+				require.Nil(t, got)
+				require.Equal(t, some, rest)
+				continue
+			}
+			require.NotNil(t, got)
+			requirePart(t, whole, got)
+			require.Equal(t, text("island", "altis", "ab", "1"), rest)
+			require.GreaterOrEqual(t, len(got.Mods), mods)
+			mods = len(got.Mods)
+		}
+		require.NotZero(t, mods)
 	}
 	_, _, err := Decode([]proto.Rule{{Name: []byte{2, 3}}, {Name: []byte{1, 3}}}, DayZ)
 	require.EqualError(t, err, "server-browser block is incomplete: chunk 3 of 3 is missing")
@@ -200,30 +236,105 @@ func TestUnescapeInOnePass_3_5(t *testing.T) {
 	}
 }
 
-func TestDecodeBadBlocks(t *testing.T) {
-	p := encode(armaBlock())
-	for n := range len(p) {
-		got, rest, err := Decode(chunked(p[:n], 127), ArmA3)
-		require.Nil(t, got, "%d bytes", n)
-		require.NotEmpty(t, rest)
-		var de *proto.DecodeError
-		require.ErrorAs(t, err, &de)
-		require.ErrorIs(t, err, proto.ErrShort)
-		require.LessOrEqual(t, de.Offset, n)
+// TestDecodeEscapeAcrossMissingChunk: a mod's name ends with an escape that the
+// missing chunk completes. The byte is not known, so the mod is not whole.
+func TestDecodeEscapeAcrossMissingChunk(t *testing.T) {
+	for ones, whole := range map[int]bool{1: false, 2: true, 3: false, 4: true} {
+		want := &Block{Version: 2, Mods: []Mod{{Hash: 5, Head: 4, ID: 7 << 24, Name: []byte("one")}, {Hash: 5, Head: 4, ID: 7 << 24}}}
+		want.Mods[1].Name = append([]byte("two"), make([]byte, (ones+1)/2)...)
+		for i := range want.Mods[1].Name[3:] {
+			want.Mods[1].Name[3+i] = 1
+		}
+		e := escape(encode(want))
+		end := len(e) - len(escape([]byte{0})) // the number of signatures
+		if !whole {
+			end--
+		}
+		list := []proto.Rule{{Name: []byte{1, 2}, Value: e[:end]}}
+		got, _, err := Decode(list, DayZ)
+		require.ErrorIs(t, err, ErrIncomplete)
+		require.Len(t, got.Mods, map[bool]int{true: 2, false: 1}[whole], "%d", ones)
+		require.Equal(t, want.Mods[:len(got.Mods)], got.Mods)
 	}
-	_, _, err := Decode(chunked(p[:9], 127), ArmA3)
+}
+
+// TestDecodeBadBlocks cuts a block at every byte: the header must be whole, and
+// everything before the cut is kept.
+func TestDecodeBadBlocks(t *testing.T) {
+	for _, tt := range []struct {
+		block *Block
+		game  Game
+	}{{armaBlock(), ArmA3}, {dayzBlock(), DayZ}} {
+		p := encode(tt.block)
+		mods, signatures := 0, 0
+		for n := range len(p) {
+			list := append(chunked(p[:n], 127), text("island", "altis")...)
+			got, rest, err := Decode(list, tt.game)
+			if n < 4 {
+				require.Nil(t, got, "%d bytes", n)
+				require.Equal(t, list, rest)
+			} else if err == nil {
+				require.Equal(t, DayZ, tt.game)
+				require.False(t, got.Truncated, "a description is optional")
+				require.Equal(t, len(p)-1-len(tt.block.Description), n)
+				continue
+			} else {
+				requirePart(t, tt.block, got)
+				require.Equal(t, text("island", "altis"), rest)
+				mods, signatures = max(mods, len(got.Mods)), max(signatures, len(got.Signatures))
+			}
+			var de *proto.DecodeError
+			require.ErrorAs(t, err, &de)
+			require.ErrorIs(t, err, proto.ErrShort)
+			require.LessOrEqual(t, de.Offset, n)
+		}
+		require.Equal(t, len(tt.block.Mods), mods)
+		require.Equal(t, len(tt.block.Signatures)-map[Game]int{ArmA3: 1, DayZ: 0}[tt.game], signatures)
+	}
+	_, _, err := Decode(chunked(encode(armaBlock())[:9], 127), ArmA3)
 	require.EqualError(t, err, "rules: a3sb dlc hash: short payload at byte 6")
 
 	bad := armaBlock()
 	bad.Mods[1].Head = 8
-	p = encode(bad)
+	p := encode(bad)
 	p[6+8+1+4+1+3+1+4] = 9
-	_, _, err = Decode(chunked(p, 127), ArmA3)
+	got, _, err := Decode(chunked(p, 127), ArmA3)
 	require.ErrorIs(t, err, ErrIDLength)
+	require.True(t, got.Truncated)
+	require.Equal(t, bad.Mods[:1], got.Mods)
 
 	_, rest, err := Decode(chunked([]byte("neither one nor the other"), 127), Unknown)
 	require.ErrorIs(t, err, ErrLayout)
 	require.Len(t, rest, 1)
+}
+
+// TestDecodeCutBlockOfUnknownGame: the layout in which the mods look like mods is
+// taken, and none if both do or neither does.
+func TestDecodeCutBlockOfUnknownGame(t *testing.T) {
+	for _, whole := range []*Block{armaBlock(), dayzBlock()} {
+		whole.Mods = whole.Mods[:len(whole.Mods):len(whole.Mods)]
+		for i := range whole.Mods {
+			if len(whole.Mods[i].Name) == 0 {
+				whole.Mods[i].Name = []byte("Contact")
+			}
+		}
+		p := encode(whole)
+		found := 0
+		for n := range len(p) {
+			got, rest, err := Decode(chunked(p[:n], 127), Unknown)
+			if err == nil {
+				continue // DayZ without its description
+			}
+			if got == nil {
+				require.Len(t, rest, 1)
+				continue
+			}
+			require.ErrorIs(t, err, ErrLayout)
+			requirePart(t, whole, got)
+			found = max(found, len(got.Mods))
+		}
+		require.Equal(t, len(whole.Mods), found)
+	}
 }
 
 func TestDecodeKeepsTrailingBytes(t *testing.T) {
@@ -232,8 +343,10 @@ func TestDecodeKeepsTrailingBytes(t *testing.T) {
 	got, _, err := Decode(chunked(encode(want), 127), ArmA3)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	_, _, err = Decode(chunked(encode(want), 127), Unknown)
-	require.ErrorIs(t, err, ErrLayout, "it would be a guess")
+	got, _, err = Decode(chunked(encode(want), 127), Unknown)
+	require.ErrorIs(t, err, ErrLayout)
+	require.True(t, got.Truncated, "with bytes left over the layout is a guess")
+	require.Equal(t, want.Mods, got.Mods)
 }
 
 // TestDecodeAliasesNothing: the rules may be overwritten by the next datagram.
@@ -305,14 +418,14 @@ func FuzzA3SB(f *testing.F) {
 			if block == nil {
 				require.Equal(t, before, append([]proto.Rule{}, rest...))
 			} else {
-				require.NoError(t, err)
+				require.Equal(t, err != nil, block.Truncated)
 				require.Less(t, len(rest), len(before))
 			}
 		}
 
 		block, err := decode(b, g)
 		if err != nil {
-			require.Nil(t, block)
+			require.True(t, block == nil || block.Truncated)
 			return
 		}
 		require.Equal(t, b, encode(block), "a byte was lost")
