@@ -353,6 +353,7 @@ func appendA3SB(dst []byte, b *a3sb.Block) []byte {
 	}
 	dst = appendTexts(dst, `],"signatures":`, b.Signatures)
 	dst = appendOptional(dst, `,"description":`, b.Description, b.HasDescription)
+	dst = appendBool(dst, `,"truncated":`, b.Truncated)
 	return append(dst, '}')
 }
 

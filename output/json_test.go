@@ -163,7 +163,7 @@ var wantKeys = map[string]string{
 	"players.list":    "index name score duration_s deaths money",
 	"rules":           "status error attempts rtt_ms count truncated list a3sb",
 	"rules.list":      "name value",
-	"rules.a3sb":      "version dlc difficulty mods signatures description",
+	"rules.a3sb":      "version dlc difficulty mods signatures description truncated",
 	"rules.a3sb.mods": "hash id name dlc",
 	"raw":             "t_ms dir b64",
 }
@@ -485,7 +485,7 @@ func wantRules(s *RulesSection) object {
 	if b == nil {
 		return o
 	}
-	block := object{"version": integer(b.Version), "dlc": integer(b.DLC), "difficulty": nil, "description": nil}
+	block := object{"version": integer(b.Version), "dlc": integer(b.DLC), "difficulty": nil, "description": nil, "truncated": b.Truncated}
 	if b.Difficulty != nil {
 		block["difficulty"] = integer(b.Difficulty.Raw)
 	}

@@ -155,6 +155,7 @@ type ParsedA3SB struct {
 	SignaturesB64  [][]byte        `json:"signatures_b64,omitempty"` // of the same length; nil for those that need none
 	Description    *string         `json:"description"`
 	DescriptionB64 []byte          `json:"description_b64,omitempty"`
+	Truncated      bool            `json:"truncated"`
 }
 
 // A ParsedA3SBMod is one mod of that block.

@@ -291,7 +291,7 @@ func (l *call) reply(ap netip.AddrPort, cut error) (*Reply, error) {
 			_ = r.Info.Decode(l.bodies[k])
 		case proto.KindPlayers:
 			r.Players = new(proto.PlayerList)
-			_ = r.Players.Decode(l.bodies[k])
+			_ = r.Players.DecodeAfter(l.bodies[k], r.Info)
 		case proto.KindRules:
 			r.Rules = new(proto.RuleList)
 			_ = r.Rules.Decode(l.bodies[k])
@@ -301,9 +301,9 @@ func (l *call) reply(ap netip.AddrPort, cut error) (*Reply, error) {
 		return nil, firstErr
 	}
 	if r.Rules != nil && r.Info != nil {
-		if block, rest, err := a3sb.Decode(r.Rules.List, a3sb.GameOf(r.Info)); err == nil && block != nil {
-			r.A3SB, r.Rules.List = block, rest
-		}
+		block, rest, err := a3sb.Decode(r.Rules.List, a3sb.GameOf(r.Info))
+		r.A3SB, r.Rules.List = block, rest
+		r.Rules.Truncated = r.Rules.Truncated || err != nil
 	}
 	return r, firstErr
 }

@@ -145,6 +145,7 @@ func (r *recorder) showSections() {
 // collects the raw datagrams.
 func (r *recorder) answers() {
 	var have proto.Kinds
+	var players []byte // the PLAYER reply
 	r.raw = r.raw[:0]
 	for parts := r.o.parts; len(parts) > 0; {
 		var tag uint32
@@ -158,12 +159,18 @@ func (r *recorder) answers() {
 		}
 		if k := proto.Kind(tag); r.o.results[k].Answered && !have.Has(k) && r.decode(k, b) {
 			have |= k.Bit()
+			if k == proto.KindPlayers {
+				players = b
+			}
 		}
 	}
 	if have.Has(proto.KindInfo) {
 		r.infoSection.Data = &r.info
 	}
 	if have.Has(proto.KindPlayers) {
+		if r.playerList.Ship && have.Has(proto.KindInfo) { // INFO may name another game
+			_ = r.playerList.DecodeAfter(players, &r.info)
+		}
 		r.playersSection.Data = &r.playerList
 	}
 	if have.Has(proto.KindRules) {
@@ -172,7 +179,9 @@ func (r *recorder) answers() {
 		if have.Has(proto.KindInfo) {
 			game = a3sb.GameOf(&r.info)
 		}
-		if block, rest, err := a3sb.Decode(r.ruleList.List, game); err == nil && block != nil {
+		block, rest, err := a3sb.Decode(r.ruleList.List, game)
+		r.ruleList.Truncated = r.ruleList.Truncated || err != nil
+		if block != nil {
 			r.textRules = r.ruleList
 			r.textRules.List = rest
 			r.rulesSection.Data, r.rulesSection.A3SB = &r.textRules, block

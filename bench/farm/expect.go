@@ -156,7 +156,7 @@ func expectBlock(b *a3sb.Block) any {
 		difficulty = number(b.Difficulty.Raw)
 	}
 	return object{"version": number(b.Version), "dlc": number(b.DLC), "difficulty": difficulty, "mods": mods,
-		"signatures": signatures, "description": optional(b.HasDescription, text(b.Description))}
+		"signatures": signatures, "description": optional(b.HasDescription, text(b.Description)), "truncated": b.Truncated}
 }
 
 // Members of a section that was not answered.

@@ -169,10 +169,10 @@ type decoder struct {
 	info    proto.Info
 	players proto.PlayerList
 	rules   proto.RuleList
-	game    a3sb.Game // that the datagrams tell, once gameKnown
 	line    []byte
 
-	gameKnown bool
+	found     *proto.Info // see infoFound
+	foundOnce bool
 }
 
 // decodeDatagrams prints the replies that the datagrams of one server make up, in order
@@ -265,55 +265,52 @@ func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Mess
 		r.Kind, r.Rules = output.ReplyRules, &output.RulesSection{Section: sec}
 		if err == nil {
 			r.Rules.Data = &d.rules
-			if block, rest := d.block(); block != nil {
-				r.Rules.A3SB, d.rules.List = block, rest
-			}
+			r.Rules.A3SB, d.rules.List = d.block()
 		}
 	}
 	return err
 }
 
-// block returns the block of Arma 3 and DayZ among the rules, nil where there is none,
-// and the other rules.
+// block takes the block of Arma 3 and DayZ out of the rules, if there is one.
 func (d *decoder) block() (*a3sb.Block, []proto.Rule) {
 	block, rest, err := a3sb.Decode(d.rules.List, a3sb.Unknown)
 	if block == nil && err == nil {
-		return nil, nil // and the game does not matter
+		return nil, rest // and the game does not matter
 	}
-	if game := d.gameTold(); game != a3sb.Unknown {
-		block, rest, _ = a3sb.Decode(d.rules.List, game)
+	if game := a3sb.GameOf(d.infoFound()); game != a3sb.Unknown {
+		block, rest, err = a3sb.Decode(d.rules.List, game)
 	}
+	d.rules.Truncated = d.rules.Truncated || err != nil
 	return block, rest
 }
 
-// gameTold returns the game of the INFO among the datagrams, which may stand behind the
-// rules that are read by it: that which a scan would have taken, the first one, where
-// one in the newer format is better than all in the old ones.
-func (d *decoder) gameTold() a3sb.Game {
-	if d.gameKnown {
-		return d.game
+// infoFound returns the INFO among the datagrams, or nil. It may come behind the reply
+// that is decoded with it. Of several it is the one that a scan would have taken: the
+// first one, but one in the newer format rather than one in the old ones.
+func (d *decoder) infoFound() *proto.Info {
+	if d.foundOnce {
+		return d.found
 	}
-	d.gameKnown = true
+	d.foundOnce = true
 	conv := proto.NewConversation()
-	var info proto.Info
-	found := false
 	for _, g := range d.datagrams {
 		m, whole := conv.Receive(g.data)
 		if !whole || m.Err != nil {
 			continue
 		}
-		if kind, known := m.Kind(); !known || kind != proto.KindInfo || info.Decode(m.Body) != nil {
+		var info proto.Info
+		if kind, known := m.Kind(); !known || kind != proto.KindInfo || info.Decode(bytes.Clone(m.Body)) != nil {
 			continue
 		}
-		if newer := m.Type == proto.TypeInfo; newer || !found {
-			d.game = a3sb.GameOf(&info)
-			if newer {
-				break
-			}
+		newer := m.Type == proto.TypeInfo
+		if newer || d.found == nil {
+			d.found = &info
 		}
-		found = true
+		if newer {
+			break
+		}
 	}
-	return d.game
+	return d.found
 }
 
 func (d *decoder) decode(kind proto.Kind, body []byte) error {
@@ -321,7 +318,11 @@ func (d *decoder) decode(kind proto.Kind, body []byte) error {
 	case proto.KindInfo:
 		return d.info.Decode(body)
 	case proto.KindPlayers:
-		return d.players.Decode(body)
+		err := d.players.Decode(body)
+		if d.players.Ship { // INFO may name another game
+			err = d.players.DecodeAfter(body, d.infoFound())
+		}
+		return err
 	default:
 		return d.rules.Decode(body)
 	}

@@ -334,3 +334,33 @@ func TestDecodeKnowsTheGame(t *testing.T) {
 		})
 	}
 }
+
+// The game of INFO decides too whether bytes behind a player list are The Ship's block.
+func TestDecodeKnowsTheShip(t *testing.T) {
+	// One player and behind it 8 bytes: The Ship's block, or the beginning of another player.
+	players := "\xFF\xFF\xFF\xFFD\x01\x00a\x00" + strings.Repeat("\x01", 8) + strings.Repeat("\x02", 8)
+	info := func(app string) string {
+		return "\xFF\xFF\xFF\xFFI\x11name\x00map\x00\x00game\x00" + app + "\x01\x20\x00dl\x00\x01"
+	}
+	for name, c := range map[string]struct {
+		datagrams []string
+		ship      bool
+	}{
+		"no INFO":      {[]string{players}, true},
+		"The Ship":     {[]string{info("\x60\x09"), players}, true},
+		"another game": {[]string{players, info("\x00\x01")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{"decode"}
+			for i, d := range c.datagrams {
+				args = append(args, filepath.Join(dir, string(rune('a'+i))))
+				require.NoError(t, os.WriteFile(args[i+1], []byte(d), 0o600))
+			}
+			var out, stderr bytes.Buffer
+			require.Equal(t, exitOK, run(args, nil, &out, &stderr), stderr.String())
+			require.Equal(t, c.ship, strings.Contains(out.String(), `"deaths":33686018`), out.String())
+			require.Equal(t, !c.ship, strings.Contains(out.String(), `"deaths":null`), out.String())
+		})
+	}
+}
