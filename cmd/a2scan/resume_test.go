@@ -996,7 +996,7 @@ func TestHoldNoMoreThanFits(t *testing.T) {
 			require.NoError(t, r.take(line(7, "127.0.0.1:1"), o))
 			require.NoError(t, r.take(line(2000, "127.0.0.2:1"), o))
 			list, err := targets.NewList(targets.Config{
-				Files: []targets.File{{Name: "stdin", R: strings.NewReader(c.list)}}, Done: &r.done, Skipped: r.skipped,
+				Files: []targets.File{{Name: "stdin", R: strings.NewReader(c.list)}}, DoneSeqs: &r.done, Skipped: r.skipped,
 			})
 			require.NoError(t, err)
 			defer list.Close()

@@ -143,7 +143,7 @@ func (r *resumption) notInList() error {
 // compareTargets completes cfg for a scan that goes on. A list that can be read
 // again is compared now, others as their targets are taken: cfg.Skipped is then set.
 func (a *app) compareTargets(r *resumption, cfg *targets.Config, o *scanOptions) error {
-	cfg.Done, cfg.Skipped = &r.done, r.skipped
+	cfg.DoneSeqs, cfg.Skipped = &r.done, r.skipped
 	last, some := r.done.Max()
 	if !some {
 		cfg.Skipped, r.prints = nil, nil
@@ -194,7 +194,7 @@ func (a *app) confirmFinished(r *resumption, o *scanOptions, args []string) erro
 // goThrough opens the list of cfg to compare its targets up to number last, or all there
 // are, with the records, and returns what it has counted. All that is done must be there.
 func (a *app) goThrough(r *resumption, cfg targets.Config, o *scanOptions, last uint64) (targets.Counts, error) {
-	cfg.Done, cfg.Skipped = &r.done, r.skipped
+	cfg.DoneSeqs, cfg.Skipped = &r.done, r.skipped
 	cfg.Shuffle, cfg.Log = false, nil
 	list, closeList, err := a.openList(cfg, o)
 	if err != nil {

@@ -216,7 +216,7 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 		},
 	}
 	if o.earlier != nil {
-		cfg.Done = &o.earlier.done
+		cfg.DoneSeqs = &o.earlier.done
 	}
 	var errs []error
 	for _, l := range []struct {

@@ -56,10 +56,14 @@ type Config struct {
 	// targets.
 	AllowHuge bool
 
-	// Done holds the sequence numbers that are not to be yielded again. A SeqSet
+	// Done holds the targets that are not to be yielded, because an earlier run has
+	// their records. They are counted in Counts.Skipped, each once; this takes Dedup.
+	Done *Done
+
+	// DoneSeqs holds the sequence numbers that are not to be yielded again. A SeqSet
 	// is one.
-	Done interface{ Has(seq uint64) bool }
-	// Skipped, if set, is told of each target that is not yielded since Done has
+	DoneSeqs interface{ Has(seq uint64) bool }
+	// Skipped, if set, is told of each target that is not yielded since DoneSeqs has
 	// it: where it would be asked or, where name is not empty, of which host, whose
 	// address is not looked up, on port at.Port. An error ends the List, whose Next
 	// or Verify returns it.
@@ -88,7 +92,7 @@ type Counts struct {
 	Duplicates uint64 // targets dropped because they came before
 	Invalid    uint64 // lines that are no target, and targets whose name stands for no place to ask
 	Blocked    uint64 // addresses times ports dropped from prefixes and ranges, and targets refused as Blocked
-	Skipped    uint64 // targets not returned because they are in Config.Done
+	Skipped    uint64 // targets not returned because they are in Config.Done or DoneSeqs
 }
 
 func (c *Counts) fields() [6]*uint64 {
@@ -119,6 +123,9 @@ func (c *Config) setDefaults() error {
 	}
 	if c.Shard >= c.Shards {
 		return fmt.Errorf("shard %d of %d does not exist; shards are counted from 0", c.Shard, c.Shards)
+	}
+	if c.Done != nil && !c.Dedup {
+		return errors.New("a set of targets that are done takes the removal of duplicates")
 	}
 	if c.Log == nil {
 		c.Log = func(string, int, string) {}

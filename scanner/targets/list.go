@@ -170,7 +170,7 @@ func (l *List) Limited() bool { return l.quota == 0 }
 // no longer than reading.
 func (l *List) Walk(ctx context.Context) error {
 	defer l.publish()
-	l.cfg.Done = nil
+	l.cfg.Done, l.cfg.DoneSeqs = nil, nil
 	for steps := 0; ; steps++ {
 		n := min(l.cursor.left, l.quota)
 		l.cursor.left = 0
@@ -214,7 +214,7 @@ func (l *List) Verify(ctx context.Context, last uint64) error {
 		if l.cursor.left > 0 {
 			p, i, seq := l.cursor.peek()
 			l.cursor.advance()
-			if !l.take(seq) {
+			if !l.take(seq, l.isDone(p, i)) {
 				l.skip(seq, p.name, p.asked(i))
 				continue
 			}
@@ -297,7 +297,7 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 		return t, false, wantNames
 	}
 	l.cursor.advance()
-	if !l.take(seq) {
+	if !l.take(seq, l.isDone(p, i)) {
 		l.skip(seq, p.name, p.asked(i))
 		return t, false, wantNothing
 	}
@@ -330,7 +330,7 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {
 			return t, false, wantNothing
 		}
-		if !l.take(seq) {
+		if !l.take(seq, l.cfg.Done.has(key)) {
 			l.skip(seq, "", key)
 			return t, false, wantNothing
 		}
@@ -362,13 +362,21 @@ func (l *List) expand(base uint64) {
 
 // take counts one of this shard's targets against the quota, and reports whether it
 // is still to be done.
-func (l *List) take(seq uint64) bool {
+func (l *List) take(seq uint64, done bool) bool {
 	l.quota--
-	if l.cfg.Done != nil && l.cfg.Done.Has(seq) {
+	if done || l.cfg.DoneSeqs != nil && l.cfg.DoneSeqs.Has(seq) {
 		l.skipped++
 		return false
 	}
 	return true
+}
+
+// isDone reports whether Config.Done has the i-th target of p.
+func (l *List) isDone(p *piece, i uint64) bool {
+	if p.name != "" {
+		return l.cfg.Done.hasName(p.name, p.port(i))
+	}
+	return l.cfg.Done.has(p.key(i))
 }
 
 // skip tells of a target that is done.

@@ -337,7 +337,7 @@ func TestWalkStopsWhereNextDoes(t *testing.T) {
 		cfg := worldConfig(t)
 		cfg.MaxTargets, cfg.Files = n, file(text)
 		all, want := drain(t, cfg, 10)
-		cfg.Files, cfg.Done = file(text), &done
+		cfg.Files, cfg.DoneSeqs = file(text), &done
 		l, err := NewList(cfg)
 		require.NoError(t, err)
 		require.NoError(t, l.Walk(t.Context()))
@@ -681,7 +681,7 @@ func TestDoneIsNotYieldedAgain(t *testing.T) {
 				}
 			}
 			cfg := config()
-			cfg.Done = &done
+			cfg.DoneSeqs = &done
 			rest, c := drain(t, cfg, 64)
 			require.Equal(t, done.Len(), c.Skipped)
 			require.Len(t, rest, 1000-int(done.Len()))
@@ -733,7 +733,7 @@ func TestSkippedIsTold(t *testing.T) {
 
 			for _, verify := range []bool{false, true} {
 				cfg := config()
-				cfg.Done = &done
+				cfg.DoneSeqs = &done
 				got := map[uint64]told{}
 				cfg.Skipped = func(seq uint64, host string, at mux.Key) error {
 					_, twice := got[seq]
@@ -758,7 +758,7 @@ func TestSkippedIsTold(t *testing.T) {
 				// Its error is the end.
 				wrong := errors.New("another one")
 				cfg = config()
-				cfg.Done = &done
+				cfg.DoneSeqs = &done
 				n := 0
 				cfg.Skipped = func(uint64, string, mux.Key) error {
 					if n++; n == 5 {
@@ -793,7 +793,7 @@ func TestVerifyStops(t *testing.T) {
 		{Files: []File{{"-", io.MultiReader(strings.NewReader("127.0.0.0/28\n"), iotest.ErrReader(errors.New("read on")))}}},
 	} {
 		n := 0
-		cfg.Done = &done
+		cfg.DoneSeqs = &done
 		cfg.Skipped = func(seq uint64, _ string, _ mux.Key) error { n++; return nil }
 		l, err := NewList(cfg)
 		require.NoError(t, err)
@@ -816,7 +816,7 @@ func TestVerifyCounts(t *testing.T) {
 			for seq := range uint64(10) {
 				done.Set(seq)
 			}
-			l, err := NewList(Config{Files: file(text), Dedup: true, Shards: shards, Shard: shard, MaxTargets: 3, Done: &done})
+			l, err := NewList(Config{Files: file(text), Dedup: true, Shards: shards, Shard: shard, MaxTargets: 3, DoneSeqs: &done})
 			require.NoError(t, err)
 			require.NoError(t, l.Verify(t.Context(), math.MaxUint64))
 			c := l.Counts()

@@ -43,6 +43,19 @@ func (s *seen) add(k mux.Key) bool {
 	return true
 }
 
+// has reports whether one target is in the set.
+func (s *seen) has(k mux.Key) bool {
+	a := address{k.Hi, k.Lo}
+	if k.Scope == 0 && s.blocks.has(a, k.Port) {
+		return true
+	}
+	if a.is4() {
+		return s.v4.has(key48(a, k.Port))
+	}
+	_, ok := s.v6[k]
+	return ok
+}
+
 // addName puts a name with ports into the set and returns the ports that are
 // new. name is in lower case.
 func (s *seen) addName(name string, ports *Ports) *Ports {
