@@ -44,12 +44,13 @@ type Config struct {
 	Shuffle bool
 	Seed    uint64
 
-	// Shard, from 0, of Shards is the part that the List yields: the targets
-	// whose sequence number modulo Shards is Shard. 0 shards mean 1.
+	// Shard, from 0, of Shards is the part of the targets that the List yields. An
+	// address's part follows from the address and Shards alone, a name's from the name
+	// in lower case: not from the port, the seed or the place in the list. 0 shards
+	// mean 1.
 	Shards, Shard uint64
 
-	// MaxTargets ends the input early: all shards together yield as many targets, or
-	// fewer. 0 means no limit.
+	// MaxTargets is how many targets the List yields at most. 0 means no limit.
 	MaxTargets uint64
 
 	// AllowHuge permits a single argument or line to mean more than 2^24

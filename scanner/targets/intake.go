@@ -13,13 +13,13 @@ import (
 // line is a space; its targets have their numbers before the first is yielded,
 // so that order, shard and resolution change no number.
 type intake struct {
-	cfg    Config
-	drop   *AddrSet // what is cut out of prefixes and ranges
-	seen   seen
-	digest digest
-	seq    uint64 // accepted so far: the number of the next
-	space  space  // what was accepted of the arguments, or of the last line
-	count  Counts // but Targets and Skipped
+	cfg   Config
+	drop  *AddrSet // what is cut out of prefixes and ranges
+	seen  seen
+	shard shard
+	seq   uint64 // accepted so far: the number of the next
+	space space  // what was accepted of the arguments, or of the last line
+	count Counts // but Targets and Skipped
 
 	tags  map[string]*Origin // of plain targets with a tag
 	parts []interval         // scratch
@@ -36,6 +36,7 @@ const (
 
 func (in *intake) init(cfg Config) {
 	in.cfg = cfg
+	in.shard = newShard(cfg.Shard, cfg.Shards)
 	in.drop = union(unasked, cfg.Blocklist, cfg.Exclude)
 	in.tags = make(map[string]*Origin)
 }
@@ -81,7 +82,6 @@ func (in *intake) acceptPlain(ip uint32, port uint16) (k mux.Key, reason string,
 	if reason = in.blocked(a, 0); reason != "" {
 		in.count.Blocked++
 	}
-	in.digest.target(k)
 	in.seq++
 	return k, reason, true
 }
@@ -225,7 +225,6 @@ func (in *intake) addFew(dst []stretch, ports *Ports, scope uint32) []stretch {
 }
 
 func (in *intake) add(p piece) {
-	in.digest.piece(&p)
 	in.space.add(p)
 	in.seq += p.size()
 }

@@ -2,7 +2,6 @@ package targets
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +18,7 @@ import (
 // asks for. Only what is at hand is in memory: prefixes are expanded and files
 // are read as Next is called.
 //
-// Next, Walk and Close are for one goroutine. Counts and Digest may be called
-// from any.
+// Next and Close are for one goroutine. Counts may be called from any.
 type List struct {
 	intake
 	lines   *lines
@@ -39,7 +37,6 @@ type List struct {
 
 	yielded, skipped uint64
 	public           [6]atomic.Uint64 // Counts, published at the end of each call
-	sum              atomic.Pointer[[sha256.Size]byte]
 }
 
 // NewList returns the List that cfg describes. It takes in the arguments, and
@@ -53,10 +50,7 @@ func NewList(cfg Config) (*List, error) {
 	l.intake.init(cfg)
 	l.names = newNames(&l.cfg, l.listed)
 	if cfg.MaxTargets > 0 {
-		l.quota = 0
-		if cfg.MaxTargets > cfg.Shard {
-			l.quota = (cfg.MaxTargets-cfg.Shard-1)/cfg.Shards + 1
-		}
+		l.quota = cfg.MaxTargets
 	}
 	for i, arg := range cfg.Args {
 		l.count.Lines++
@@ -83,25 +77,12 @@ func (l *List) Counts() Counts {
 	return c
 }
 
-// Digest returns the SHA-256 over the accepted targets of the whole input in the
-// order of their sequence numbers, once the input has ended. It does not depend on
-// Seed, Shard and Done, on comments, tags and spelling, nor on what names resolve
-// to: it is the same exactly where a sequence number means the same target.
-func (l *List) Digest() (sum [sha256.Size]byte, ok bool) {
-	p := l.sum.Load()
-	if p == nil {
-		return sum, false
-	}
-	return *p, true
-}
-
-// Size returns how many targets are left of those that are known without reading a
-// file: the arguments'. all is true where there are no others.
+// Size returns how many targets the arguments stand for. If the List is one of several
+// shards and the arguments are large, it is an estimate. all is true if no more targets
+// can come from files. Size is called before Next.
 func (l *List) Size() (n uint64, all bool) {
-	if l.stream {
-		return 0, l.over
-	}
-	return min(l.cursor.left, l.quota), len(l.lines.files) == 0 || l.cursor.left >= l.quota
+	n = l.cursor.size()
+	return min(n, l.quota), len(l.lines.files) == 0 || n >= l.quota
 }
 
 // Close ends the lookups and the reading of files; where a read is waiting, as from
@@ -164,39 +145,6 @@ func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 // is for whoever calls Next, when that has returned io.EOF.
 func (l *List) Limited() bool { return l.quota == 0 }
 
-// Walk goes through the input to its end without yielding or resolving anything, so
-// that Counts and Digest are those of the whole: Targets is then what Next would
-// have returned. Done is not asked. Prefixes are not expanded, so that this takes
-// no longer than reading.
-func (l *List) Walk(ctx context.Context) error {
-	defer l.publish()
-	l.cfg.Done, l.cfg.DoneSeqs = nil, nil
-	for steps := 0; ; steps++ {
-		n := min(l.cursor.left, l.quota)
-		l.cursor.left = 0
-		l.quota -= n
-		l.yielded += n
-		if l.quota == 0 {
-			l.end(nil)
-		}
-		if l.over {
-			return l.err
-		}
-		if steps%fillSteps == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		_, ok, want := l.line()
-		if ok {
-			l.yielded++
-		}
-		if want == wantInput {
-			if err := l.wait(ctx, want); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // Verify goes through the input up to number last, or to its end, and tells
 // Skipped of what is in Done. Nothing is yielded or resolved, and MaxTargets does
 // not count: Counts has as Targets what Next would have returned. The List should
@@ -211,8 +159,11 @@ func (l *List) Verify(ctx context.Context, last uint64) error {
 		if steps%fillSteps == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if l.cursor.left > 0 {
-			p, i, seq := l.cursor.peek()
+		if l.cursor.more() {
+			if !l.cursor.seek() {
+				continue
+			}
+			p, i, seq := l.cursor.place()
 			l.cursor.advance()
 			if !l.take(seq, l.isDone(p, i)) {
 				l.skip(seq, p.name, p.asked(i))
@@ -264,7 +215,7 @@ func (l *List) fill(dst []Target) (n int, lacking want) {
 				return n, wantNames
 			}
 			return n, wantNothing
-		case l.cursor.left > 0:
+		case l.cursor.more():
 			t, ok, lacking = l.place()
 		default:
 			l.stream = true
@@ -292,7 +243,10 @@ func (l *List) fill(dst []Target) (n int, lacking want) {
 // place takes the next place of the cursor, which has one. ok is false where no
 // target comes of it now.
 func (l *List) place() (t Target, ok bool, lacking want) {
-	p, i, seq := l.cursor.peek()
+	if !l.cursor.seek() {
+		return t, false, wantTurn
+	}
+	p, i, seq := l.cursor.place()
 	if p.name != "" && l.names.waiting >= maxWaiting && !l.names.knows(p.name) {
 		return t, false, wantNames
 	}
@@ -327,7 +281,7 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 	if a, port, plain := parsePlain(text); plain {
 		seq := l.seq
 		key, reason, fresh := l.acceptPlain(a, port)
-		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {
+		if !fresh || !l.shard.all() && !l.shard.has4(a) {
 			return t, false, wantNothing
 		}
 		if !l.take(seq, l.cfg.Done.has(key)) {
@@ -357,17 +311,17 @@ func (l *List) expand(base uint64) {
 	if l.cfg.Shuffle {
 		seed = &l.cfg.Seed
 	}
-	l.cursor.reset(&l.space, base, l.cfg.Shard, l.cfg.Shards, seed)
+	l.cursor.reset(&l.space, base, l.shard, seed)
 }
 
-// take counts one of this shard's targets against the quota, and reports whether it
-// is still to be done.
+// take reports whether one of this shard's targets is still to be done, and if so counts
+// it against the quota.
 func (l *List) take(seq uint64, done bool) bool {
-	l.quota--
 	if done || l.cfg.DoneSeqs != nil && l.cfg.DoneSeqs.Has(seq) {
 		l.skipped++
 		return false
 	}
+	l.quota--
 	return true
 }
 
@@ -397,10 +351,6 @@ func (l *List) end(err error) {
 	}
 	l.over, l.err = true, err
 	l.lines.close()
-	if err == nil {
-		sum := l.digest.sum()
-		l.sum.Store(&sum)
-	}
 }
 
 // poll takes in the next block of a file if it is there, and reports whether

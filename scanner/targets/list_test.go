@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -43,8 +42,6 @@ func drain(t testing.TB, cfg Config, batch int) ([]Target, Counts) {
 	}
 	_, err = l.Next(context.Background(), dst)
 	require.ErrorIs(t, err, io.EOF, "the end stays the end")
-	_, ok := l.Digest()
-	require.True(t, ok)
 	c := l.Counts()
 	require.EqualValues(t, len(all), c.Targets)
 	return all, c
@@ -315,45 +312,8 @@ func TestReadErrorEndsTheList(t *testing.T) {
 	require.Equal(t, 2, got, "what came before the error counts, half a line does not")
 	require.ErrorIs(t, err, broken)
 	require.ErrorContains(t, err, "list.txt")
-	_, ok := l.Digest()
-	require.False(t, ok)
 	_, again := l.Next(context.Background(), dst)
 	require.Equal(t, err, again)
-
-	l, err = NewList(Config{Files: []File{{"list.txt", iotest.ErrReader(broken)}}})
-	require.NoError(t, err)
-	require.ErrorIs(t, l.Walk(context.Background()), broken)
-	l.Close()
-}
-
-// Walk must foresee the whole of a run, so that a resumed one is recognised.
-func TestWalkStopsWhereNextDoes(t *testing.T) {
-	const text = "127.0.0.1:1\n127.0.1.0/24:1\na.example:1-3\n127.0.0.2:1\nx:0\n127.0.0.0/22:1\n"
-	var done SeqSet
-	for seq := range uint64(50) {
-		done.Set(seq)
-	}
-	for _, n := range []uint64{0, 1, 2, 100, 257, 258, 260, 261, 262, 263, 5000} {
-		cfg := worldConfig(t)
-		cfg.MaxTargets, cfg.Files = n, file(text)
-		all, want := drain(t, cfg, 10)
-		cfg.Files, cfg.DoneSeqs = file(text), &done
-		l, err := NewList(cfg)
-		require.NoError(t, err)
-		require.NoError(t, l.Walk(t.Context()))
-		require.Equal(t, want, l.Counts())
-		require.EqualValues(t, len(all), l.Counts().Targets)
-		walked, _ := l.Digest()
-		cfg.Files = file(text)
-		next, err := NewList(cfg)
-		require.NoError(t, err)
-		for err == nil {
-			_, err = next.Next(t.Context(), make([]Target, 100))
-		}
-		nexted, _ := next.Digest()
-		require.Equal(t, walked, nexted)
-		require.Equal(t, min(done.Len(), uint64(len(all))), next.Counts().Skipped)
-	}
 }
 
 func TestReaderWithoutProgress(t *testing.T) {
@@ -446,15 +406,6 @@ func TestNextEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestWalkEndsWithItsContext(t *testing.T) {
-	l, err := NewList(Config{Files: []File{{"-", new(endless)}}})
-	require.NoError(t, err)
-	defer l.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, l.Walk(ctx), context.DeadlineExceeded)
-}
-
 func TestEndlessDuplicatesDoNotHoldUpTheContext(t *testing.T) {
 	same := []byte("127.0.0.1:1\n")
 	l, err := NewList(Config{Dedup: true, Files: []File{{"-", readerFunc(func(p []byte) (int, error) {
@@ -482,14 +433,21 @@ func TestEndlessDuplicatesDoNotHoldUpTheContext(t *testing.T) {
 func TestMaxTargets(t *testing.T) {
 	const text = "127.0.0.0/29:1\n127.0.1.0/29:1\n127.0.0.1:1\nx:0\n"
 	for _, shuffle := range []bool{false, true} {
-		for _, n := range []uint64{1, 5, 8, 9, 16, 17, 1000} {
-			for _, shards := range []uint64{1, 2, 3, 20} {
-				var sum uint64
-				for shard := range shards {
-					all, _ := drain(t, Config{Files: file(text), Dedup: true, MaxTargets: n, Shuffle: shuffle, Shards: shards, Shard: shard}, 3)
-					sum += uint64(len(all))
+		for _, shards := range []uint64{1, 2, 3, 20} {
+			for shard := range shards {
+				take := func(n uint64, done *Done) []Target {
+					all, _ := drain(t, Config{Files: file(text), Dedup: true, MaxTargets: n, Shuffle: shuffle, Shards: shards, Shard: shard, Done: done}, 3)
+					return all
 				}
-				require.Equal(t, min(n, 16), sum, "%d of 16 targets in %d shards", n, shards)
+				whole := take(0, nil)
+				var done Done
+				for i := 0; i < len(whole); i += 3 {
+					done.AddAddr(whole[i].Key.AddrPort())
+				}
+				for _, n := range []uint64{1, 5, 8, 9, 16, 17, 1000} {
+					require.Len(t, take(n, nil), min(int(n), len(whole)))
+					require.Len(t, take(n, &done), min(int(n), len(whole)-int(done.Len())), "done targets are not counted")
+				}
 			}
 		}
 	}
@@ -532,98 +490,6 @@ func worldConfig(t testing.TB) Config {
 	}
 }
 
-// Every target of the whole comes exactly once in exactly one shard, under the same
-// number, whatever the order, the batches and whether it comes from arguments or a
-// file; and Walk foresees the counts.
-func TestShardsPartitionTheTargets(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(world), "\n")
-	type place struct{ at, input string }
-	whole := make(map[uint64]place)
-	all, wholeCounts := drain(t, func() Config { c := worldConfig(t); c.Args = lines; return c }(), 256)
-	unique := make(map[place]bool)
-	named := make(map[string]bool)
-	for i, target := range all {
-		p := place{at: target.Key.AddrPort().String()}
-		if target.Origin != nil {
-			p.input = target.Origin.Input
-		}
-		if _, twice := whole[target.Seq]; twice {
-			t.Fatalf("number %d came twice", target.Seq)
-		}
-		whole[target.Seq] = p
-		if strings.Contains(p.input, "example") {
-			named[p.at] = true
-			continue
-		}
-		require.False(t, unique[place{at: p.at}], "%s came twice", p.at)
-		unique[place{at: p.at}] = true
-		if i > 0 && !strings.Contains(whole[all[i-1].Seq].input, "example") && target.Seq < all[i-1].Seq {
-			t.Fatalf("number %d came after %d: not in order", target.Seq, all[i-1].Seq)
-		}
-	}
-	for seq := range uint64(len(all)) {
-		if _, ok := whole[seq]; !ok {
-			t.Fatalf("numbers have a gap at %d of %d", seq, len(all))
-		}
-	}
-	require.Len(t, named, 52)
-
-	var digest [32]byte
-	for run, test := range []struct {
-		shards  uint64
-		shuffle bool
-		batch   int
-		file    bool
-	}{
-		{1, false, 1, true}, {1, true, 256, false}, {1, true, 7, true},
-		{2, false, 256, false}, {3, true, 64, false}, {3, true, 5, true}, {7, false, 256, true},
-		{64, true, 256, false},
-	} {
-		found := make(map[uint64]place)
-		for shard := range test.shards {
-			cfg := worldConfig(t)
-			cfg.Shards, cfg.Shard, cfg.Shuffle, cfg.Seed = test.shards, shard, test.shuffle, uint64(run)
-			feed := func() {
-				if cfg.Args = lines; test.file {
-					cfg.Args, cfg.Files = nil, []File{{"-", iotest.OneByteReader(strings.NewReader(world))}}
-				}
-			}
-			feed()
-			some, c := drain(t, cfg, test.batch)
-			for _, target := range some {
-				p := place{at: target.Key.AddrPort().String()}
-				if target.Origin != nil {
-					p.input = target.Origin.Input
-				}
-				if _, twice := found[target.Seq]; twice || target.Seq%test.shards != shard {
-					t.Fatalf("number %d, shard %d: came twice, or is another shard's", target.Seq, shard)
-				}
-				found[target.Seq] = p
-			}
-			require.InDelta(t, float64(len(all))/float64(test.shards), float64(len(some)), 1, "shards are balanced")
-			require.Equal(t, wholeCounts.Duplicates, c.Duplicates)
-			require.Equal(t, wholeCounts.Lines, c.Lines)
-			require.Equal(t, wholeCounts.Blocked, c.Blocked)
-
-			if shard == 0 {
-				feed()
-				l, err := NewList(cfg)
-				require.NoError(t, err)
-				require.NoError(t, l.Walk(t.Context()))
-				require.Equal(t, c, l.Counts())
-				sum, ok := l.Digest()
-				require.True(t, ok)
-				if run == 0 {
-					digest = sum
-				}
-				require.Equal(t, digest, sum)
-				l.Close()
-			}
-		}
-		require.Equal(t, whole, found, "%+v", test)
-	}
-}
-
 func TestShuffleFollowsFromTheSeed(t *testing.T) {
 	for name, cfg := range map[string]func() Config{
 		"arguments":        func() Config { return Config{Args: []string{"127.0.0.0/20:1-2", "127.1.0.0/24:1"}} },
@@ -656,42 +522,6 @@ func TestShuffleFollowsFromTheSeed(t *testing.T) {
 			require.Less(t, neighbours, 20)
 			require.InDelta(t, 500, far, 100)
 		})
-	}
-}
-
-func TestDoneIsNotYieldedAgain(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(world), "\n")
-	for _, shuffle := range []bool{false, true} {
-		for _, stream := range []bool{false, true} {
-			config := func() Config {
-				cfg := worldConfig(t)
-				cfg.Shuffle, cfg.Shards, cfg.Shard, cfg.MaxTargets = shuffle, 2, 1, 2001
-				if cfg.Args = lines; stream {
-					cfg.Args, cfg.Files = nil, file(world)
-				}
-				return cfg
-			}
-			all, _ := drain(t, config(), 64)
-			require.Len(t, all, 1000)
-			var done SeqSet
-			rng := rand.New(rand.NewPCG(1, 2))
-			for _, target := range all {
-				if rng.IntN(3) > 0 {
-					done.Set(target.Seq)
-				}
-			}
-			cfg := config()
-			cfg.DoneSeqs = &done
-			rest, c := drain(t, cfg, 64)
-			require.Equal(t, done.Len(), c.Skipped)
-			require.Len(t, rest, 1000-int(done.Len()))
-			for _, target := range rest {
-				require.True(t, done.Set(target.Seq), "not again, and not twice")
-			}
-			for _, target := range all {
-				require.True(t, done.Has(target.Seq), "MaxTargets means the same targets in a resumed run")
-			}
-		}
 	}
 }
 
@@ -803,61 +633,6 @@ func TestVerifyStops(t *testing.T) {
 	}
 }
 
-// What is counted of a list that was only gone through is what there is of it, of each
-// kind of line, less what other shards have.
-func TestVerifyCounts(t *testing.T) {
-	text := "10.0.0.0/28\n10.1.1.1\nname.example:1-3\n10.1.1.1\nno:such:thing\n224.0.0.1\n[::1]:5\n"
-	const all = 16 + 1 + 3 + 1 + 1
-	for shards := range uint64(3) {
-		shards++
-		sum := uint64(0)
-		for shard := range shards {
-			var done SeqSet
-			for seq := range uint64(10) {
-				done.Set(seq)
-			}
-			l, err := NewList(Config{Files: file(text), Dedup: true, Shards: shards, Shard: shard, MaxTargets: 3, DoneSeqs: &done})
-			require.NoError(t, err)
-			require.NoError(t, l.Verify(t.Context(), math.MaxUint64))
-			c := l.Counts()
-			sum += c.Targets + c.Skipped
-			require.LessOrEqual(t, c.Skipped, 10/shards+1)
-			require.NoError(t, l.Close())
-		}
-		require.EqualValues(t, all, sum)
-	}
-}
-
-func TestDigest(t *testing.T) {
-	digest := func(cfg Config, text string) [32]byte {
-		cfg.Files = file(text)
-		l, err := NewList(cfg)
-		require.NoError(t, err)
-		defer l.Close()
-		_, ok := l.Digest()
-		require.False(t, ok, "before the end there is none")
-		require.NoError(t, l.Walk(t.Context()))
-		sum, ok := l.Digest()
-		require.True(t, ok)
-		return sum
-	}
-	base := digest(Config{Dedup: true}, "127.0.0.1:27015\n10.0.0.0/24\na.example\n[::1]:1\n")
-	require.Equal(t, base, digest(Config{Dedup: true, Shuffle: true, Seed: 3, Shards: 4, Shard: 2},
-		"# a comment\n127.0.0.1 tag\r\n127.0.0.1\n10.0.0.77/24:27015\nA.example:27015\n10.0.0.5:27015\nx:0\n{\"ip\":\"::1\",\"port\":1}"))
-	for _, other := range []string{
-		"127.0.0.1:27015\n10.0.0.0/24\na.example\n",
-		"10.0.0.0/24\n127.0.0.1:27015\na.example\n[::1]:1\n",
-		"127.0.0.1:27015\n10.0.0.0/24:27016\na.example\n[::1]:1\n",
-		"127.0.0.1:27015\n10.0.0.0/24\nb.example\n[::1]:1\n",
-		"127.0.0.1:27015\n10.0.0.0/24\na.example\n[::1]:2\n",
-		"127.0.0.1:27015\n10.0.0.0/24\na.example:27015,1\n[::1]:1\n",
-	} {
-		require.NotEqual(t, base, digest(Config{Dedup: true}, other), other)
-	}
-	require.NotEqual(t, base, digest(Config{Dedup: true, Exclude: addrSet(t, "10.0.0.9")},
-		"127.0.0.1:27015\n10.0.0.0/24\na.example\n[::1]:1\n"), "numbers behind an excluded address mean others")
-}
-
 func TestConfigIsChecked(t *testing.T) {
 	_, err := NewList(Config{Shards: 4, Shard: 4})
 	require.ErrorContains(t, err, "shard 4 of 4 does not exist")
@@ -866,18 +641,27 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	l, err := NewList(Config{Args: []string{"127.0.0.0/24:1-2", "a.example"}, Shards: 2, Shard: 0})
-	require.NoError(t, err)
-	n, all := l.Size()
-	require.EqualValues(t, 257, n)
-	require.True(t, all)
-	l.Close()
-	l, err = NewList(Config{Args: []string{"127.0.0.0/24"}, Files: file("127.0.0.1")})
-	require.NoError(t, err)
-	n, all = l.Size()
+	size := func(cfg Config) (uint64, bool) {
+		l, err := NewList(cfg)
+		require.NoError(t, err)
+		defer l.Close()
+		return l.Size()
+	}
+	args := []string{"127.0.0.0/24:1-2", "a.example"}
+	sum := uint64(0)
+	for shard := range uint64(3) {
+		n, all := size(Config{Args: args, Shards: 3, Shard: shard})
+		some, _ := drain(t, Config{Args: args, Shards: 3, Shard: shard, Lookup: worldConfig(t).Lookup}, 64)
+		require.EqualValues(t, len(some), n)
+		require.True(t, all)
+		sum += n
+	}
+	require.EqualValues(t, 513, sum)
+	n, all := size(Config{Args: []string{"127.0.0.0/24"}, Files: file("127.0.0.1")})
 	require.EqualValues(t, 256, n)
 	require.False(t, all)
-	l.Close()
+	n, _ = size(Config{Args: []string{"1.0.0.0/5"}, AllowHuge: true, Shards: 4})
+	require.EqualValues(t, 7<<24/4, n, "about as many")
 }
 
 // Prefixes that come after many single targets must leave those out, whether that is
