@@ -414,21 +414,21 @@ var mutants = []mutant{
 	// The list of targets.
 	{
 		"a target that comes twice is asked twice", "scanner/targets/list.go",
-		`		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {`,
-		`		if !fresh && false || seq%l.cfg.Shards != l.cfg.Shard {`,
+		`		if !fresh || !l.shard.all() && !l.shard.has4(a) {`,
+		`		if !fresh && false || !l.shard.all() && !l.shard.has4(a) {`,
 		"scanner/targets.TestListReadsWhatListsHold",
 	},
 	{
-		"a line is every shard's", "scanner/targets/list.go",
-		`		if !fresh || seq%l.cfg.Shards != l.cfg.Shard {`,
+		"a line belongs to every shard", "scanner/targets/list.go",
+		`		if !fresh || !l.shard.all() && !l.shard.has4(a) {`,
 		`		if !fresh {`,
 		"scanner/targets.TestShardsPartitionTheTargets",
 	},
 	{
-		"what is done is asked again", "scanner/targets/list.go",
-		`	if l.cfg.Done != nil && l.cfg.Done.Has(seq) {`,
+		"a target that has a record is asked again", "scanner/targets/list.go",
+		`	if done {`,
 		`	if false {`,
-		"scanner/targets.TestDoneIsNotYieldedAgain",
+		"scanner/targets.TestDone",
 	},
 
 	// Files.

@@ -74,7 +74,7 @@ func (a *app) openEarlier(fs *flagSet, o *scanOptions, args []string) (*resumpti
 	if err != nil {
 		return nil, fmt.Errorf("cannot resume: %w", err)
 	}
-	r := &resumption{path: path, kinds: o.ask.cfg.Kinds, prints: newFingerprints(uint64(o.shards))}
+	r := &resumption{path: path, kinds: o.ask.cfg.Kinds, prints: newFingerprints(1)}
 	if r.was, err = a.compareRuns(r, fs, o, args); err != nil {
 		return nil, err
 	}
@@ -244,9 +244,6 @@ func (r *resumption) take(line []byte, o *scanOptions) error {
 	seq, ok := output.Seq(line)
 	if !ok {
 		return fmt.Errorf("line %d is not a record of a scan", r.lines)
-	}
-	if seq%uint64(o.shards) != uint64(o.shard) {
-		return &usageError{fmt.Errorf("target %d is not of shard %d of %d", seq, o.shard, o.shards)}
 	}
 	status, ok := wordAfter(line, statusMark)
 	if !ok {

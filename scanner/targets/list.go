@@ -317,11 +317,15 @@ func (l *List) expand(base uint64) {
 // take reports whether one of this shard's targets is still to be done, and if so counts
 // it against the quota.
 func (l *List) take(seq uint64, done bool) bool {
-	if done || l.cfg.DoneSeqs != nil && l.cfg.DoneSeqs.Has(seq) {
+	if done {
 		l.skipped++
 		return false
 	}
 	l.quota--
+	if l.cfg.DoneSeqs != nil && l.cfg.DoneSeqs.Has(seq) {
+		l.skipped++
+		return false
+	}
 	return true
 }
 
