@@ -314,7 +314,7 @@ func TestSimulatedMixture(t *testing.T) {
 		cfg.Raw = seed%5 == 0
 		shares := prototest.Shares{
 			Challenge: 50, Silent: 5, GoldSource: 10, Split: 20, BZip2: 5, Ship: 5, Duplicate: 5, Reorder: 5,
-			Garbage: 5, ChallengeLoop: 3, Endless: 2, WrongType: 5, Truncate: 5,
+			Garbage: 5, ChallengeLoop: 3, Endless: 2, WrongType: 5, Truncate: 5, AskTwice: 5, StrictLength: 20,
 			DelayMin: time.Millisecond, DelayMax: 80 * time.Millisecond,
 		}
 		if seed%2 == 0 {
@@ -363,7 +363,7 @@ func TestInvariantsAtEveryStep(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		s := newSim(t, cfg, prototest.Shares{
 			Challenge: 50, Silent: 10, GoldSource: 10, Split: 30, BZip2: 10, Ship: 5, Duplicate: 10, Reorder: 10,
-			Garbage: 5, ChallengeLoop: 5, Endless: 3, WrongType: 5, Truncate: 5, Loss: float64(seed % 4 * 5),
+			Garbage: 5, ChallengeLoop: 5, Endless: 3, WrongType: 5, Truncate: 5, AskTwice: 5, Loss: float64(seed % 4 * 5),
 			DelayMin: time.Millisecond, DelayMax: 120 * time.Millisecond,
 		}, seed, total)
 		s.target = func(i uint64) targets.Target { // six ports to an address, and some of them twice

@@ -12,7 +12,7 @@ import (
 
 // A Difference is one thing in a dataset that is not as it must be.
 type Difference struct {
-	Line  int64  `json:"line"` // from 1; 0 where no line is to blame
+	Line  int64  `json:"line"` // from 1; 0 if a record is missing
 	Seq   uint64 `json:"seq"`
 	Addr  string `json:"addr"`  // ip:port, as the record says
 	Field string `json:"field"` // such as players.list[3].name
@@ -23,6 +23,9 @@ type Difference struct {
 // String returns the difference in one line. A record may say anything: it is
 // spelled so that a terminal shows it and does not obey it.
 func (d Difference) String() string {
+	if d.Line == 0 {
+		return fmt.Sprintf("%s: no record of this target", printable(d.Addr))
+	}
 	return fmt.Sprintf("line %d, seq %d, %s: %s: want %s, got %s", d.Line, d.Seq, printable(d.Addr), printable(d.Field), printable(d.Want), printable(d.Got))
 }
 

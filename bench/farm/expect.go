@@ -57,6 +57,14 @@ var (
 	visibilities = map[byte]string{0: "public", 1: "private"}
 )
 
+// baseFields are the members that are null if their field was cut off.
+var baseFields = map[proto.InfoFields]string{
+	proto.InfoProtocol: "protocol", proto.InfoMap: "map", proto.InfoFolder: "folder", proto.InfoGame: "game",
+	proto.InfoAppID: "app_id", proto.InfoPlayers: "players", proto.InfoMaxPlayers: "max_players", proto.InfoBots: "bots",
+	proto.InfoServerType: "server_type", proto.InfoOS: "environment", proto.InfoVisibility: "visibility",
+	proto.InfoVAC: "vac", proto.InfoVersion: "version",
+}
+
 // expectInfo returns the members of an INFO section beyond those that all
 // sections have.
 func expectInfo(t *prototest.InfoTruth) object {
@@ -71,7 +79,7 @@ func expectInfo(t *prototest.InfoTruth) object {
 	if source {
 		format = "source"
 	}
-	return object{
+	o := object{
 		"format":             format,
 		"protocol":           number(i.Protocol),
 		"name":               text(i.Name),
@@ -101,6 +109,14 @@ func expectInfo(t *prototest.InfoTruth) object {
 		"max_players_actual": optional(t.HasActual, number(t.ActualMaxPlayers)),
 		"truncated":          i.Truncated,
 	}
+	if i.Missing != 0 {
+		for bit, name := range baseFields {
+			if i.Missing&bit != 0 {
+				o[name] = nil
+			}
+		}
+	}
+	return o
 }
 
 func expectMod(m *proto.Mod) object {

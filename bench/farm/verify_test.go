@@ -232,6 +232,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	require.Equal(t, uint64(3), missing.Total)
 	require.Len(t, missing.Differences, 2)
 	require.Contains(t, missing.String(), "and 1 more")
+	require.NotContains(t, missing.String(), "line 0")
+	require.Regexp(t, `(?m)^127[0-9.:]+: no record of this target$`, missing.String())
 }
 
 // Loss, and replies that come too late, leave of a server that sends noise before its

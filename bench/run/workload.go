@@ -146,7 +146,8 @@ func shares(s *prototest.Shares) []share {
 		{"challenge", s.Challenge}, {"silent", s.Silent}, {"goldsource", s.GoldSource}, {"split", s.Split},
 		{"bzip2", s.BZip2}, {"ship", s.Ship}, {"duplicate", s.Duplicate}, {"reorder", s.Reorder},
 		{"garbage", s.Garbage}, {"challenge-loop", s.ChallengeLoop}, {"endless", s.Endless},
-		{"wrong-type", s.WrongType}, {"truncate", s.Truncate}, {"loss", s.Loss},
+		{"wrong-type", s.WrongType}, {"truncate", s.Truncate}, {"ask-twice", s.AskTwice},
+		{"strict-length", s.StrictLength}, {"loss", s.Loss},
 	}
 }
 

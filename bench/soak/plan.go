@@ -142,7 +142,7 @@ func newHostilePlan(seed uint64, round int) *plan {
 	}
 	p.world = prototest.World{Seed: r.Uint64(), Shares: prototest.Shares{
 		Challenge: 50, GoldSource: 10, Ship: 5, Split: 30, BZip2: 50, Duplicate: 20, Reorder: 20, Silent: 5,
-		Garbage: 10, ChallengeLoop: 10, Endless: 10, WrongType: 10, Truncate: 10, Loss: 2,
+		Garbage: 10, ChallengeLoop: 10, Endless: 10, WrongType: 10, Truncate: 10, AskTwice: 5, StrictLength: 10, Loss: 2,
 		DelayMin: time.Millisecond, DelayMax: 50 * time.Millisecond,
 	}}
 	p.raw = round%2 == 1
@@ -171,7 +171,7 @@ func randomShares(r *rand.Rand) prototest.Shares {
 	s := prototest.Shares{
 		Challenge: some(100), GoldSource: some(40), Ship: some(20), Split: some(50), BZip2: some(30),
 		Duplicate: some(30), Reorder: some(40),
-		Silent: some(5), Garbage: some(10), ChallengeLoop: some(10), Endless: some(5), WrongType: some(10), Truncate: some(10),
+		Silent: some(5), Garbage: some(10), ChallengeLoop: some(10), Endless: some(5), WrongType: some(10), Truncate: some(10), AskTwice: some(10), StrictLength: some(20),
 	}
 	if oneIn(r, 4) {
 		s.Loss = float64(1 + r.IntN(20))

@@ -50,6 +50,8 @@ func (o *farmOptions) register(fs *flagSet) {
 			{&s.Endless, "endless", "send fragments that never complete a reply"},
 			{&s.WrongType, "wrong-type", "answer with a reply to another query"},
 			{&s.Truncate, "truncate", "cut their replies short"},
+			{&s.AskTwice, "ask-twice", "answer the first token with a second challenge"},
+			{&s.StrictLength, "strict-length", "ignore requests that are longer than usual"},
 			{&s.Loss, "loss", "lose this share of all datagrams, each way"},
 		} {
 			fs.number(f.share, f.name, "", "P", f.usage)

@@ -11,18 +11,20 @@ import (
 // accepted for as long again (Xash3D FWGS: 5 s and 10 s).
 const tokenLife = proto.Time(10 * time.Second)
 
-// A request is what a server makes of a datagram.
+// A request is a datagram as a server reads it.
 type request struct {
 	kind     proto.Kind
 	token    proto.Challenge
 	hasToken bool
-	legacy   bool // a GETCHALLENGE: kind means nothing
+	legacy   bool // a GETCHALLENGE, for which kind means nothing
+	exact    bool // it has no bytes that do not belong to it
 }
 
 var infoRequest = proto.AppendInfoRequest(nil, proto.NoChallenge)
 
-// parseRequest reads a request as strictly as firewalls in front of servers do:
-// by its exact length. It returns false for anything else, which gets no answer.
+// parseRequest reads a request as engines do: bytes behind the token are ignored, and
+// less than a whole token is none. It returns false for anything else, which gets no
+// answer.
 func parseRequest(b []byte) (request, bool) {
 	if len(b) < 5 || le.Uint32(b) != 0xFFFFFFFF {
 		return request{}, false
@@ -32,30 +34,28 @@ func parseRequest(b []byte) (request, bool) {
 		if !bytes.HasPrefix(b, infoRequest) {
 			return request{}, false
 		}
-		switch len(b) {
-		case 25:
-			return request{kind: proto.KindInfo}, true
-		case 29:
-			return request{kind: proto.KindInfo, token: proto.Challenge(le.Uint32(b[25:])), hasToken: true}, true
-		}
+		return withToken(proto.KindInfo, b[len(infoRequest):], true), true
 	case proto.TypePlayersRequest, proto.TypeRulesRequest:
-		q := request{kind: proto.KindPlayers}
+		k := proto.KindPlayers
 		if b[4] == proto.TypeRulesRequest {
-			q.kind = proto.KindRules
+			k = proto.KindRules
 		}
-		switch len(b) {
-		case 5: // without any token: seen, and answered like a wrong token
-			return q, true
-		case 9:
-			q.token, q.hasToken = proto.Challenge(le.Uint32(b[5:])), true
-			return q, true
-		}
+		return withToken(k, b[5:], false), true // without any token: seen, and answered like a wrong token
 	case proto.TypeGetChallengeRequest:
-		return request{legacy: true}, true
+		return request{legacy: true, exact: len(b) == 5}, true
 	case proto.TypePingRequest:
-		return request{kind: proto.KindPing}, true
+		return request{kind: proto.KindPing, exact: len(b) == 5}, true
 	}
 	return request{}, false
+}
+
+// withToken returns a request of kind k with the token at the beginning of b, if there
+// is one. It is exact without a token only if the token is optional.
+func withToken(k proto.Kind, b []byte, optional bool) request {
+	if len(b) < 4 {
+		return request{kind: k, exact: len(b) == 0 && optional}
+	}
+	return request{kind: k, token: proto.Challenge(le.Uint32(b)), hasToken: true, exact: len(b) == 4}
 }
 
 // Answer makes the server at that endpoint answer one request. It is what
@@ -67,13 +67,16 @@ func (w *World) Answer(out *Replies, now proto.Time, client, server Endpoint, re
 		return
 	}
 	s := w.ServerAt(server)
+	if s.Does.Has(StrictLength) && !q.exact {
+		return
+	}
 	s.answer(out, now, client, q)
 	if s.Does.Has(Duplicate|Reorder) || w.Shares.Loss > 0 {
 		out.disturb(s.Does, w.Shares.Loss)
 	}
 }
 
-// answer adds what s sends, before anything befalls it on its way.
+// answer adds the datagrams that s sends, before loss and reordering.
 func (s *Server) answer(out *Replies, now proto.Time, client Endpoint, q request) {
 	switch {
 	case s.Does.Has(Silent):
@@ -127,8 +130,8 @@ func (s *Server) demandsChallenge(k proto.Kind) bool {
 
 // checkToken reports whether q's token is good, and otherwise returns the one
 // that s hands out. Tokens follow from the client's address, the server and the
-// time, so that nothing has to be remembered. One server in 16 asks twice, as
-// CS:GO and Rust did: the first token buys a second one.
+// time, so that nothing has to be remembered. Servers that ask twice answer the first
+// token with a second challenge; some CS:GO and Rust servers of 2017 did.
 func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.Challenge, bool) {
 	period := uint64(now / tokenLife)
 	token := func(round, period uint64) proto.Challenge {
@@ -138,7 +141,7 @@ func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.C
 	good := func(round uint64) bool {
 		return q.hasToken && !q.legacy && (q.token == token(round, period) || q.token == token(round, period-1))
 	}
-	if !s.asksTwice() {
+	if !s.Does.Has(AskTwice) {
 		return token(0, period), good(0)
 	}
 	switch {
@@ -150,18 +153,16 @@ func (s *Server) checkToken(now proto.Time, client Endpoint, q request) (proto.C
 	return token(0, period), false
 }
 
-// asksTwice reports whether s wants a second challenge answered.
-func (s *Server) asksTwice() bool { return s.draw(aspectToken)%16 == 0 }
-
-// noiseFirst reports whether a garbage server answers behind its noise.
+// noiseFirst reports whether a garbage server answers after its noise.
 func (s *Server) noiseFirst() bool { return s.draw(aspectFlavour)>>32%2 == 0 }
 
 // alwaysWrong reports whether a wrong-type server never answers as asked. The
 // others put INFO in the place of PLAYER and RULES once in three times.
 func (s *Server) alwaysWrong() bool { return s.draw(aspectFlavour)>>32%2 == 0 }
 
-// wrongKind returns what a wrong-type server answers a query of kind k with.
-// What it then says is true: who asks for all three may well hear them all.
+// wrongKind returns the kind of reply with which a wrong-type server answers a query
+// of kind k. The reply itself is true: a client that asks for all three kinds may
+// well get them all.
 func (s *Server) wrongKind(k proto.Kind, r *Rand) proto.Kind {
 	if s.alwaysWrong() {
 		return (k + 1) % 3

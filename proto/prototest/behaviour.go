@@ -2,7 +2,7 @@ package prototest
 
 import "strings"
 
-// Behaviour is the set of what a server does, one bit for each share.
+// Behaviour is the set of a server's habits, one bit for each share.
 type Behaviour uint16
 
 // The behaviours, in the order in which reports list them.
@@ -20,18 +20,20 @@ const (
 	Endless
 	WrongType
 	Truncate
+	AskTwice
+	StrictLength
 	NumBehaviours = iota
 )
 
-// tempers are the behaviours that exclude each other because each decides
-// whether there is an answer at all.
+// tempers are the behaviours that exclude each other: each decides whether there is
+// an answer at all.
 const tempers = Silent | Garbage | ChallengeLoop | Endless | WrongType | Truncate
 
 var behaviourNames = [NumBehaviours]string{"challenge", "silent", "goldsource", "split", "bzip2", "ship",
-	"duplicate", "reorder", "garbage", "challenge-loop", "endless", "wrong-type", "truncate"}
+	"duplicate", "reorder", "garbage", "challenge-loop", "endless", "wrong-type", "truncate", "ask-twice", "strict-length"}
 
-// Has reports whether any of what is in b.
-func (b Behaviour) Has(what Behaviour) bool { return b&what != 0 }
+// Has reports whether b contains any of the behaviours in any.
+func (b Behaviour) Has(any Behaviour) bool { return b&any != 0 }
 
 // Each returns the single behaviours in b.
 func (b Behaviour) Each() []Behaviour {

@@ -32,15 +32,16 @@
 //   - whether it asks for a challenge before INFO (challenge). All but relays
 //     (HLTV) ask for one before PLAYER and RULES;
 //   - whether it sends every datagram twice (duplicate) and whether its
-//     datagrams overtake each other (reorder).
+//     datagrams overtake each other (reorder);
+//   - whether it answers the first token with a second challenge (ask-twice), and
+//     whether it ignores requests with bytes behind the token (strict-length).
 //
 // Loss is not a server's but the path's: it is the chance of every single
 // datagram, each way. Silent, garbage and challenge-loop servers keep their
 // temper whatever else they drew; the other tempers come after the challenge.
 //
-// Beside the shares, servers have the quirks of the real ones, in every World:
-// names that are empty, not UTF-8 or full of terminal escapes, more than 255
-// players, negative scores, missing EDF bytes, a VAC byte left out, 64-bit game
-// ids, Arma 3 and DayZ rules that carry binary, two rounds of challenges. They
-// are listed where they are drawn.
+// In every World, servers also have the quirks of real ones: names that are empty,
+// not UTF-8 or full of terminal escapes, more than 255 players, negative scores,
+// missing EDF bytes, a VAC byte left out, 64-bit game ids, Arma 3 and DayZ rules
+// that carry binary. The code that draws them has comments on each.
 package prototest

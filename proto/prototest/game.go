@@ -42,6 +42,14 @@ var games = [...]game{
 
 var shipGame = game{theShip, 2400, 7, "ship", "The Ship", "1.0.0.16", "", [4]string{"raifucu_maru", "batavier", "huronian", "cotopaxi"}}
 
+// noSizeGames are the games whose servers leave the size out of split replies.
+var noSizeGames = [...]game{
+	{ordinary, 215, 7, "hidden", "Hidden: Source", "1.0.0.0", "", [4]string{"hdn_discovery", "hdn_docks", "hdn_derelict", "hdn_origin"}},
+	{ordinary, 240, 7, "cstrike", "Counter-Strike: Source", "1.0.0.34", "alltalk", [4]string{"de_dust2", "cs_office", "de_cbble", "de_train"}},
+	{ordinary, 17550, 7, "esmod", "Eternal Silence", "1.0.0.5", "", [4]string{"es_luna", "es_resolute", "es_sector", "es_elevation"}},
+	{ordinary, 17700, 7, "insurgency", "INSURGENCY", "1.0.0.21", "", [4]string{"ins_sinjar", "ins_baghdad", "ins_karkar", "ins_ramadi"}},
+}
+
 // goldSourceGames are those of HLDS.
 var goldSourceGames = [...]game{
 	{ordinary, 10, 48, "cstrike", "Counter-Strike", "1.1.2.7/Stdio", "", [4]string{"de_dust2", "cs_assault", "fy_iceworld", "de_aztec"}},
@@ -50,10 +58,9 @@ var goldSourceGames = [...]game{
 	{ordinary, 80, 47, "czero", "Condition Zero", "1.1.2.7/Stdio", "", [4]string{"de_dust2_cz", "cs_havana_cz", "de_inferno_cz", "cs_italy_cz"}},
 }
 
-// game returns what s runs. Servers that send their replies cut short, or their
-// rules compressed, run ordinary games: what a cut takes away from Rust's or
-// Arma's replies would be open to opinion, and compressed rules come from a
-// fixed set.
+// game returns the game that s runs. Servers that cut their replies short or compress
+// their rules run ordinary games: the loss of a part of Rust's or Arma's replies would
+// be open to opinion, and compressed rules come from a fixed set.
 func (s *Server) game() *game {
 	x := s.draw(aspectGame)
 	switch {
@@ -61,13 +68,15 @@ func (s *Server) game() *game {
 		return &goldSourceGames[x%uint64(len(goldSourceGames))]
 	case s.Does.Has(Ship):
 		return &shipGame
+	case s.noSize():
+		return &noSizeGames[x%uint64(len(noSizeGames))]
 	case s.Does.Has(Truncate | BZip2):
 		return &games[x%8]
 	}
 	return &games[x%uint64(len(games))]
 }
 
-// An engine is how a server speaks INFO, and whom it asks for a challenge.
+// An engine decides the format of INFO, and which queries need a challenge.
 type engine uint8
 
 const (
@@ -78,7 +87,7 @@ const (
 	engineHLTV                  // 'm' without bots; players from index 1; no challenge for PLAYER and RULES
 )
 
-// engine returns how s speaks.
+// engine returns the engine of s.
 func (s *Server) engine() engine {
 	if !s.Does.Has(GoldSource) {
 		return engineSource
@@ -94,10 +103,10 @@ func (s *Server) engine() engine {
 	return engineOldHLDS
 }
 
-// population is who is on a server, in true numbers, before a byte wraps.
+// population counts the players of a server, before a byte wraps.
 type population struct {
 	players, max, bots int
-	said               int // what INFO says of the players: not always what the list holds
+	said               int // the players according to INFO: not always as many as the list holds
 }
 
 var slots = [...]int{10, 16, 20, 24, 32, 32, 64, 100}

@@ -2,7 +2,7 @@ package prototest
 
 import "github.com/a2scan/a2scan/proto"
 
-// An infoReply is an INFO answer and what a record must say of it.
+// An infoReply is an INFO reply and the values that a record of it must have.
 type infoReply struct {
 	info proto.Info
 	// actual and actualMax are the counts that the keywords carry; valid with
@@ -69,7 +69,9 @@ func (s *Server) info(sc *scratch, goldSource bool) infoReply {
 	}
 	if s.Does.Has(Truncate) {
 		c := s.stream(aspectCut)
-		reply.drop = 1 + c.Below(extraLen(&i))
+		if reply.drop = 1 + c.Below(extraLen(&i)); c.oneIn(2) {
+			reply.drop = 1 + c.Below(afterName(&i))
+		}
 	}
 	reply.info = i
 	return reply
@@ -214,39 +216,81 @@ func (s *Server) infoGoldSource(sc *scratch, r *Rand, i *proto.Info) {
 	}
 }
 
-// whole returns what a reader can know of the reply. Where bytes are missing,
-// the fields that did not come whole are zero and named by EDFMissing; the
-// spectators' port and name count as one.
+// A wireField is one field behind the server's name, in the order of the wire: the
+// bytes it takes, and how a reader's Info changes if it did not come whole.
+type wireField struct {
+	size int
+	lose func(*proto.Info)
+}
+
+// fields returns the fields behind the name of an 'I' reply.
+func fields(i *proto.Info) []wireField {
+	missing := func(bit proto.InfoFields, zero func(*proto.Info)) func(*proto.Info) {
+		return func(i *proto.Info) { i.Missing |= bit; zero(i) }
+	}
+	list := []wireField{
+		{len(i.Map) + 1, missing(proto.InfoMap, func(i *proto.Info) { i.Map = nil })},
+		{len(i.Folder) + 1, missing(proto.InfoFolder, func(i *proto.Info) { i.Folder = nil })},
+		{len(i.Game) + 1, missing(proto.InfoGame, func(i *proto.Info) { i.Game = nil })},
+		{2, missing(proto.InfoAppID, func(i *proto.Info) { i.AppID16 = 0 })},
+		{1, missing(proto.InfoPlayers, func(i *proto.Info) { i.Players = 0 })},
+		{1, missing(proto.InfoMaxPlayers, func(i *proto.Info) { i.MaxPlayers = 0 })},
+		{1, missing(proto.InfoBots, func(i *proto.Info) { i.Bots, i.BotsKnown = 0, false })},
+		{1, missing(proto.InfoServerType, func(i *proto.Info) { i.ServerType = 0 })},
+		{1, missing(proto.InfoOS, func(i *proto.Info) { i.OS = 0 })},
+		{1, missing(proto.InfoVisibility, func(i *proto.Info) { i.Visibility = 0 })},
+		{1, missing(proto.InfoVAC, func(i *proto.Info) { i.VAC, i.VACKnown = 0, false })},
+	}
+	if i.HasShip {
+		list = append(list, wireField{3, func(i *proto.Info) { i.HasShip, i.Ship = false, proto.Ship{} }})
+	}
+	list = append(list,
+		wireField{len(i.Version) + 1, missing(proto.InfoVersion, func(i *proto.Info) { i.Version = nil })},
+		wireField{1, func(i *proto.Info) { i.HasEDF, i.EDF = false, 0 }})
+	for _, f := range []struct {
+		bit  byte
+		size int
+		zero func(*proto.Info)
+	}{
+		{0x80, 2, func(i *proto.Info) { i.GamePort = 0 }},
+		{0x10, 8, func(i *proto.Info) { i.SteamID = 0 }},
+		{0x40, 2 + len(i.SpectatorName) + 1, func(i *proto.Info) { i.SpectatorPort, i.SpectatorName = 0, nil }},
+		{0x20, len(i.Keywords) + 1, func(i *proto.Info) { i.Keywords = nil }},
+		{0x01, 8, func(i *proto.Info) { i.GameID = 0 }},
+	} {
+		if i.EDF&f.bit != 0 {
+			list = append(list, wireField{f.size, func(i *proto.Info) { i.EDFMissing |= f.bit & i.EDF; f.zero(i) }})
+		}
+	}
+	return list
+}
+
+// afterName returns the bytes behind the name of an 'I' reply.
+func afterName(i *proto.Info) int {
+	n := len(i.Map) + 1 + len(i.Folder) + 1 + len(i.Game) + 1 + 2 + 7 + len(i.Version) + 1
+	if i.HasShip {
+		n += 3
+	}
+	if i.HasEDF {
+		n += 1 + extraLen(i)
+	}
+	return n
+}
+
+// whole returns the reply as a perfect reader decodes it: fields that did not come
+// whole are zero and named by Missing and EDFMissing.
 func (reply *infoReply) whole() proto.Info {
 	i := reply.info
 	if reply.drop == 0 {
 		return i
 	}
-	i.Truncated = true
-	left := extraLen(&i) - reply.drop
-	missing := func(bit byte, n int) bool {
-		if i.EDF&bit == 0 {
-			return false
+	left := afterName(&reply.info) - reply.drop
+	for _, f := range fields(&reply.info) {
+		left -= f.size
+		if left < 0 {
+			f.lose(&i)
 		}
-		if left -= n; left < 0 {
-			i.EDFMissing |= bit
-		}
-		return left < 0
 	}
-	if missing(0x80, 2) {
-		i.GamePort = 0
-	}
-	if missing(0x10, 8) {
-		i.SteamID = 0
-	}
-	if missing(0x40, 2+len(i.SpectatorName)+1) {
-		i.SpectatorPort, i.SpectatorName = 0, nil
-	}
-	if missing(0x20, len(i.Keywords)+1) {
-		i.Keywords = nil
-	}
-	if missing(0x01, 8) {
-		i.GameID = 0
-	}
+	i.Truncated = i.Missing != 0 || i.EDFMissing != 0 // not if the EDF byte is the first that is missing
 	return i
 }

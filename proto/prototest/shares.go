@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Shares says how much of what a World holds. All but Loss and the delays are
-// percent of its servers; the package comment says which exclude each other.
+// Shares are the parts of a World's servers that have each behaviour. All but Loss
+// and the delays are percent of its servers; the package comment lists the ones
+// that exclude each other.
 // The zero Shares is a World of servers that answer every well-formed query.
 type Shares struct {
 	Challenge     float64 // ask for a challenge before INFO too
@@ -22,7 +23,9 @@ type Shares struct {
 	ChallengeLoop float64 // answer every request with a new challenge
 	Endless       float64 // send fragments that never make a reply
 	WrongType     float64 // answer with a reply of another kind, half of them only now and then
-	Truncate      float64 // stop short of what they announced
+	Truncate      float64 // cut their replies short
+	AskTwice      float64 // answer the first token with a second challenge
+	StrictLength  float64 // ignore requests with bytes behind the token
 
 	// Loss is the chance in percent of every datagram to be lost, each way.
 	Loss float64
@@ -32,7 +35,7 @@ type Shares struct {
 	DelayMin, DelayMax time.Duration
 }
 
-// Validate returns all that is wrong with s, joined, each naming the flag that sets it.
+// Validate returns every error in s, joined. Each names the flag that sets the value.
 func (s *Shares) Validate() error {
 	var errs []error
 	share := func(flag string, v float64) {
@@ -54,6 +57,8 @@ func (s *Shares) Validate() error {
 	share("endless", s.Endless)
 	share("wrong-type", s.WrongType)
 	share("truncate", s.Truncate)
+	share("ask-twice", s.AskTwice)
+	share("strict-length", s.StrictLength)
 
 	sum := func(flags string, v float64) {
 		if v > 100 {

@@ -10,10 +10,10 @@ import (
 // A Splitter cuts a message into the datagrams of a split reply.
 type Splitter struct {
 	Dialect proto.Dialect
-	Size    int // payload bytes a fragment; also the size field, where the dialect has one
+	Size    int // payload bytes per fragment; also the size field, if the dialect has one
 	ID      uint32
-	// Packed is the message compressed, where that is what is sent; its id then
-	// has bit 31 set.
+	// Packed is the compressed message, if that is to be sent; the id then has bit 31
+	// set.
 	Packed []byte
 }
 
@@ -25,8 +25,8 @@ func (sp *Splitter) Fragments(message []byte) int {
 	return max(1, (len(message)+sp.Size-1)/sp.Size)
 }
 
-// AppendFragment appends the i-th datagram of message, which is given whole,
-// from FF FF FF FF on (or from where the server begins it).
+// AppendFragment appends the i-th datagram of message, which is the whole message
+// with its FF FF FF FF, if the server sends one.
 func (sp *Splitter) AppendFragment(dst, message []byte, i int) []byte {
 	total := sp.Fragments(message)
 	id, payload := sp.ID, message
@@ -50,6 +50,12 @@ func (sp *Splitter) AppendFragment(dst, message []byte, i int) []byte {
 	return append(dst, payload[i*sp.Size:min((i+1)*sp.Size, len(payload))]...)
 }
 
+// noSize reports whether s splits without a size field. Only servers of the games in
+// noSizeGames do.
+func (s *Server) noSize() bool {
+	return s.Does.Has(Split|BZip2) && !s.Does.Has(GoldSource|Ship) && s.draw(aspectFlavour)>>8%4 == 0
+}
+
 // splitter returns how s splits.
 func (s *Server) splitter(r *Rand) Splitter {
 	sp := Splitter{Dialect: proto.DialectSource, Size: sizeDefault, ID: uint32(r.Uint64() >> 33)}
@@ -57,7 +63,7 @@ func (s *Server) splitter(r *Rand) Splitter {
 	switch {
 	case s.Does.Has(GoldSource):
 		sp.Dialect, sp.Size = proto.DialectGoldSource, sizeGoldSource
-	case x%4 == 0:
+	case s.noSize():
 		sp.Dialect = proto.DialectSourceNoSize
 	case x%4 == 1:
 		sp.Size = sizeSmall
@@ -72,7 +78,7 @@ func (s *Server) splitter(r *Rand) Splitter {
 func (r *Replies) sendMessage(s *Server, delay time.Duration) {
 	message := r.message
 	x := s.draw(aspectFlavour) >> 24
-	if s.Does.Has(Split|BZip2) && (len(message) > sizeSmall || x%16 == 0) { // some split what would fit
+	if s.Does.Has(Split|BZip2) && (len(message) > sizeSmall || x%16 == 0) { // some split replies that would fit
 		sp := s.splitter(&r.rand)
 		if x>>4%16 == 0 && !s.Does.Has(GoldSource) {
 			message = message[4:] // some leave the inner FF FF FF FF out

@@ -284,6 +284,7 @@ func TestQuirksOccur(t *testing.T) {
 		note("info: no EDF byte", !info.HasEDF && info.Format == proto.FormatSource)
 		note("info: no VAC byte", !info.VACKnown)
 		note("info: cut", info.Truncated)
+		note("info: cut before the EDF byte", info.Missing != 0)
 		note("info: bytes behind the end", len(info.Trailing) > 0)
 		note("info: app id beyond 16 bits", info.AppID16 == 0 && info.EDF&1 != 0)
 		note("info: game id beyond 24 bits", info.GameID > 1<<24)

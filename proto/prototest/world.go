@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// A World is all servers there could be. It is only read by its methods and may
-// be shared between goroutines.
+// A World is one server behind every address and port. Its methods only read it; it
+// may be shared between goroutines.
 type World struct {
 	Seed   uint64
 	Shares Shares
 }
 
-// A Server is one server of a World: where it is and what it does. It is a
-// value of a few words; what it says is drawn from its hash when it is asked.
+// A Server is one server of a World: its address and its behaviours. It is a small
+// value; its replies are drawn from its hash when it is asked.
 type Server struct {
 	At    Endpoint
 	Does  Behaviour
 	Delay time.Duration // from a request to its answer
 
-	id uint64 // the hash that everything else follows from
+	id uint64 // the hash from which everything else follows
 }
 
 // Server returns the server at ap.
@@ -30,8 +30,8 @@ func (w *World) ServerAt(e Endpoint) Server {
 	s := Server{At: e, id: e.hash(w.Seed)}
 	p := &w.Shares
 
-	// One number line for what excludes each other, so that every share is a
-	// share of all servers.
+	// Behaviours that exclude each other are drawn from one number, so that every
+	// share is a share of all servers.
 	u := unit(s.draw(aspectTemper)) * 100
 	for _, t := range [...]struct {
 		share float64
@@ -64,6 +64,12 @@ func (w *World) ServerAt(e Endpoint) Server {
 	if percent(s.draw(aspectChallenge), p.Challenge) {
 		s.Does |= Challenge
 	}
+	if percent(s.draw(aspectAskTwice), p.AskTwice) {
+		s.Does |= AskTwice
+	}
+	if percent(s.draw(aspectStrict), p.StrictLength) {
+		s.Does |= StrictLength
+	}
 	if percent(s.draw(aspectDuplicate), p.Duplicate) {
 		s.Does |= Duplicate
 	}
@@ -77,8 +83,8 @@ func (w *World) ServerAt(e Endpoint) Server {
 	return s
 }
 
-// An aspect is a reason to draw from a server's hash. Each reason has a number
-// of its own, so that what one draws says nothing about another.
+// An aspect is a reason to draw from a server's hash. Each reason has a number of
+// its own, so that draws for different reasons are independent.
 type aspect uint64
 
 const (
@@ -97,9 +103,11 @@ const (
 	aspectRules
 	aspectToken
 	aspectCut
+	aspectAskTwice
+	aspectStrict
 )
 
 func (s *Server) draw(a aspect) uint64 { return mix(s.id ^ uint64(a)*golden) }
 
-// stream returns a generator for all that a is about.
+// stream returns a generator for aspect a.
 func (s *Server) stream(a aspect) Rand { return Rand{s.draw(a)} }
