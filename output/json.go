@@ -3,23 +3,21 @@ package output
 import (
 	"net/netip"
 	"strconv"
-
-	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
-// AppendJSON appends r as one line of JSON, newline included. The keys and
-// their order are the same for every record: null stands where there is
-// nothing. The one exception are the _b64 members, each of which follows a
-// string that is not valid UTF-8 with its true bytes in standard base64.
+// AppendJSON appends r as one line of JSON with its newline. Every record has
+// the same keys in the same order; absent values are null. A string that is not
+// valid UTF-8 is written with U+FFFD, and the key with _b64 appended follows
+// with its true bytes in standard base64.
 //
-// It allocates only to grow dst, keeps nothing of r, and a record cannot make
-// it fail.
+// It allocates only to grow dst and keeps no reference to r. The line is valid
+// JSON whatever r holds.
 func AppendJSON(dst []byte, r *Record) []byte {
 	dst = append(dst, `{"schema":`...)
 	dst = strconv.AppendInt(dst, SchemaVersion, 10)
 	dst = appendUint(dst, `,"seq":`, r.Seq)
 	dst = appendAddr(dst, r.Addr)
+	dst = appendOptionalUint(dst, `,"port_given":`, uint64(r.PortGiven), r.PortGiven != 0)
 	if r.Input == "" && r.Addr.Addr().IsValid() {
 		dst = append(dst, `,"input":"`...)
 		dst = appendAddrPort(dst, r.Addr)
@@ -28,6 +26,8 @@ func AppendJSON(dst []byte, r *Record) []byte {
 		dst = appendOptional(dst, `,"input":`, r.Input, r.Input != "")
 	}
 	dst = appendOptional(dst, `,"tag":`, r.Tag, r.Tag != "")
+	dst = append(dst, `,"source":`...)
+	dst = appendSource(dst, r.Source)
 	dst = appendWord(dst, `,"status":`, r.Status.String())
 	dst = appendRecordError(dst, r)
 	dst = append(dst, `,"timestamp":`...)
@@ -40,17 +40,17 @@ func AppendJSON(dst []byte, r *Record) []byte {
 	dst = appendInt(dst, `,"bytes_received":`, r.BytesReceived)
 	dst = appendBool(dst, `,"challenged":`, r.Challenged)
 	dst = append(dst, `,"info":`...)
-	dst = AppendInfoJSON(dst, r.Info)
+	dst = appendInfo(dst, r.Info)
 	dst = append(dst, `,"players":`...)
-	dst = AppendPlayersJSON(dst, r.Players)
+	dst = appendPlayers(dst, r.Players)
 	dst = append(dst, `,"rules":`...)
-	dst = AppendRulesJSON(dst, r.Rules)
+	dst = appendRules(dst, r.Rules)
 	dst = appendRaw(dst, r.Raw)
 	return append(dst, '}', '\n')
 }
 
-// appendAddr appends ip and port. A target whose name has no address may still
-// have a port.
+// appendAddr appends ip and port. A target whose name has no address may have a
+// port.
 func appendAddr(dst []byte, ap netip.AddrPort) []byte {
 	if !ap.Addr().IsValid() {
 		dst = appendNull(dst, `,"ip":`)
@@ -61,8 +61,8 @@ func appendAddr(dst []byte, ap netip.AddrPort) []byte {
 	return appendUint(dst, `","port":`, uint64(ap.Port()))
 }
 
-// appendIP appends an address without quotes, IPv4 never in its mapped form. A
-// zone is a name that somebody chose, and is escaped.
+// appendIP appends an address without quotes, an IPv4-mapped one as IPv4. The
+// zone is escaped: interface names can hold any byte.
 func appendIP(dst []byte, a netip.Addr) []byte {
 	a = a.Unmap()
 	zone := a.Zone()
@@ -87,13 +87,13 @@ func appendAddrPort(dst []byte, ap netip.AddrPort) []byte {
 	return strconv.AppendUint(dst, uint64(ap.Port()), 10)
 }
 
-// appendRecordError appends a record's error: null on success, its own words
-// where it has some, else those of its sections, else those of its status.
+// appendRecordError appends a record's error: null on success, else r.Error if
+// it is set, else the errors of the sections, else a text for the status.
 func appendRecordError(dst []byte, r *Record) []byte {
 	if r.Status == Success || r.Error != "" || !r.sectionsSayMore() {
 		return appendError(dst, `,"error":`, r.Status, r.Error)
 	}
-	// Bytes lost here stand beside the section's own error.
+	// No error_b64: the section's own error_b64 has the true bytes.
 	dst = append(dst, `,"error":"`...)
 	start := len(dst)
 	if r.Info != nil {
@@ -108,8 +108,8 @@ func appendRecordError(dst []byte, r *Record) []byte {
 	return append(dst, '"')
 }
 
-// sectionsSayMore reports whether the errors of r's sections tell more than its
-// status alone.
+// sectionsSayMore reports whether the errors of r's sections are more precise
+// than its status.
 func (r *Record) sectionsSayMore() bool {
 	switch r.Status {
 	case Partial, Incomplete, ProtocolError:
@@ -120,7 +120,7 @@ func (r *Record) sectionsSayMore() bool {
 	return false
 }
 
-// appendSectionWords appends a section's error to the list that began at start.
+// appendSectionWords appends a section's error to the list that begins at start.
 func appendSectionWords(dst []byte, start int, name string, s *Section) []byte {
 	if s.Status == Success {
 		return dst
@@ -147,7 +147,7 @@ func appendError(dst []byte, key string, status Status, err string) []byte {
 	return appendText(dst, key, err)
 }
 
-// appendSection appends what every section begins with, brace included.
+// appendSection appends the keys that all sections begin with, and the brace.
 func appendSection(dst []byte, s *Section) []byte {
 	dst = appendWord(dst, `{"status":`, s.Status.String())
 	dst = appendError(dst, `,"error":`, s.Status, s.Error)
@@ -155,108 +155,94 @@ func appendSection(dst []byte, s *Section) []byte {
 	return appendMillis(dst, `,"rtt_ms":`, s.RTT)
 }
 
-// noInfo is what stands in an INFO section after its first members when there
-// is no answer.
+// noInfo is the rest of an INFO section without an answer.
 const noInfo = `,"format":null,"protocol":null,"name":null,"map":null,"folder":null,"game":null,"app_id":null` +
 	`,"players":null,"max_players":null,"bots":null,"server_type":null,"environment":null,"visibility":null,"vac":null` +
 	`,"version":null,"edf":null,"game_port":null,"steam_id":null,"spectator_port":null,"spectator_name":null` +
 	`,"keywords":null,"game_id":null,"ship":null,"address":null,"mod":null` +
 	`,"players_actual":null,"max_players_actual":null,"truncated":false}`
 
-// AppendInfoJSON appends the value of a record's info member: an object, or
-// null for a nil s. It has no newline.
-func AppendInfoJSON(dst []byte, s *InfoSection) []byte {
-	if s == nil {
+// appendInfo appends an INFO section, or null for nil.
+func appendInfo(dst []byte, i *Info) []byte {
+	if i == nil {
 		return append(dst, "null"...)
 	}
-	dst = appendSection(dst, &s.Section)
-	if s.Data == nil {
+	dst = appendSection(dst, &i.Section)
+	if i.Fields == 0 && i.Ship == nil && i.Mod == nil && !i.Truncated {
 		return append(dst, noInfo...)
 	}
-	i := s.Data
-	source := i.Format == proto.FormatSource
-	has := func(f proto.InfoFields) bool { return i.Missing&f == 0 }
-	described := i.Format != proto.FormatObsolete // it tells what kind of server it is
-	dst = appendWord(dst, `,"format":`, i.Format.String())
-	dst = appendOptionalUint(dst, `,"protocol":`, uint64(i.Protocol), has(proto.InfoProtocol))
-	dst = appendText(dst, `,"name":`, i.Name)
-	dst = appendOptional(dst, `,"map":`, i.Map, has(proto.InfoMap))
-	dst = appendOptional(dst, `,"folder":`, i.Folder, has(proto.InfoFolder))
-	dst = appendOptional(dst, `,"game":`, i.Game, has(proto.InfoGame))
-	dst = appendOptionalUint(dst, `,"app_id":`, uint64(i.AppID()), source && has(proto.InfoAppID))
-	dst = appendOptionalUint(dst, `,"players":`, uint64(i.Players), has(proto.InfoPlayers))
-	dst = appendOptionalUint(dst, `,"max_players":`, uint64(i.MaxPlayers), has(proto.InfoMaxPlayers))
-	dst = appendOptionalUint(dst, `,"bots":`, uint64(i.Bots), i.BotsKnown)
-	dst = appendOptionalWord(dst, `,"server_type":`, i.ServerTypeName(), described && has(proto.InfoServerType))
-	dst = appendOptionalWord(dst, `,"environment":`, i.OSName(), described && has(proto.InfoOS))
-	dst = appendOptionalWord(dst, `,"visibility":`, i.VisibilityName(), described && has(proto.InfoVisibility))
-	if secured, known := i.VACSecured(); known {
-		dst = appendBool(dst, `,"vac":`, secured)
+	has := i.Fields
+	dst = appendOptionalWord(dst, `,"format":`, i.Format, has&InfoFormat != 0)
+	dst = appendOptionalUint(dst, `,"protocol":`, uint64(i.Protocol), has&InfoProtocol != 0)
+	dst = appendOptional(dst, `,"name":`, i.Name, has&InfoName != 0)
+	dst = appendOptional(dst, `,"map":`, i.Map, has&InfoMap != 0)
+	dst = appendOptional(dst, `,"folder":`, i.Folder, has&InfoFolder != 0)
+	dst = appendOptional(dst, `,"game":`, i.Game, has&InfoGame != 0)
+	dst = appendOptionalUint(dst, `,"app_id":`, uint64(i.AppID), has&InfoAppID != 0)
+	dst = appendOptionalInt(dst, `,"players":`, i.Players, has&InfoPlayers != 0)
+	dst = appendOptionalInt(dst, `,"max_players":`, i.MaxPlayers, has&InfoMaxPlayers != 0)
+	dst = appendOptionalInt(dst, `,"bots":`, i.Bots, has&InfoBots != 0)
+	dst = appendOptionalWord(dst, `,"server_type":`, i.ServerType, has&InfoServerType != 0)
+	dst = appendOptionalWord(dst, `,"environment":`, i.Environment, has&InfoEnvironment != 0)
+	dst = appendOptionalWord(dst, `,"visibility":`, i.Visibility, has&InfoVisibility != 0)
+	if has&InfoVAC != 0 {
+		dst = appendBool(dst, `,"vac":`, i.VAC)
 	} else {
 		dst = appendNull(dst, `,"vac":`)
 	}
-	dst = appendOptional(dst, `,"version":`, i.Version, source && has(proto.InfoVersion))
-	dst = appendOptionalUint(dst, `,"edf":`, uint64(i.EDF), i.HasEDF)
-	dst = appendExtra(dst, i)
-	dst = appendShip(dst, i)
-	dst = appendOptional(dst, `,"address":`, i.Address, !source)
-	dst = appendMod(dst, i)
-	players, maxPlayers, ok := i.ActualPlayers()
-	dst = appendOptionalUint(dst, `,"players_actual":`, uint64(players), ok)
-	dst = appendOptionalUint(dst, `,"max_players_actual":`, uint64(maxPlayers), ok)
+	dst = appendOptional(dst, `,"version":`, i.Version, has&InfoVersion != 0)
+	dst = appendOptionalUint(dst, `,"edf":`, uint64(i.EDF), has&InfoEDF != 0)
+	dst = appendOptionalUint(dst, `,"game_port":`, uint64(i.GamePort), has&InfoGamePort != 0)
+	dst = appendID(dst, `,"steam_id":`, i.SteamID, has&InfoSteamID != 0)
+	dst = appendOptionalUint(dst, `,"spectator_port":`, uint64(i.SpectatorPort), has&InfoSpectatorPort != 0)
+	dst = appendOptional(dst, `,"spectator_name":`, i.SpectatorName, has&InfoSpectatorName != 0)
+	dst = appendOptional(dst, `,"keywords":`, i.Keywords, has&InfoKeywords != 0)
+	dst = appendID(dst, `,"game_id":`, i.GameID, has&InfoGameID != 0)
+	dst = appendShip(dst, i.Ship)
+	dst = appendOptional(dst, `,"address":`, i.Address, has&InfoAddress != 0)
+	dst = appendMod(dst, i.Mod)
+	dst = appendOptionalInt(dst, `,"players_actual":`, i.PlayersActual, has&InfoPlayersActual != 0)
+	dst = appendOptionalInt(dst, `,"max_players_actual":`, i.MaxPlayersActual, has&InfoMaxPlayersActual != 0)
 	dst = appendBool(dst, `,"truncated":`, i.Truncated)
 	return append(dst, '}')
 }
 
-// appendExtra appends the members that the extra data flag announces, null for
-// those that never came.
-func appendExtra(dst []byte, i *proto.Info) []byte {
-	dst = appendOptionalUint(dst, `,"game_port":`, uint64(i.GamePort), i.Has(proto.EDFGamePort))
-	dst = appendID(dst, `,"steam_id":`, i.SteamID, i.Has(proto.EDFSteamID))
-	dst = appendOptionalUint(dst, `,"spectator_port":`, uint64(i.SpectatorPort), i.Has(proto.EDFSpectator))
-	dst = appendOptional(dst, `,"spectator_name":`, i.SpectatorName, i.Has(proto.EDFSpectator))
-	dst = appendOptional(dst, `,"keywords":`, i.Keywords, i.Has(proto.EDFKeywords))
-	return appendID(dst, `,"game_id":`, i.GameID, i.Has(proto.EDFGameID))
-}
-
-func appendShip(dst []byte, i *proto.Info) []byte {
-	if !i.HasShip {
+func appendShip(dst []byte, s *Ship) []byte {
+	if s == nil {
 		return appendNull(dst, `,"ship":`)
 	}
-	dst = appendUint(dst, `,"ship":{"mode":`, uint64(i.Ship.Mode))
-	dst = appendUint(dst, `,"witnesses":`, uint64(i.Ship.Witnesses))
-	dst = appendUint(dst, `,"duration_s":`, uint64(i.Ship.Duration))
+	dst = appendUint(dst, `,"ship":{"mode":`, uint64(s.Mode))
+	dst = appendUint(dst, `,"witnesses":`, uint64(s.Witnesses))
+	dst = appendUint(dst, `,"duration_s":`, uint64(s.Duration))
 	return append(dst, '}')
 }
 
-func appendMod(dst []byte, i *proto.Info) []byte {
-	if !i.HasMod {
+func appendMod(dst []byte, m *Mod) []byte {
+	if m == nil {
 		return appendNull(dst, `,"mod":`)
 	}
 	dst = append(dst, `,"mod":`...)
-	dst = appendText(dst, `{"link":`, i.Mod.Link)
-	dst = appendText(dst, `,"download_link":`, i.Mod.DownloadLink)
-	dst = appendText(dst, `,"hl_version":`, i.Mod.HLVersion)
-	dst = appendUint(dst, `,"version":`, uint64(i.Mod.Version))
-	dst = appendUint(dst, `,"size":`, uint64(i.Mod.Size))
-	dst = appendUint(dst, `,"type":`, uint64(i.Mod.Type))
-	dst = appendUint(dst, `,"dll":`, uint64(i.Mod.DLL))
+	dst = appendText(dst, `{"link":`, m.Link)
+	dst = appendText(dst, `,"download_link":`, m.DownloadLink)
+	dst = appendText(dst, `,"hl_version":`, m.HLVersion)
+	dst = appendUint(dst, `,"version":`, uint64(m.Version))
+	dst = appendUint(dst, `,"size":`, uint64(m.Size))
+	dst = appendUint(dst, `,"type":`, uint64(m.Type))
+	dst = appendUint(dst, `,"dll":`, uint64(m.DLL))
 	return append(dst, '}')
 }
 
-// AppendPlayersJSON appends the value of a record's players member: an object,
-// or null for a nil s. It has no newline.
-func AppendPlayersJSON(dst []byte, s *PlayersSection) []byte {
-	if s == nil {
+// appendPlayers appends a PLAYER section, or null for nil.
+func appendPlayers(dst []byte, p *Players) []byte {
+	if p == nil {
 		return append(dst, "null"...)
 	}
-	dst = appendSection(dst, &s.Section)
-	if s.Data == nil {
-		return append(dst, `,"count":null,"truncated":false,"list":null}`...)
-	}
-	p := s.Data
-	dst = appendUint(dst, `,"count":`, uint64(p.Count))
+	dst = appendSection(dst, &p.Section)
+	dst = appendOptionalInt(dst, `,"count":`, p.Count, p.List != nil)
 	dst = appendBool(dst, `,"truncated":`, p.Truncated)
+	if p.List == nil {
+		return append(dst, `,"list":null}`...)
+	}
 	dst = append(dst, `,"list":[`...)
 	for n := range p.List {
 		player := &p.List[n]
@@ -275,31 +261,30 @@ func AppendPlayersJSON(dst []byte, s *PlayersSection) []byte {
 	return append(endList(dst), '}')
 }
 
-// AppendRulesJSON appends the value of a record's rules member: an object, or
-// null for a nil s. It has no newline.
-func AppendRulesJSON(dst []byte, s *RulesSection) []byte {
-	if s == nil {
+// appendRules appends a RULES section, or null for nil.
+func appendRules(dst []byte, r *Rules) []byte {
+	if r == nil {
 		return append(dst, "null"...)
 	}
-	dst = appendSection(dst, &s.Section)
-	if s.Data == nil {
-		dst = append(dst, `,"count":null,"truncated":false,"list":null`...)
+	dst = appendSection(dst, &r.Section)
+	dst = appendOptionalInt(dst, `,"count":`, r.Count, r.List != nil)
+	dst = appendBool(dst, `,"truncated":`, r.Truncated)
+	if r.List == nil {
+		dst = append(dst, `,"list":null`...)
 	} else {
-		dst = appendUint(dst, `,"count":`, uint64(s.Data.Count))
-		dst = appendBool(dst, `,"truncated":`, s.Data.Truncated)
 		dst = append(dst, `,"list":[`...)
-		for n := range s.Data.List {
-			dst = appendRule(dst, &s.Data.List[n])
+		for n := range r.List {
+			dst = appendRule(dst, &r.List[n])
 		}
 		dst = endList(dst)
 	}
 	dst = append(dst, `,"a3sb":`...)
-	dst = appendA3SB(dst, s.A3SB)
+	dst = appendA3SB(dst, r.A3SB)
 	return append(dst, '}')
 }
 
 // appendRule appends a rule and a comma. A reply holds a hundred of them.
-func appendRule(dst []byte, r *proto.Rule) []byte {
+func appendRule(dst []byte, r *Rule) []byte {
 	dst = append(dst, `{"name":"`...)
 	dst, lossy := appendEscaped(dst, r.Name)
 	if lossy {
@@ -326,20 +311,14 @@ func endList(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// appendA3SB appends the server-browser block. Its difficulty is the bit field
-// as it was sent; Flags, whose meaning nobody knows, and the hashes of official
-// DLC, one for each bit of the mask, are left out.
-func appendA3SB(dst []byte, b *a3sb.Block) []byte {
+// appendA3SB appends the server-browser block, or null for nil.
+func appendA3SB(dst []byte, b *A3SB) []byte {
 	if b == nil {
 		return append(dst, "null"...)
 	}
 	dst = appendUint(dst, `{"version":`, uint64(b.Version))
 	dst = appendUint(dst, `,"dlc":`, uint64(b.DLC))
-	if b.Difficulty != nil {
-		dst = appendUint(dst, `,"difficulty":`, uint64(b.Difficulty.Raw))
-	} else {
-		dst = appendNull(dst, `,"difficulty":`)
-	}
+	dst = appendOptionalUint(dst, `,"difficulty":`, uint64(b.Difficulty), b.HasDifficulty)
 	dst = append(dst, `,"mods":[`...)
 	for n := range b.Mods {
 		if n > 0 {
@@ -357,7 +336,7 @@ func appendA3SB(dst []byte, b *a3sb.Block) []byte {
 	return append(dst, '}')
 }
 
-func appendRaw(dst []byte, raw []RawDatagram) []byte {
+func appendRaw(dst []byte, raw []Datagram) []byte {
 	if raw == nil {
 		return appendNull(dst, `,"raw":`)
 	}
@@ -366,13 +345,13 @@ func appendRaw(dst []byte, raw []RawDatagram) []byte {
 		if n > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendMillis(dst, `{"t_ms":`, max(raw[n].At, 0))
+		dst = appendMillis(dst, `{"t_ms":`, max(raw[n].Time, 0))
 		if raw[n].Sent {
 			dst = append(dst, `,"dir":"tx","b64":`...)
 		} else {
 			dst = append(dst, `,"dir":"rx","b64":`...)
 		}
-		dst = appendBase64(dst, raw[n].Datagram)
+		dst = appendBase64(dst, raw[n].Data)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')

@@ -3,78 +3,204 @@ package output
 import (
 	"net/netip"
 	"time"
-
-	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
-// SchemaVersion stands in every record and metadata object. Fields are only
-// ever added under it.
+// SchemaVersion is the value of schema in every record and metadata object.
+// Later versions of a2scan only add keys to it.
 const SchemaVersion = 1
 
-// NoRTT stands for a round trip that was not measured, or that a
-// retransmission made ambiguous. It is written as null.
+// NoRTT is the round-trip time of a query that has none: it was not answered,
+// or a retransmission makes the time ambiguous. It is written as null.
 const NoRTT time.Duration = -1
 
-// A Record is what became of one target: one line of the output. The structs
-// and slices that it points to belong to whoever made it, and are only read.
+// A Record is the result of one target: one line of the output. [AppendJSON]
+// writes it and [Unmarshal] reads it.
+//
+// Strings hold the bytes that the server sent, which may be invalid UTF-8.
 type Record struct {
-	Seq    uint64
-	Addr   netip.AddrPort // the zero AddrPort is written as null ip and port
-	Input  string         // as the user wrote it; empty where that is Addr itself, which is written then
-	Tag    string         // empty is written as null
-	Status Status
-	// Error is for people. On Success it is written as null whatever it holds.
-	// Elsewhere empty stands for what the sections say ("rules: 2 of 3 fragments
-	// received") or, where they say nothing, for the words of Status, so that
-	// whoever settles a target need not build a string.
-	Error string
+	Seq       uint64
+	Addr      netip.AddrPort // a record of an unresolved name has no address, but may have a port
+	PortGiven uint16         // the port that was asked first, if another one answered; 0 is written as null
+	Input     string         // as the user wrote it; if empty, Addr is written
+	Tag       string         // empty is written as null
+	Source    []byte         // a JSON object: the source's row about this server; nil is written as null
+	Status    Status
+	Error     string // for people; if empty, the line gets a text made from the sections and Status
 
-	Time            time.Time     // when the target was first sent to, or settled if it never was
-	Duration        time.Duration // from Time to the record
-	RTT             time.Duration // NoRTT: null
-	Attempts        int           // tries in all of its sections' requests, the most of any section
+	Time            time.Time     // of the first send, or of the record if nothing was sent
+	Duration        time.Duration // from Time to the record; a negative one is written as null
+	RTT             time.Duration // or NoRTT
+	Attempts        int           // the largest of the sections' Attempts
 	PacketsSent     int
 	PacketsReceived int
 	BytesReceived   int64
 	Challenged      bool
 
-	Info    *InfoSection    // nil where it was not asked for
-	Players *PlayersSection // likewise
-	Rules   *RulesSection   // likewise
-	Raw     []RawDatagram   // nil is written as null
+	Info    *Info      // nil if it was not asked for
+	Players *Players   // nil if it was not asked for
+	Rules   *Rules     // nil if it was not asked for
+	Raw     []Datagram // nil if the datagrams were not kept
 }
 
-// A Section is what every section of a record begins with.
+// A Section is the part that [Info], [Players] and [Rules] have in common.
 type Section struct {
 	Status   Status
-	Error    string        // for people; as Record.Error, empty stands for the words of Status
-	Attempts int           // tries of this request; 0 where none was made
-	RTT      time.Duration // from the send of a try to its answer; NoRTT: null
+	Error    string        // for people; if empty, the line gets a text made from Status
+	Attempts int           // requests that were sent, without answers to challenges
+	RTT      time.Duration // from the send of an attempt to its answer, or NoRTT
 }
 
-// An InfoSection is the INFO part of a record.
-type InfoSection struct {
+// Info is the answer to an INFO query. Fields says which fields are known; the
+// others are zero here and null in the line.
+type Info struct {
 	Section
-	Data *proto.Info // nil without an answer: its fields are then null
+	Fields InfoFields
+
+	Format           string // source, goldsource or obsolete
+	Protocol         uint8
+	Name             string
+	Map              string
+	Folder           string
+	Game             string
+	AppID            uint32
+	Players          int
+	MaxPlayers       int
+	Bots             int
+	ServerType       string // dedicated, listen, proxy or unknown
+	Environment      string // linux, windows, mac or unknown
+	Visibility       string // public, private or unknown
+	VAC              bool
+	Version          string
+	EDF              uint8 // the extra data flag of Source replies
+	GamePort         uint16
+	SteamID          uint64
+	SpectatorPort    uint16
+	SpectatorName    string
+	Keywords         string
+	GameID           uint64
+	Ship             *Ship  // nil if the game is not The Ship
+	Address          string // GoldSource: the address that the server gives itself
+	Mod              *Mod   // nil if the reply describes no modification
+	PlayersActual    int    // from the keywords of games whose player count exceeds a byte
+	MaxPlayersActual int
+	Truncated        bool // the reply ends before its last field
 }
 
-// A PlayersSection is the PLAYER part of a record.
-type PlayersSection struct {
+// InfoFields is a set of fields of an [Info].
+type InfoFields uint32
+
+// The fields of an [Info] that can be absent, in the order of the line.
+const (
+	InfoFormat InfoFields = 1 << iota
+	InfoProtocol
+	InfoName
+	InfoMap
+	InfoFolder
+	InfoGame
+	InfoAppID
+	InfoPlayers
+	InfoMaxPlayers
+	InfoBots
+	InfoServerType
+	InfoEnvironment
+	InfoVisibility
+	InfoVAC
+	InfoVersion
+	InfoEDF
+	InfoGamePort
+	InfoSteamID
+	InfoSpectatorPort
+	InfoSpectatorName
+	InfoKeywords
+	InfoGameID
+	InfoAddress
+	InfoPlayersActual
+	InfoMaxPlayersActual
+)
+
+// Has reports whether all of fields are known.
+func (i *Info) Has(fields InfoFields) bool { return i.Fields&fields == fields }
+
+// Ship holds the fields that The Ship adds to INFO.
+type Ship struct {
+	Mode      uint8
+	Witnesses uint8
+	Duration  uint8 // seconds before an arrest
+}
+
+// Mod describes the modification that a GoldSource server runs.
+type Mod struct {
+	Link         string
+	DownloadLink string
+	HLVersion    string
+	Version      uint32
+	Size         uint32 // bytes
+	Type         uint8  // 1: multiplayer only
+	DLL          uint8  // 1: has a DLL of its own
+}
+
+// Players is the answer to a PLAYER query.
+type Players struct {
 	Section
-	Data *proto.PlayerList // nil without an answer
+	Count     int      // as the server reports it, modulo 256; meaningless if List is nil
+	Truncated bool     // List has fewer entries than Count
+	Ship      bool     // the entries have Deaths and Money
+	List      []Player // in the server's order; nil without an answer
+
+	spare []Player // memory for List while that is nil
 }
 
-// A RulesSection is the RULES part of a record.
-type RulesSection struct {
+// A Player is one entry of [Players].
+type Player struct {
+	Index    uint8
+	Name     string
+	Score    int32
+	Duration float32 // seconds; NaN if the server sent no number
+	Deaths   int32   // if Players.Ship
+	Money    int32   // if Players.Ship
+}
+
+// Rules is the answer to a RULES query.
+type Rules struct {
 	Section
-	Data *proto.RuleList // nil without an answer; without the rules that carried A3SB
-	A3SB *a3sb.Block     // nil where there is none
+	Count     int    // as the server reports it; meaningless if List is nil
+	Truncated bool   // fewer rules came than Count, or A3SB is cut off
+	List      []Rule // in the server's order, without the rules that carried A3SB; nil without an answer
+	A3SB      *A3SB  // nil if there is none
+
+	spare []Rule // memory for List while that is nil
 }
 
-// A RawDatagram is one datagram of the exchange with a target.
-type RawDatagram struct {
-	At       time.Duration // since Record.Time
-	Sent     bool          // by us
-	Datagram []byte
+// A Rule is one name and value. Names repeat and are often empty.
+type Rule struct {
+	Name  string
+	Value string
+}
+
+// A3SB is the server-browser block of Arma 3 and DayZ servers.
+type A3SB struct {
+	Version        uint8
+	DLC            uint16 // one bit per DLC
+	Difficulty     uint16 // a bit field, if HasDifficulty
+	HasDifficulty  bool
+	Mods           []A3SBMod
+	Signatures     []string
+	Description    string // if HasDescription
+	HasDescription bool
+	Truncated      bool // the block ends early; Mods and Signatures hold the whole entries
+}
+
+// An A3SBMod is one mod of an [A3SB].
+type A3SBMod struct {
+	Hash uint32
+	ID   uint64 // in the Steam Workshop
+	Name string
+	DLC  bool
+}
+
+// A Datagram is one datagram of the exchange with a target.
+type Datagram struct {
+	Time time.Duration // since Record.Time
+	Sent bool          // false: received
+	Data []byte
 }

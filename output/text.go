@@ -152,7 +152,7 @@ func appendText[T text](dst []byte, key string, s T) []byte {
 	dst, lossy := appendString(dst, s)
 	if lossy {
 		dst = appendBase64Key(dst, key)
-		dst = appendBase64(dst, []byte(s))
+		dst = appendBase64(dst, s)
 	}
 	return dst
 }
@@ -201,15 +201,20 @@ func appendTexts[T text](dst []byte, key string, list []T) []byte {
 		if utf8.Valid([]byte(s)) {
 			dst = append(dst, "null"...)
 		} else {
-			dst = appendBase64(dst, []byte(s))
+			dst = appendBase64(dst, s)
 		}
 	}
 	return append(dst, ']')
 }
 
-func appendBase64(dst, b []byte) []byte {
+func appendBase64[T text](dst []byte, s T) []byte {
 	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, b)
+	var chunk [48]byte // a multiple of 3: padding comes at the end only
+	for len(s) > 0 {
+		n := copy(chunk[:], s)
+		dst = base64.StdEncoding.AppendEncode(dst, chunk[:n])
+		s = s[n:]
+	}
 	return append(dst, '"')
 }
 
@@ -225,14 +230,6 @@ func appendWord(dst []byte, key, word string) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, word...)
 	return append(dst, '"')
-}
-
-// appendOptionalWord is appendWord, or null if the word is not there.
-func appendOptionalWord(dst []byte, key, word string, there bool) []byte {
-	if !there {
-		return appendNull(dst, key)
-	}
-	return appendWord(dst, key, word)
 }
 
 func appendBool(dst []byte, key string, b bool) []byte {
@@ -256,6 +253,25 @@ func appendOptionalUint(dst []byte, key string, n uint64, there bool) []byte {
 		return appendNull(dst, key)
 	}
 	return appendUint(dst, key, n)
+}
+
+// appendOptionalInt is appendInt, or null if n is absent.
+func appendOptionalInt(dst []byte, key string, n int, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	return appendInt(dst, key, int64(n))
+}
+
+// appendOptionalWord appends a word that is normally one of ours, or null if it
+// is absent. A foreign dataset may hold any string.
+func appendOptionalWord(dst []byte, key, word string, there bool) []byte {
+	if !there {
+		return appendNull(dst, key)
+	}
+	dst = append(dst, key...)
+	dst, _ = appendString(dst, word)
+	return dst
 }
 
 // appendID appends a 64-bit id as a string, since most JSON readers hold

@@ -52,15 +52,15 @@ func TestC3_FleetOfBombs(t *testing.T) {
 	require.Len(t, r.records, hostile+2)
 	const tick = float64(1<<tickBits)/1e6 + 1
 	for seq, rec := range r.records {
-		require.LessOrEqual(t, *rec.DurationMS, 3000+tick, "target %d", seq)
+		require.LessOrEqual(t, ms(rec.Duration), 3000+tick, "target %d", seq)
 	}
 	rec := r.record(uint64(silent))
 	require.Equal(t, output.Timeout, rec.Status)
 	require.Equal(t, 3, rec.Attempts)
-	require.InDelta(t, 200+2*200+4*200, *rec.DurationMS, (2+4)*200/8+3*tick)
+	require.InDelta(t, 200+2*200+4*200, ms(rec.Duration), (2+4)*200/8+3*tick)
 	rec = r.record(uint64(honest))
 	require.Equal(t, output.Success, rec.Status)
-	require.Less(t, *rec.DurationMS, 1000.0)
+	require.Less(t, ms(rec.Duration), 1000.0)
 	require.Equal(t, output.ProtocolError, r.record(0).Status)
 	r.finish()
 }

@@ -151,7 +151,7 @@ func FuzzEngine(f *testing.F) {
 			// Each kind: the tries, one more where fragments came, five challenges.
 			require.LessOrEqual(t, rec.PacketsSent, 3*(cfg.Retries+2+5), "target %d", seq)
 			require.LessOrEqual(t, rec.Attempts, cfg.Retries+2)
-			require.LessOrEqual(t, *rec.DurationMS, 5000.0+10)
+			require.LessOrEqual(t, ms(rec.Duration), 5000.0+10)
 		}
 	})
 }

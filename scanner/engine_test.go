@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -60,15 +59,15 @@ func TestThreeQueriesTakeTwoRoundTrips(t *testing.T) {
 	require.Equal(t, 4, rec.PacketsSent)
 	require.Equal(t, 4, rec.PacketsReceived)
 	require.EqualValues(t, 9+len(rulesReply("a", "b"))+len(playersReply("p"))+len(infoReply("n")), rec.BytesReceived)
-	require.Equal(t, 40.0, *rec.Rules.RTTMS)
-	require.Equal(t, 41.0, *rec.Players.RTTMS)
-	require.Equal(t, 42.0, *rec.Info.RTTMS)
-	require.Equal(t, 42.0, *rec.RTTMS, "the first section's")
-	require.Equal(t, 42.0, *rec.DurationMS)
-	require.Equal(t, "2027-01-15T08:00:00.001Z", rec.Timestamp.Format(time.RFC3339Nano))
+	require.Equal(t, 40.0, ms(rec.Rules.RTT))
+	require.Equal(t, 41.0, ms(rec.Players.RTT))
+	require.Equal(t, 42.0, ms(rec.Info.RTT))
+	require.Equal(t, 42.0, ms(rec.RTT), "the first section's")
+	require.Equal(t, 42.0, ms(rec.Duration))
+	require.Equal(t, "2027-01-15T08:00:00.001Z", rec.Time.Format(time.RFC3339Nano))
 	require.Equal(t, "b", rec.Rules.List[0].Value)
 	require.Equal(t, "p", rec.Players.List[0].Name)
-	require.Equal(t, "n", *rec.Info.Name)
+	require.Equal(t, "n", rec.Info.Name)
 	r.finish()
 	st := r.e.Stats()
 	require.EqualValues(t, 1, st.Challenges)
@@ -117,22 +116,22 @@ func TestRefusedTargets(t *testing.T) {
 	} {
 		rec := r.record(c.seq)
 		require.Equal(t, c.status, rec.Status)
-		require.Equal(t, c.words, *rec.Error)
-		for _, s := range []output.ParsedSection{rec.Info.ParsedSection, rec.Players.ParsedSection, rec.Rules.ParsedSection} {
+		require.Equal(t, c.words, rec.Error)
+		for _, s := range []output.Section{rec.Info.Section, rec.Players.Section, rec.Rules.Section} {
 			require.Equal(t, c.status, s.Status)
-			require.Equal(t, c.words, *s.Error)
+			require.Equal(t, c.words, s.Error)
 			require.Zero(t, s.Attempts)
 		}
-		require.Zero(t, *rec.DurationMS)
+		require.Zero(t, ms(rec.Duration))
 		require.Zero(t, rec.PacketsSent)
-		require.Nil(t, rec.RTTMS)
+		require.Equal(t, output.NoRTT, rec.RTT)
 		require.Nil(t, rec.Raw)
 	}
-	require.Equal(t, "192.0.2.1", *r.record(4).IP)
-	require.Equal(t, "gone.example", *r.record(5).Input)
-	require.Equal(t, "eu", *r.record(5).Tag)
-	require.Nil(t, r.record(5).IP)
-	require.EqualValues(t, 27016, *r.record(6).Port)
+	require.Equal(t, "192.0.2.1", r.record(4).Addr.Addr().String())
+	require.Equal(t, "gone.example", r.record(5).Input)
+	require.Equal(t, "eu", r.record(5).Tag)
+	require.False(t, r.record(5).Addr.Addr().IsValid())
+	require.EqualValues(t, 27016, r.record(6).Addr.Port())
 	st := r.e.Stats()
 	require.EqualValues(t, 4, st.Done)
 	require.Zero(t, st.Sections, "nobody was asked")
@@ -173,8 +172,8 @@ func TestUnsendOfTwins(t *testing.T) {
 	}
 	e.Abort(now)
 	for line := range bytes.Lines(takeLines(e, newRecorder(e.wall))) {
-		var r output.ParsedRecord
-		require.NoError(t, json.Unmarshal(line, &r))
+		var r output.Record
+		require.NoError(t, output.Unmarshal(line, &r))
 		require.LessOrEqual(t, r.PacketsSent, 1)
 	}
 	require.Zero(t, e.Stats().Sent)
@@ -323,7 +322,7 @@ func TestAbort(t *testing.T) {
 	require.True(t, r.e.Finished())
 	require.Len(t, r.records, 10)
 	require.Equal(t, output.Aborted, r.record(0).Status)
-	require.Equal(t, "the scan stopped first", *r.record(0).Error)
+	require.Equal(t, "the scan stopped first", r.record(0).Error)
 	require.Equal(t, output.Partial, r.record(1).Status)
 	require.Equal(t, output.Aborted, r.record(1).Players.Status)
 	require.Equal(t, output.Success, r.record(1).Info.Status)
@@ -347,7 +346,7 @@ func TestSendFailed(t *testing.T) {
 	r.fill()
 	rec := r.record(1)
 	require.Equal(t, output.SendError, rec.Status)
-	require.Equal(t, "send: "+syscall.ENETUNREACH.Error(), *rec.Error)
+	require.Equal(t, "send: "+syscall.ENETUNREACH.Error(), rec.Error)
 	require.Equal(t, output.SendError, rec.Info.Status)
 	require.Zero(t, rec.PacketsSent)
 	st := r.e.Stats()
@@ -539,18 +538,18 @@ func TestTakeBackOfTheFirst(t *testing.T) {
 	e.TakeBack(now, tx)
 	e.HandlePacket(now.Add(5*time.Millisecond), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
 	e.Abort(now.Add(time.Second))
-	var list []output.ParsedRecord
+	var list []output.Record
 	for line := range bytes.Lines(takeLines(e, newRecorder(e.wall))) {
-		var r output.ParsedRecord
-		require.NoError(t, json.Unmarshal(line, &r))
+		var r output.Record
+		require.NoError(t, output.Unmarshal(line, &r))
 		list = append(list, r)
 	}
 	require.Len(t, list, 2)
 	require.Equal(t, output.Success, list[0].Status)
-	require.Equal(t, 5.0, *list[0].RTTMS)
+	require.Equal(t, 5.0, ms(list[0].RTT))
 	require.Len(t, list[0].Raw, 2, "and not what came before it was asked")
 	require.Equal(t, 1, list[0].PacketsSent)
-	require.True(t, list[0].Timestamp.Equal(time.Unix(0, int64(now))))
+	require.True(t, list[0].Time.Equal(time.Unix(0, int64(now))))
 	require.Equal(t, output.Aborted, list[1].Status)
 	require.Zero(t, list[1].PacketsSent)
 	require.Zero(t, list[1].Attempts)
@@ -590,8 +589,8 @@ func TestRaw(t *testing.T) {
 	require.Equal(t, output.Success, rec.Status)
 	require.Len(t, rec.Raw, len(want))
 	for i, w := range want {
-		require.Equal(t, w.dir, rec.Raw[i].Dir, "%d", i)
-		require.InDelta(t, w.at, rec.Raw[i].TMS, 0.004, "%d", i)
+		require.Equal(t, w.dir == "tx", rec.Raw[i].Sent, "%d", i)
+		require.InDelta(t, w.at, ms(rec.Raw[i].Time), 0.004, "%d", i)
 		require.Equal(t, string(w.data), string(rec.Raw[i].Data), "%d", i)
 	}
 	r.finish()
@@ -605,7 +604,7 @@ func TestRawTimes(t *testing.T) {
 	r := newRig(t, cfg, rigTargets(1)...)
 	r.advance(58 * time.Minute)
 	r.reply(rigKey(0), infoReply("at last"))
-	require.InDelta(t, (58 * time.Minute).Milliseconds(), r.record(0).Raw[1].TMS, 0.01)
+	require.InDelta(t, 58*time.Minute, r.record(0).Raw[1].Time, 1e4)
 	r.finish()
 }
 
@@ -642,10 +641,10 @@ func TestAnswersWithoutMemory(t *testing.T) {
 		for i := range 20 {
 			rec := r.record(uint64(i))
 			if enough {
-				require.Equal(t, output.Success, rec.Status, "%v", words(rec.Error))
+				require.Equal(t, output.Success, rec.Status, "%v", rec.Error)
 			} else if rec.Status != output.Success {
 				require.Contains(t, []output.Status{output.Partial, output.Incomplete}, rec.Status)
-				require.Contains(t, *rec.Error, "no memory")
+				require.Contains(t, rec.Error, "no memory")
 			}
 		}
 		r.finish()
@@ -665,8 +664,8 @@ func TestUndecodableAnswerIsAskedForAgain(t *testing.T) {
 	r.reply(k, playersReply())
 	rec := r.record(0)
 	require.Equal(t, output.Success, rec.Status)
-	require.Equal(t, "good", *rec.Info.Name)
-	require.Nil(t, rec.Info.RTTMS)
+	require.Equal(t, "good", rec.Info.Name)
+	require.Equal(t, output.NoRTT, rec.Info.RTT)
 	require.EqualValues(t, 1, r.e.Stats().Malformed)
 	r.finish()
 }
@@ -724,7 +723,7 @@ func TestPerIPRateDoesNotHoldATarget(t *testing.T) {
 	}
 	require.Len(t, r.take(), hostBurst)
 	r.finish()
-	require.InDelta(t, 4000, *r.record(0).DurationMS, 5)
+	require.InDelta(t, 4000, ms(r.record(0).Duration), 5)
 	require.Empty(t, r.take(), "the retry would have come a hundred seconds later")
 }
 
@@ -761,8 +760,8 @@ func TestInflationIsSpreadOverTurns(t *testing.T) {
 	require.Len(t, r.records, n)
 	for i := range n {
 		rec := r.record(uint64(i))
-		require.Equal(t, output.Success, rec.Status, "%v", words(rec.Error))
-		require.Equal(t, 1000, *rec.Rules.Count)
+		require.Equal(t, output.Success, rec.Status, "%v", rec.Error)
+		require.Equal(t, 1000, rec.Rules.Count)
 		require.Len(t, rec.Rules.List, 1000)
 		require.Equal(t, 1, rec.PacketsSent)
 	}

@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"bytes"
-	"encoding/json"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -110,8 +109,8 @@ func TestLinesComeInPortions(t *testing.T) {
 		}
 		seq := 0
 		for line := range bytes.Lines(all) {
-			var p output.ParsedRecord
-			require.NoError(t, json.Unmarshal(line, &p))
+			var p output.Record
+			require.NoError(t, output.Unmarshal(line, &p))
 			require.EqualValues(t, seq, p.Seq)
 			seq++
 		}

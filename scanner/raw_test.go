@@ -17,9 +17,9 @@ import (
 )
 
 // received returns the datagrams of rec that came.
-func received(rec output.ParsedRecord) (list [][]byte) {
+func received(rec output.Record) (list [][]byte) {
 	for _, d := range rec.Raw {
-		if d.Dir == "rx" {
+		if !d.Sent {
 			list = append(list, d.Data)
 		}
 	}
@@ -27,7 +27,7 @@ func received(rec output.ParsedRecord) (list [][]byte) {
 }
 
 // requireReceived finds all of want in rec, in that order.
-func requireReceived(t *testing.T, rec output.ParsedRecord, want ...[]byte) {
+func requireReceived(t *testing.T, rec output.Record, want ...[]byte) {
 	t.Helper()
 	have := received(rec)
 	for _, b := range want {
@@ -35,7 +35,7 @@ func requireReceived(t *testing.T, rec output.ParsedRecord, want ...[]byte) {
 		require.GreaterOrEqual(t, at, 0, "missing in its place: %.20q", b)
 		have = have[at+1:]
 	}
-	require.True(t, slices.IsSortedFunc(rec.Raw, func(a, b output.ParsedRawItem) int { return int(a.TMS*1000) - int(b.TMS*1000) }))
+	require.True(t, slices.IsSortedFunc(rec.Raw, func(a, b output.Datagram) int { return int(a.Time - b.Time) }))
 }
 
 // Whatever else a server sends, what was taken is in its record, in its place, and how

@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"bytes"
-	"encoding/json"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +16,7 @@ type recordLog struct {
 	t testing.TB
 
 	mu     sync.Mutex
-	list   []output.ParsedRecord
+	list   []output.Record
 	writes int
 	syncs  int
 	closed int
@@ -28,12 +27,12 @@ type recordLog struct {
 func newRecordLog(t testing.TB) *recordLog { return &recordLog{t: t} }
 
 // add parses lines, which must be whole, and returns all records so far.
-func (l *recordLog) add(lines []byte) []output.ParsedRecord {
+func (l *recordLog) add(lines []byte) []output.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for line := range bytes.Lines(lines) {
-		var r output.ParsedRecord
-		if err := json.Unmarshal(line, &r); err != nil || line[len(line)-1] != '\n' {
+		var r output.Record
+		if err := output.Unmarshal(line, &r); err != nil || line[len(line)-1] != '\n' {
 			l.t.Errorf("not a line: %v: %s", err, line)
 			continue
 		}
@@ -83,7 +82,7 @@ func (l *recordLog) Close() error {
 }
 
 // records returns what was written so far.
-func (l *recordLog) records() []output.ParsedRecord {
+func (l *recordLog) records() []output.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.list[:len(l.list):len(l.list)]

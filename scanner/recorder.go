@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -14,8 +15,8 @@ import (
 )
 
 // A recorder makes the records of outcomes, one after another in memory that it
-// keeps: nothing is allocated for an ordinary server. It belongs to the goroutine
-// that writes; all that it needs of the scan stands in the outcomes.
+// reuses: an ordinary server costs no allocation. It belongs to the goroutine
+// that writes, and reads nothing of the scan but the outcomes.
 type recorder struct {
 	wall time.Time // at proto.Time 0
 
@@ -24,13 +25,14 @@ type recorder struct {
 	info       proto.Info
 	playerList proto.PlayerList
 	ruleList   proto.RuleList
-	textRules  proto.RuleList // ruleList without the rules that carry a block
 
-	infoSection    output.InfoSection
-	playersSection output.PlayersSection
-	rulesSection   output.RulesSection
+	infoSection    output.Info
+	playersSection output.Players
+	rulesSection   output.Rules
+	players        []output.Player
+	rules          []output.Rule
 
-	raw   []output.RawDatagram
+	raw   []output.Datagram
 	texts map[reasonKey]string
 
 	// The user's words that came last, as strings: the targets of a range share them.
@@ -103,9 +105,9 @@ func (r *recorder) fill() {
 	} else if status != output.Success {
 		r.record.Error = r.text(o.results[k], proto.NumKinds, problem)
 	}
-	r.infoSection = output.InfoSection{Section: r.section(proto.KindInfo, problem)}
-	r.playersSection = output.PlayersSection{Section: r.section(proto.KindPlayers, problem)}
-	r.rulesSection = output.RulesSection{Section: r.section(proto.KindRules, problem)}
+	r.infoSection = output.Info{Section: r.section(proto.KindInfo, problem)}
+	r.playersSection = output.Players{Section: r.section(proto.KindPlayers, problem)}
+	r.rulesSection = output.Rules{Section: r.section(proto.KindRules, problem)}
 	r.showSections()
 	r.answers()
 }
@@ -152,8 +154,8 @@ func (r *recorder) answers() {
 		var b []byte
 		tag, b, parts = nextPart(parts)
 		if tag&tagRaw != 0 {
-			r.raw = append(r.raw, output.RawDatagram{
-				At: time.Duration(tag&tagTime) * tagUnit, Sent: tag&tagRaw == tagSent, Datagram: b,
+			r.raw = append(r.raw, output.Datagram{
+				Time: time.Duration(tag&tagTime) * tagUnit, Sent: tag&tagRaw == tagSent, Data: b,
 			})
 			continue
 		}
@@ -164,34 +166,25 @@ func (r *recorder) answers() {
 			}
 		}
 	}
+	game := a3sb.Unknown
 	if have.Has(proto.KindInfo) {
-		r.infoSection.Data = &r.info
+		reply.Info(&r.infoSection, &r.info)
+		game = a3sb.GameOf(&r.info)
 	}
 	if have.Has(proto.KindPlayers) {
 		if r.playerList.Ship && have.Has(proto.KindInfo) { // INFO may name another game
 			_ = r.playerList.DecodeAfter(players, &r.info)
 		}
-		r.playersSection.Data = &r.playerList
+		r.players = reply.Players(&r.playersSection, &r.playerList, r.players)
 	}
 	if have.Has(proto.KindRules) {
-		r.rulesSection.Data = &r.ruleList
-		game := a3sb.Unknown
-		if have.Has(proto.KindInfo) {
-			game = a3sb.GameOf(&r.info)
-		}
-		block, rest, err := a3sb.Decode(r.ruleList.List, game)
-		r.ruleList.Truncated = r.ruleList.Truncated || err != nil
-		if block != nil {
-			r.textRules = r.ruleList
-			r.textRules.List = rest
-			r.rulesSection.Data, r.rulesSection.A3SB = &r.textRules, block
-		}
+		r.rules = reply.Rules(&r.rulesSection, &r.ruleList, game, r.rules)
 	}
 	if r.o.raw {
 		slices.Reverse(r.raw) // the parts have the newest first
 		r.record.Raw = r.raw
 		if r.raw == nil {
-			r.record.Raw = []output.RawDatagram{}
+			r.record.Raw = []output.Datagram{}
 		}
 	}
 }
@@ -217,9 +210,9 @@ func (r *recorder) refuse() {
 		r.record.Error = r.record.Status.String()
 	}
 	sec := output.Section{Status: r.record.Status, Error: r.record.Error, RTT: output.NoRTT}
-	r.infoSection = output.InfoSection{Section: sec}
-	r.playersSection = output.PlayersSection{Section: sec}
-	r.rulesSection = output.RulesSection{Section: sec}
+	r.infoSection = output.Info{Section: sec}
+	r.playersSection = output.Players{Section: sec}
+	r.rulesSection = output.Rules{Section: sec}
 	r.showSections()
 }
 

@@ -107,7 +107,7 @@ func TestStatusPrecedence(t *testing.T) {
 		{output.Refused, "port unreachable", output.Refused, output.Refused, output.Refused},
 	} {
 		rec := r.record(uint64(seq))
-		require.Equal(t, want.words, *rec.Error, "target %d", seq)
+		require.Equal(t, want.words, rec.Error, "target %d", seq)
 		require.Equal(t, want.status, rec.Status, "target %d", seq)
 		require.Equal(t, want.info, rec.Info.Status, "target %d", seq)
 		require.Equal(t, want.players, rec.Players.Status, "target %d", seq)
@@ -132,12 +132,12 @@ func TestRecordSaysWhereTheTargetCameFrom(t *testing.T) {
 	for i := range 3 {
 		r.reply(rigKey(i), infoReply("x"))
 	}
-	require.Equal(t, "192.0.2.0:27015", *r.record(0).Input)
-	require.Nil(t, r.record(0).Tag)
-	require.Equal(t, "gs1.example.net:27015", *r.record(1).Input)
-	require.Equal(t, "eu", *r.record(1).Tag)
-	require.Equal(t, "192.0.2.2:27015", *r.record(2).Input)
-	require.Equal(t, "us", *r.record(2).Tag)
+	require.Equal(t, "192.0.2.0:27015", r.record(0).Input)
+	require.Empty(t, r.record(0).Tag)
+	require.Equal(t, "gs1.example.net:27015", r.record(1).Input)
+	require.Equal(t, "eu", r.record(1).Tag)
+	require.Equal(t, "192.0.2.2:27015", r.record(2).Input)
+	require.Equal(t, "us", r.record(2).Tag)
 	r.finish()
 }
 
@@ -154,14 +154,14 @@ func TestRecordOfTheUnspecifiedAddress(t *testing.T) {
 	r.finish()
 	for seq, input := range []string{"[::]:27015", "a:27015"} {
 		rec := r.record(uint64(seq))
-		require.Equal(t, "::", *rec.IP)
-		require.EqualValues(t, 27015, *rec.Port)
-		require.Equal(t, input, *rec.Input)
+		require.Equal(t, "::", rec.Addr.Addr().String())
+		require.EqualValues(t, 27015, rec.Addr.Port())
+		require.Equal(t, input, rec.Input)
 	}
-	require.Nil(t, r.record(2).IP)
-	require.EqualValues(t, 27015, *r.record(2).Port)
-	require.Nil(t, r.record(3).IP)
-	require.Nil(t, r.record(3).Port)
+	require.False(t, r.record(2).Addr.Addr().IsValid())
+	require.EqualValues(t, 27015, r.record(2).Addr.Port())
+	require.False(t, r.record(3).Addr.Addr().IsValid())
+	require.Zero(t, r.record(3).Addr.Port())
 }
 
 // What a server said stays in its record, however the records before it were.
@@ -176,11 +176,11 @@ func TestRecordsDoNotMix(t *testing.T) {
 	r.reply(rigKey(2), rulesReply())
 	require.Len(t, r.record(0).Players.List, 2)
 	rec := r.record(1)
-	require.Nil(t, rec.Info.Name)
+	require.Empty(t, rec.Info.Name)
 	require.Nil(t, rec.Players.List)
 	require.Nil(t, rec.Rules.List)
 	rec = r.record(2)
-	require.Equal(t, "third", *rec.Info.Name)
+	require.Equal(t, "third", rec.Info.Name)
 	require.Len(t, rec.Players.List, 1)
 	require.Empty(t, rec.Rules.List)
 	r.finish()
@@ -196,7 +196,7 @@ func TestRecordsDoNotMix(t *testing.T) {
 	r.finish()
 	rec = r.record(0)
 	require.Equal(t, output.Partial, rec.Status)
-	require.Equal(t, "its own", *rec.Info.Name)
+	require.Equal(t, "its own", rec.Info.Name)
 	require.Equal(t, "its own", rec.Players.List[0].Name)
 }
 

@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"net/netip"
 	"testing"
@@ -26,7 +25,7 @@ type rig struct {
 	tx      *mux.Batch
 	sent    []sentPacket // that take has not returned
 	room    int          // of the socket, for packets at once; 0: for all
-	records map[uint64]output.ParsedRecord
+	records map[uint64]output.Record
 	order   []uint64
 	rec     *recorder // one for all, as in a scan
 }
@@ -49,7 +48,7 @@ func newRigOf(t testing.TB, cfg Config, change func(*engine), list ...targets.Ta
 	change(e)
 	r := &rig{
 		t: t, e: e,
-		tx: mux.NewBatch(cfg.Batch, maxRequest), records: map[uint64]output.ParsedRecord{},
+		tx: mux.NewBatch(cfg.Batch, maxRequest), records: map[uint64]output.Record{},
 		rec: newRecorder(e.wall),
 	}
 	if cfg.Rate >= 1e6 {
@@ -129,8 +128,8 @@ func (r *rig) fill() {
 		}
 	}
 	for line := range bytes.Lines(takeLines(r.e, r.rec)) {
-		var rec output.ParsedRecord
-		require.NoError(r.t, json.Unmarshal(line, &rec), "%s", line)
+		var rec output.Record
+		require.NoError(r.t, output.Unmarshal(line, &rec), "%s", line)
 		require.NotContains(r.t, r.records, rec.Seq, "a second record")
 		requireCoherent(r.t, &rec)
 		r.records[rec.Seq] = rec
@@ -214,37 +213,39 @@ func (r *rig) finish() {
 }
 
 // record returns the record of that target, which must be there.
-func (r *rig) record(seq uint64) output.ParsedRecord {
+func (r *rig) record(seq uint64) output.Record {
 	r.t.Helper()
 	require.Contains(r.t, r.records, seq)
 	return r.records[seq]
 }
 
-// requireCoherent checks what holds for every record.
-func requireCoherent(t testing.TB, r *output.ParsedRecord) {
+// ms returns d in milliseconds.
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// requireCoherent checks what holds for every record that was read from a line.
+func requireCoherent(t testing.TB, r *output.Record) {
 	t.Helper()
-	require.Equal(t, r.Status == output.Success, r.Error == nil, "error is null exactly on success")
-	sections := []*output.ParsedSection{}
+	require.Equal(t, r.Status == output.Success, r.Error == "", "error is null exactly on success")
+	sections := []*output.Section{}
 	if r.Info != nil {
-		sections = append(sections, &r.Info.ParsedSection)
-		require.Equal(t, r.Info.Status == output.Success, r.Info.Name != nil)
+		sections = append(sections, &r.Info.Section)
+		require.Equal(t, r.Info.Status == output.Success, r.Info.Has(output.InfoName))
 	}
 	if r.Players != nil {
-		sections = append(sections, &r.Players.ParsedSection)
-		require.Equal(t, r.Players.Status == output.Success, r.Players.Count != nil)
+		sections = append(sections, &r.Players.Section)
+		require.Equal(t, r.Players.Status == output.Success, r.Players.List != nil)
 	}
 	if r.Rules != nil {
-		sections = append(sections, &r.Rules.ParsedSection)
-		require.Equal(t, r.Rules.Status == output.Success, r.Rules.Count != nil)
+		sections = append(sections, &r.Rules.Section)
+		require.Equal(t, r.Rules.Status == output.Success, r.Rules.List != nil)
 	}
 	successes := 0
 	for _, s := range sections {
-		require.Equal(t, s.Status == output.Success, s.Error == nil, "error is null exactly on success")
+		require.Equal(t, s.Status == output.Success, s.Error == "", "error is null exactly on success")
 		require.NotEqual(t, output.Partial, s.Status)
 		require.LessOrEqual(t, s.Attempts, r.Attempts)
-		if s.Error != nil {
-			require.NotEmpty(t, *s.Error)
-			require.Nil(t, s.RTTMS, "there is no round trip without an answer")
+		if s.Status != output.Success {
+			require.Equal(t, output.NoRTT, s.RTT, "there is no round trip without an answer")
 		} else {
 			successes++
 		}
@@ -257,11 +258,8 @@ func requireCoherent(t testing.TB, r *output.ParsedRecord) {
 	default:
 		require.NotContains(t, []output.Status{output.Success, output.Partial}, r.Status)
 	}
-	require.NotNil(t, r.DurationMS)
-	require.GreaterOrEqual(t, *r.DurationMS, 0.0)
-	if r.RTTMS != nil {
-		require.LessOrEqual(t, *r.RTTMS, *r.DurationMS+0.0015, "rounded up to a microsecond")
-	}
+	require.GreaterOrEqual(t, r.Duration, time.Duration(0))
+	require.LessOrEqual(t, r.RTT, r.Duration+1500*time.Nanosecond, "rounded up to a microsecond")
 }
 
 // Replies of a server that is nothing special.

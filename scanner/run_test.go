@@ -268,7 +268,7 @@ func TestB3_InputSlowerThanTheScan(t *testing.T) {
 		var late []time.Duration
 		s.sink.hold = func(lines []byte) error {
 			for _, r := range parseRecords(s.t, lines) {
-				done := r.Timestamp.Add(time.Duration(*r.DurationMS * 1e6))
+				done := r.Time.Add(r.Duration)
 				late = append(late, time.Since(done))
 			}
 			return nil
@@ -476,11 +476,11 @@ func TestN1_NoRoomForLongerThanATarget(t *testing.T) {
 				for _, r := range s.sink.records() {
 					require.Equal(s.t, 1, r.PacketsSent)
 					require.Equal(s.t, 1, r.Attempts)
-					require.WithinDuration(s.t, s.sends[r.Seq].at, r.Timestamp.Time, time.Millisecond)
-					require.InDelta(s.t, 40, *r.RTTMS, 21)
-					require.InDelta(s.t, 40, *r.DurationMS, 22)
+					require.WithinDuration(s.t, s.sends[r.Seq].at, r.Time, time.Millisecond)
+					require.InDelta(s.t, 40, ms(r.RTT), 21)
+					require.InDelta(s.t, 40, ms(r.Duration), 22)
 					require.Len(s.t, r.Raw, 2, "one each way")
-					require.Zero(s.t, r.Raw[0].TMS)
+					require.Zero(s.t, r.Raw[0].Time)
 				}
 			})
 		}
@@ -576,7 +576,7 @@ func TestN1_NoRoomForWhatServersWaitFor(t *testing.T) {
 		for _, r := range s.sink.records() {
 			require.Equal(s.t, 4, r.PacketsSent)
 			require.Equal(s.t, 1, r.Attempts)
-			require.InDelta(s.t, 10, *r.RTTMS, 1)
+			require.InDelta(s.t, 10, ms(r.RTT), 1)
 		}
 	})
 	virtual(t, func(s *scan) {
@@ -592,7 +592,7 @@ func TestN1_NoRoomForWhatServersWaitFor(t *testing.T) {
 		for _, r := range s.sink.records() {
 			require.Equal(s.t, 2, r.PacketsSent)
 			require.Equal(s.t, 2, r.Attempts)
-			require.InDelta(s.t, 10_000, *r.DurationMS, 10)
+			require.InDelta(s.t, 10_000, ms(r.Duration), 10)
 		}
 	})
 }
@@ -773,7 +773,7 @@ func TestN2_RefusedByTheSystem(t *testing.T) {
 			require.EqualValues(s.t, 7, result.Stats.SendErrors)
 			for _, r := range s.sink.records() {
 				if r.Status == output.SendError {
-					require.Equal(s.t, "send: "+errno.Error(), *r.Error)
+					require.Equal(s.t, "send: "+errno.Error(), r.Error)
 					require.Zero(s.t, r.PacketsSent)
 				}
 			}
@@ -804,7 +804,7 @@ func TestN2_RefusedAmongItsOwnPackets(t *testing.T) {
 			for _, r := range s.sink.records() {
 				sent := 0
 				for _, d := range r.Raw {
-					if d.Dir == "tx" {
+					if d.Sent {
 						sent++
 					}
 				}

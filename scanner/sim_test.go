@@ -477,15 +477,15 @@ func TestCountsAddUp(t *testing.T) {
 		var statuses [output.NumStatuses]uint64
 		n := 0
 		for line := range bytes.Lines(lines) {
-			var r output.ParsedRecord
-			require.NoError(t, json.Unmarshal(line, &r))
+			var r output.Record
+			require.NoError(t, output.Unmarshal(line, &r))
 			n++
 			statuses[r.Status]++
 			sent += uint64(r.PacketsSent)
 			received += uint64(r.PacketsReceived)
 			bytesReceived += uint64(r.BytesReceived)
 			most := 0
-			for _, sec := range []output.ParsedSection{r.Info.ParsedSection, r.Players.ParsedSection, r.Rules.ParsedSection} {
+			for _, sec := range []output.Section{r.Info.Section, r.Players.Section, r.Rules.Section} {
 				repeats += uint64(max(sec.Attempts-1, 0))
 				most = max(most, sec.Attempts)
 			}

@@ -178,7 +178,7 @@ func (v *verifier) line(line []byte) {
 }
 
 // recordMembers are the members that every record has.
-var recordMembers = []string{"schema", "seq", "ip", "port", "input", "tag", "status", "error", "timestamp", "duration_ms", "rtt_ms",
+var recordMembers = []string{"schema", "seq", "ip", "port", "port_given", "input", "tag", "source", "status", "error", "timestamp", "duration_ms", "rtt_ms",
 	"attempts", "packets_sent", "packets_received", "bytes_received", "challenged", "info", "players", "rules", "raw"}
 
 var timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)

@@ -18,10 +18,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/proto/a3sb"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -67,17 +69,20 @@ func perfect(w *prototest.World, seq uint64, ap netip.AddrPort) []byte {
 	}
 	r := output.Record{Seq: seq, Addr: ap, Time: time.Unix(1.8e9, 0), Duration: time.Second, Attempts: 1,
 		PacketsSent: 3, PacketsReceived: 3, BytesReceived: 100, Challenged: t.Challenged}
-	r.Info = &output.InfoSection{Section: section(0)}
-	r.Players = &output.PlayersSection{Section: section(1)}
-	r.Rules = &output.RulesSection{Section: section(2)}
+	r.Info = &output.Info{Section: section(0)}
+	r.Players = &output.Players{Section: section(1)}
+	r.Rules = &output.Rules{Section: section(2)}
 	if statuses[0] == output.Success {
-		r.Info.Data = &t.Info[0].Info
+		reply.Info(r.Info, &t.Info[0].Info)
 	}
 	if statuses[1] == output.Success {
-		r.Players.Data = &t.Players[0]
+		reply.Players(r.Players, &t.Players[0], nil)
 	}
 	if statuses[2] == output.Success {
-		r.Rules.Data, r.Rules.A3SB = &t.Rules, t.A3SB
+		reply.Rules(r.Rules, &t.Rules, a3sb.Unknown, nil)
+		if t.A3SB != nil {
+			r.Rules.A3SB = reply.A3SB(t.A3SB)
+		}
 	}
 	switch {
 	case successes == 3:

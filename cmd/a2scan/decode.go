@@ -3,12 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
@@ -107,11 +107,8 @@ func (a *app) decodeRecords(out io.Writer) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		var rec struct {
-			server
-			Raw []output.ParsedRawItem `json:"raw"`
-		}
-		if err := json.Unmarshal(line, &rec); err != nil {
+		var rec output.Record
+		if err := output.Unmarshal(line, &rec); err != nil {
 			wrong++
 			a.ui.sayf("line %d is not a record: %s", records.Lines(), clean(err.Error()))
 			continue
@@ -120,7 +117,7 @@ func (a *app) decodeRecords(out io.Writer) error {
 			bare++
 			continue
 		}
-		if err := decodeRaw(out, &rec.server, rec.Raw); err != nil {
+		if err := decodeRaw(out, &rec); err != nil {
 			return err
 		}
 	}
@@ -134,22 +131,27 @@ func (a *app) decodeRecords(out io.Writer) error {
 	return nil
 }
 
-// A server says whose datagrams a record's are.
-type server struct {
-	Seq  *uint64 `json:"seq"`
-	IP   *string `json:"ip"`
-	Port *uint16 `json:"port"`
-}
-
-func decodeRaw(out io.Writer, s *server, raw []output.ParsedRawItem) error {
-	from, err := output.AppendValue(nil, s)
-	if err != nil {
-		return err
+// decodeRaw prints the replies in the datagrams of r, each with the key "from"
+// that has the target's seq, ip and port.
+func decodeRaw(out io.Writer, r *output.Record) error {
+	from := fmt.Appendf(nil, `{"seq":%d,"ip":null,"port":`, r.Seq)
+	if a := r.Addr.Addr(); a.IsValid() {
+		// A zone is the one part that a string can need escapes for.
+		ip, err := output.AppendValue(nil, a.String())
+		if err != nil {
+			return err
+		}
+		from = fmt.Appendf(nil, `{"seq":%d,"ip":%s,"port":`, r.Seq, ip)
+	}
+	if r.Addr.Port() != 0 || r.Addr.IsValid() {
+		from = fmt.Appendf(from, "%d}", r.Addr.Port())
+	} else {
+		from = append(from, "null}"...)
 	}
 	var list []datagram
-	for i, r := range raw {
-		if r.Dir == "rx" {
-			list = append(list, datagram{fmt.Sprintf("raw[%d]", i), r.Data})
+	for i, g := range r.Raw {
+		if !g.Sent {
+			list = append(list, datagram{fmt.Sprintf("raw[%d]", i), g.Data})
 		}
 	}
 	return decodeDatagrams(out, string(from), list)
@@ -207,11 +209,10 @@ func (d *decoder) print(out io.Writer, m *proto.Message) error {
 	return err
 }
 
-// reply decodes what m holds. A reply that does not decode has no fields, only
-// its status.
-func (d *decoder) reply(m *proto.Message) *output.DecodedReply {
+// reply decodes m. A reply that does not decode has no fields but its status.
+func (d *decoder) reply(m *proto.Message) *output.Reply {
 	h, _, ok := proto.ParseHeader(d.datagrams[m.Datagrams[0]].data)
-	r := &output.DecodedReply{Split: ok && h.Split}
+	r := &output.Reply{Split: ok && h.Split}
 	for _, n := range m.Datagrams {
 		r.Files = append(r.Files, d.datagrams[n].name)
 	}
@@ -219,11 +220,12 @@ func (d *decoder) reply(m *proto.Message) *output.DecodedReply {
 	err := m.Err
 	switch {
 	case m.Type == proto.TypeChallenge:
-		r.Kind, r.Challenge = output.ReplyChallenge, m.Challenge
+		r.Kind, r.Challenge = "challenge", uint32(m.Challenge)
 	case known && kind == proto.KindPing:
-		r.Kind = output.ReplyPing
+		r.Kind = "ping"
 		if err == nil {
-			r.Ping, _, _ = bytes.Cut(m.Body[1:], []byte{0})
+			text, _, _ := bytes.Cut(m.Body[1:], []byte{0})
+			r.Ping = string(text)
 		}
 	case known:
 		err = d.section(r, kind, m)
@@ -236,8 +238,8 @@ func (d *decoder) reply(m *proto.Message) *output.DecodedReply {
 	return r
 }
 
-// section fills the section of kind in r and returns what is wrong with it.
-func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Message) error {
+// section fills the section of kind in r and returns the problem with it.
+func (d *decoder) section(r *output.Reply, kind proto.Kind, m *proto.Message) error {
 	err := m.Err
 	if err == nil {
 		err = d.decode(kind, m.Body)
@@ -250,38 +252,25 @@ func (d *decoder) section(r *output.DecodedReply, kind proto.Kind, m *proto.Mess
 	case err != nil:
 		sec.Status, sec.Error = output.ProtocolError, err.Error()
 	}
+	r.Kind = kind.String()
 	switch kind {
 	case proto.KindInfo:
-		r.Kind, r.Info = output.ReplyInfo, &output.InfoSection{Section: sec}
+		r.Info = &output.Info{Section: sec}
 		if err == nil {
-			r.Info.Data = &d.info
+			reply.Info(r.Info, &d.info)
 		}
 	case proto.KindPlayers:
-		r.Kind, r.Players = output.ReplyPlayers, &output.PlayersSection{Section: sec}
+		r.Players = &output.Players{Section: sec}
 		if err == nil {
-			r.Players.Data = &d.players
+			reply.Players(r.Players, &d.players, nil)
 		}
 	case proto.KindRules:
-		r.Kind, r.Rules = output.ReplyRules, &output.RulesSection{Section: sec}
+		r.Rules = &output.Rules{Section: sec}
 		if err == nil {
-			r.Rules.Data = &d.rules
-			r.Rules.A3SB, d.rules.List = d.block()
+			reply.Rules(r.Rules, &d.rules, a3sb.GameOf(d.infoFound()), nil)
 		}
 	}
 	return err
-}
-
-// block takes the block of Arma 3 and DayZ out of the rules, if there is one.
-func (d *decoder) block() (*a3sb.Block, []proto.Rule) {
-	block, rest, err := a3sb.Decode(d.rules.List, a3sb.Unknown)
-	if block == nil && err == nil {
-		return nil, rest // and the game does not matter
-	}
-	if game := a3sb.GameOf(d.infoFound()); game != a3sb.Unknown {
-		block, rest, err = a3sb.Decode(d.rules.List, game)
-	}
-	d.rules.Truncated = d.rules.Truncated || err != nil
-	return block, rest
 }
 
 // infoFound returns the INFO among the datagrams, or nil. It may come behind the reply

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/a3sb"
@@ -30,13 +31,13 @@ func FuzzDecode(f *testing.F) {
 		return b
 	}
 	info := "\xFF\xFF\xFF\xFFI\x11name\x00map\x00dir\x00game\x00\x0a\x00\x03\x20\x01dl\x00\x011.0\x00"
-	f.Add(pack(info, "\xFF\xFF\xFF\xFFA\x01\x02\x03\x04", "\xFF\xFF\xFF\xFFE\x01\x00a\x00b\x00"), []byte(`{"seq":1,"raw":[{"dir":"rx","b64":"/////0kR"},{"dir":"tx"}]}`))
+	f.Add(pack(info, "\xFF\xFF\xFF\xFFA\x01\x02\x03\x04", "\xFF\xFF\xFF\xFFE\x01\x00a\x00b\x00"), []byte(`{"schema":1,"seq":1,"status":"success","raw":[{"dir":"rx","b64":"/////0kR"},{"dir":"tx"}]}`))
 	f.Add(pack("\xFE\xFF\xFF\xFF\x07\x00\x00\x00\x02\x01\xE0\x04mit\x0030\x00", "\xFE\xFF\xFF\xFF\x07\x00\x00\x00\x02\x00\xE0\x04\xFF\xFF\xFF\xFFE\x01\x00", ""), []byte("{}\n[]\n{\"raw\":[]}"))
 	f.Add(pack("\xFF\xFF\xFF\xFFj\x1b[2J\x00", "\xFF\xFF\xFF\xFFD\x01\x00\xff\x9b\x00\x01\x00\x00\x00\x00\x00\xc0\x7f", "\xFF\xFF\xFF\xFFz"), []byte("\x28\xb5\x2f\xfd\x04\x00"))
 	f.Fuzz(func(t *testing.T, b, stdin []byte) {
 		var want bytes.Buffer
 		var list []datagram
-		record := `{"seq":3,"raw":[`
+		record := `{"schema":1,"seq":3,"status":"success","raw":[`
 		for len(b) >= 2 && len(list) < 64 {
 			n := min(int(binary.LittleEndian.Uint16(b)), len(b)-2)
 			payload := b[2 : 2+n]
@@ -118,20 +119,17 @@ func recordOf(t *testing.T, info, players, rules []byte, input string) []byte {
 	}
 	r := output.Record{Addr: netip.MustParseAddrPort("192.0.2.1:27015"), Input: input, Status: output.Partial, Error: input, Time: time.Unix(1.8e9, 0)}
 	i, p, l := new(proto.Info), new(proto.PlayerList), new(proto.RuleList)
-	r.Info = &output.InfoSection{Section: section(i.Decode(info))}
+	r.Info = &output.Info{Section: section(i.Decode(info))}
 	if r.Info.Status == output.Success {
-		r.Info.Data = i
+		reply.Info(r.Info, i)
 	}
-	r.Players = &output.PlayersSection{Section: section(p.Decode(players))}
+	r.Players = &output.Players{Section: section(p.Decode(players))}
 	if r.Players.Status == output.Success {
-		r.Players.Data = p
+		reply.Players(r.Players, p, nil)
 	}
-	r.Rules = &output.RulesSection{Section: section(l.Decode(rules))}
+	r.Rules = &output.Rules{Section: section(l.Decode(rules))}
 	if r.Rules.Status == output.Success {
-		r.Rules.Data = l
-		if block, rest, err := a3sb.Decode(l.List, a3sb.GameOf(r.Info.Data)); err == nil && block != nil {
-			r.Rules.A3SB, l.List = block, rest
-		}
+		reply.Rules(r.Rules, l, a3sb.GameOf(i), nil)
 	}
 	return output.AppendJSON(nil, &r)
 }

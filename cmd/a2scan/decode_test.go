@@ -220,7 +220,7 @@ func TestDecodeRecordsAgain(t *testing.T) {
 
 	dir := t.TempDir()
 	args := []string{"decode"}
-	record := `{"seq":3,"ip":"192.0.2.1","port":27015,"raw":[{"t_ms":0,"dir":"tx","b64":"AA=="}`
+	record := `{"schema":1,"seq":3,"status":"success","ip":"192.0.2.1","port":27015,"raw":[{"t_ms":0,"dir":"tx","b64":"AA=="}`
 	for i, d := range datagrams {
 		name := filepath.Join(dir, string(rune('a'+i)))
 		require.NoError(t, os.WriteFile(name, d, 0o600))
@@ -319,7 +319,7 @@ func TestDecodeKnowsTheGame(t *testing.T) {
 			}
 			var files, records, stderr bytes.Buffer
 			require.Equal(t, exitOK, run(args, nil, &files, &stderr), stderr.String())
-			stdin := strings.NewReader(`{"raw":[` + strings.Join(raw, ",") + "]}\n")
+			stdin := strings.NewReader(`{"schema":1,"seq":0,"status":"success","raw":[` + strings.Join(raw, ",") + "]}\n")
 			require.Equal(t, exitOK, run([]string{"decode", "-"}, stdin, &records, &stderr), stderr.String())
 			for _, out := range []string{files.String(), records.String()} {
 				lines := strings.SplitAfter(out, "\n")

@@ -157,11 +157,9 @@ func TestReadmeRecord(t *testing.T) {
 	}
 	var line bytes.Buffer
 	require.NoError(t, json.Compact(&line, []byte(shown)))
-	dec := json.NewDecoder(&line)
-	dec.DisallowUnknownFields()
-	require.NoError(t, dec.Decode(new(output.ParsedRecord)))
+	require.NoError(t, output.Unmarshal(line.Bytes(), new(output.Record)))
 
-	empty := output.AppendJSON(nil, &output.Record{Info: &output.InfoSection{}})
+	empty := output.AppendJSON(nil, &output.Record{Info: &output.Info{}})
 	require.Equal(t, keys(empty), keys([]byte(shown)))
 }
 

@@ -280,7 +280,7 @@ func TestTerminalEscapes(t *testing.T) {
 	}
 
 	var stdout, stderr bytes.Buffer
-	record := `{"seq":1,"ip":"\u009b31m\u007f\u202e","port":1,"raw":[{"t_ms":0,"dir":"rx","b64":"/////2wbWzMxbQA="}]}`
+	record := `{"schema":1,"seq":1,"status":"success","ip":"fe80::1%\u009b31m\u007f\u202e","port":1,"raw":[{"t_ms":0,"dir":"rx","b64":"/////2wbWzMxbQA="}]}`
 	require.Zero(t, run([]string{"decode", "-"}, strings.NewReader(record), &stdout, &stderr), stderr.String())
 	requirePlain(t, "stdout of decode", stdout.Bytes())
 
@@ -783,10 +783,10 @@ func TestInterruptedTwiceAndResumed(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
-func parseOne(t testing.TB, line []byte) *output.ParsedRecord {
+func parseOne(t testing.TB, line []byte) *output.Record {
 	t.Helper()
-	r := new(output.ParsedRecord)
-	require.NoError(t, json.Unmarshal(line, r))
+	r := new(output.Record)
+	require.NoError(t, output.Unmarshal(line, r))
 	return r
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -261,12 +260,12 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 			break
 		}
 		ts.Check(err)
-		var rec output.ParsedRecord
-		ts.Check(json.Unmarshal(line, &rec))
+		var rec output.Record
+		ts.Check(output.Unmarshal(line, &rec))
 		if seen[rec.Seq] {
 			ts.Fatalf("seq %d has two records", rec.Seq)
 		}
-		if (rec.Error == nil) != (rec.Status == output.Success) {
+		if (rec.Error == "") != (rec.Status == output.Success) {
 			ts.Fatalf("status %v with error %v", rec.Status, rec.Error)
 		}
 		seen[rec.Seq] = true

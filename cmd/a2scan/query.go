@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,8 +148,8 @@ func (a *app) printRecords(lines []byte, asJSON bool) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		var r output.ParsedRecord
-		if err := json.Unmarshal(n.line, &r); err != nil {
+		var r output.Record
+		if err := output.Unmarshal(n.line, &r); err != nil {
 			return err
 		}
 		writeServer(&b, &r)
@@ -160,42 +158,32 @@ func (a *app) printRecords(lines []byte, asJSON bool) error {
 	return err
 }
 
-// writeServer writes what a server said, for a person.
-func writeServer(b *bytes.Buffer, r *output.ParsedRecord) {
-	name := deref(r.Input)
-	if r.IP != nil && r.Port != nil {
-		if ip, err := netip.ParseAddr(*r.IP); err == nil {
-			name = netip.AddrPortFrom(ip, *r.Port).String()
-		}
-		if in := deref(r.Input); in != "" && in != name && in != *r.IP {
+// writeServer writes the record of a server for a person.
+func writeServer(b *bytes.Buffer, r *output.Record) {
+	name := r.Input
+	if r.Addr.IsValid() {
+		name = r.Addr.String()
+		if in := r.Input; in != "" && in != name && in != r.Addr.Addr().String() {
 			name = in + " (" + name + ")"
 		}
 	}
 	fmt.Fprintf(b, "%s", clean(name))
-	if r.Error != nil {
-		fmt.Fprintf(b, ": %s: %s", r.Status, clean(*r.Error))
+	if r.Status != output.Success {
+		fmt.Fprintf(b, ": %s: %s", r.Status, clean(r.Error))
 	}
 	b.WriteByte('\n')
-	if r.Info != nil && r.Info.Status == output.Success {
+	if r.Info != nil && r.Info.Fields != 0 {
 		writeInfo(b, r)
 	}
-	if p := r.Players; p != nil && p.Status == output.Success {
+	if p := r.Players; p != nil && p.List != nil {
 		writePlayers(b, p)
 	}
-	if u := r.Rules; u != nil && u.Status == output.Success {
+	if u := r.Rules; u != nil && u.List != nil {
 		writeRules(b, u)
 	}
 }
 
-func deref[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-func writeInfo(b *bytes.Buffer, r *output.ParsedRecord) {
+func writeInfo(b *bytes.Buffer, r *output.Record) {
 	i := r.Info
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
@@ -204,51 +192,53 @@ func writeInfo(b *bytes.Buffer, r *output.ParsedRecord) {
 		}
 	}
 	// These two are always shown: empty ones are common.
-	fmt.Fprintf(t, "  name\t%s\n  map\t%s\n", clean(deref(i.Name)), clean(deref(i.Map)))
-	game := clean(deref(i.Game))
-	if folder := clean(deref(i.Folder)); folder != "" {
+	fmt.Fprintf(t, "  name\t%s\n  map\t%s\n", clean(i.Name), clean(i.Map))
+	game := clean(i.Game)
+	if folder := clean(i.Folder); folder != "" {
 		game += " (" + folder
-		if i.AppID != nil {
-			game += ", app " + strconv.FormatUint(uint64(*i.AppID), 10)
+		if i.Has(output.InfoAppID) {
+			game += ", app " + strconv.FormatUint(uint64(i.AppID), 10)
 		}
 		game += ")"
 	}
 	row("game", strings.TrimSpace(game))
-	players, most := deref(i.Players), deref(i.MaxPlayers)
-	if i.PlayersActual != nil {
-		players, most = *i.PlayersActual, deref(i.MaxPlayersActual)
+	players, most := i.Players, i.MaxPlayers
+	if i.Has(output.InfoPlayersActual) {
+		players, most = i.PlayersActual, i.MaxPlayersActual
 	}
 	count := fmt.Sprintf("%d of %d", players, most)
-	if n := deref(i.Bots); n > 0 {
-		count += ", " + plural(uint64(n), "bot", "bots")
+	if i.Bots > 0 {
+		count += ", " + plural(uint64(i.Bots), "bot", "bots")
 	}
 	row("players", count)
-	kind := []string{deref(i.ServerType), deref(i.Environment), deref(i.Visibility)}
-	if i.VAC != nil {
-		kind = append(kind, map[bool]string{true: "VAC", false: "no VAC"}[*i.VAC])
+	kind := []string{i.ServerType, i.Environment, i.Visibility}
+	if i.Has(output.InfoVAC) {
+		kind = append(kind, map[bool]string{true: "VAC", false: "no VAC"}[i.VAC])
 	}
-	row("server", strings.Join(kind, ", "))
-	row("version", fmt.Sprintf("%s (protocol %d, %s)", clean(deref(i.Version)), deref(i.Protocol), deref(i.Format)))
-	if p := deref(i.GamePort); p != 0 {
-		row("game port", strconv.Itoa(int(p)))
+	row("server", clean(strings.Join(kind, ", ")))
+	row("version", fmt.Sprintf("%s (protocol %d, %s)", clean(i.Version), i.Protocol, clean(i.Format)))
+	if i.GamePort != 0 {
+		row("game port", strconv.Itoa(int(i.GamePort)))
 	}
-	if p := deref(i.SpectatorPort); p != 0 {
-		row("spectators", fmt.Sprintf("port %d, %s", p, clean(deref(i.SpectatorName))))
+	if i.SpectatorPort != 0 {
+		row("spectators", fmt.Sprintf("port %d, %s", i.SpectatorPort, clean(i.SpectatorName)))
 	}
 	if m := i.Mod; m != nil {
 		row("mod", strings.TrimSpace(clean(m.Link)+" "+clean(m.DownloadLink)))
 	}
-	row("keywords", clean(deref(i.Keywords)))
-	row("steam id", deref(i.SteamID))
-	trip := plural(uint64(r.Attempts), "try", "tries")
-	if r.RTTMS != nil {
-		trip = fmt.Sprintf("%.1f ms, %s", *r.RTTMS, trip)
+	row("keywords", clean(i.Keywords))
+	if i.Has(output.InfoSteamID) {
+		row("steam id", strconv.FormatUint(i.SteamID, 10))
+	}
+	trip := plural(uint64(r.Attempts), "attempt", "attempts")
+	if r.RTT >= 0 {
+		trip = fmt.Sprintf("%.1f ms, %s", float64(r.RTT)/float64(time.Millisecond), trip)
 	}
 	row("round trip", trip)
 	t.Flush()
 }
 
-// cut says that a list stops short.
+// cut returns a remark about a list that is not whole.
 func cut(truncated bool) string {
 	if truncated {
 		return ", cut short by the server"
@@ -256,29 +246,29 @@ func cut(truncated bool) string {
 	return ""
 }
 
-func writePlayers(b *bytes.Buffer, p *output.ParsedPlayers) {
+func writePlayers(b *bytes.Buffer, p *output.Players) {
 	fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(p.List)), "player", "players"), cut(p.Truncated))
 	if len(p.List) == 0 {
 		return
 	}
-	// The name comes last: nobody knows how wide it is on a screen.
+	// The name comes last because its width on a screen is unknown.
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "  score\ttime\t  name\n")
 	for _, q := range p.List {
 		played := "-"
-		if q.DurationS != nil && *q.DurationS >= 0 && *q.DurationS < 1e9 {
-			played = formatDuration(time.Duration(*q.DurationS * float64(time.Second)).Round(time.Second))
+		if q.Duration >= 0 && q.Duration < 1e9 { // not NaN either
+			played = formatDuration(time.Duration(float64(q.Duration) * float64(time.Second)).Round(time.Second))
 		}
 		name := clean(q.Name)
-		if q.Deaths != nil && q.Money != nil {
-			name += fmt.Sprintf(" (%d deaths, %d money)", *q.Deaths, *q.Money)
+		if p.Ship {
+			name += fmt.Sprintf(" (%d deaths, %d money)", q.Deaths, q.Money)
 		}
 		fmt.Fprintf(t, "  %d\t%s\t  %s\n", q.Score, played, name)
 	}
 	t.Flush()
 }
 
-func writeRules(b *bytes.Buffer, u *output.ParsedRules) {
+func writeRules(b *bytes.Buffer, u *output.Rules) {
 	fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(u.List)), "rule", "rules"), cut(u.Truncated))
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, q := range u.List {
@@ -286,10 +276,10 @@ func writeRules(b *bytes.Buffer, u *output.ParsedRules) {
 	}
 	t.Flush()
 	if x := u.A3SB; x != nil {
-		fmt.Fprintf(b, "\n  %s\n", plural(uint64(len(x.Mods)), "mod", "mods"))
+		fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(x.Mods)), "mod", "mods"), cut(x.Truncated))
 		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 		for _, m := range x.Mods {
-			fmt.Fprintf(t, "    %s\t%s\n", m.ID, clean(m.Name))
+			fmt.Fprintf(t, "    %d\t%s\n", m.ID, clean(m.Name))
 		}
 		t.Flush()
 	}

@@ -41,7 +41,7 @@ func TestRawLeftOutIsSaid(t *testing.T) {
 	require.Equal(t, output.Success, rec.Status)
 	n := 0
 	for _, d := range rec.Raw {
-		if d.Dir == "rx" {
+		if !d.Sent {
 			n++
 		}
 	}

@@ -32,8 +32,8 @@ func FuzzResumption(f *testing.F) {
 	f.Add(uint64(7), uint32(0x90009), "", []byte(`{"schema":1,"seq":5,"ip":null,"status":"send_error","info":{"status":"bad"},"players":{"status":"success"}}`))
 	f.Fuzz(func(t *testing.T, seq uint64, statuses uint32, words string, other []byte) {
 		line := fuzzedRecord(seq, statuses, words)
-		var want output.ParsedRecord
-		require.NoError(t, json.Unmarshal(line, &want))
+		var want output.Record
+		require.NoError(t, output.Unmarshal(line, &want))
 		o, _ := scanFlags()
 		r := &resumption{kinds: proto.Kinds(statuses >> 16 & 7), prints: newFingerprints(1)}
 		require.NoError(t, r.take(line, o), "%s", line)
@@ -49,16 +49,15 @@ func FuzzResumption(f *testing.F) {
 		}
 		host, at, err := askedAt(line)
 		require.NoError(t, err)
-		if want.IP != nil {
-			require.Equal(t, netip.AddrPortFrom(netip.MustParseAddr(*want.IP), *want.Port), at.AddrPort())
-		}
-		if want.IP == nil && want.Input != nil {
-			require.Equal(t, targets.HostOf(*want.Input), host)
+		if want.Addr.IsValid() {
+			require.Equal(t, want.Addr, at.AddrPort())
+		} else if want.Input != "" {
+			require.Equal(t, targets.HostOf(want.Input), host)
 		}
 		require.True(t, r.prints.is(seq, r.prints.of(host, at)))
 		require.EqualValues(t, 1, r.statuses[want.Status])
 		require.EqualValues(t, 1, r.statuses.Total())
-		sections := func(s *output.ParsedSection, counts *output.StatusCounts) {
+		sections := func(s *output.Section, counts *output.StatusCounts) {
 			if s == nil {
 				require.Zero(t, counts.Total(), "%s", line)
 				return
@@ -66,15 +65,15 @@ func FuzzResumption(f *testing.F) {
 			require.EqualValues(t, 1, counts.Total(), "%s", line)
 			require.EqualValues(t, 1, counts[s.Status], "%s", line)
 		}
-		var info, players, rules *output.ParsedSection
+		var info, players, rules *output.Section
 		if want.Info != nil {
-			info = &want.Info.ParsedSection
+			info = &want.Info.Section
 		}
 		if want.Players != nil {
-			players = &want.Players.ParsedSection
+			players = &want.Players.Section
 		}
 		if want.Rules != nil {
-			rules = &want.Rules.ParsedSection
+			rules = &want.Rules.Section
 		}
 		sections(info, &r.sections.Info)
 		sections(players, &r.sections.Players)
@@ -97,7 +96,7 @@ func FuzzResumption(f *testing.F) {
 }
 
 // statusesIn returns the statuses of a target and its sections.
-func statusesIn(r *output.ParsedRecord) []output.Status {
+func statusesIn(r *output.Record) []output.Status {
 	all := []output.Status{r.Status}
 	if r.Info != nil {
 		all = append(all, r.Info.Status)
@@ -218,23 +217,23 @@ func fuzzedRecord(seq uint64, statuses uint32, words string) []byte {
 	if unasked(r.Status) {
 		asked = 0
 	}
-	text := []byte(words)
 	if asked&1 != 0 {
-		r.Info = &output.InfoSection{Section: section()}
+		r.Info = &output.Info{Section: section()}
 		if r.Info.Status == output.Success {
-			r.Info.Data = &proto.Info{Name: text, Map: text, Folder: text, Game: text}
+			r.Info.Fields = output.InfoName | output.InfoMap | output.InfoFolder | output.InfoGame
+			r.Info.Name, r.Info.Map, r.Info.Folder, r.Info.Game = words, words, words, words
 		}
 	}
 	if asked&2 != 0 {
-		r.Players = &output.PlayersSection{Section: section()}
+		r.Players = &output.Players{Section: section()}
 		if r.Players.Status == output.Success {
-			r.Players.Data = &proto.PlayerList{List: []proto.Player{{Name: text}}}
+			r.Players.List = []output.Player{{Name: words}}
 		}
 	}
 	if asked&4 != 0 {
-		r.Rules = &output.RulesSection{Section: section()}
+		r.Rules = &output.Rules{Section: section()}
 		if r.Rules.Status == output.Success {
-			r.Rules.Data = &proto.RuleList{List: []proto.Rule{{Name: text, Value: text}}}
+			r.Rules.List = []output.Rule{{Name: words, Value: words}}
 		}
 	}
 	line := output.AppendJSON(nil, &r)

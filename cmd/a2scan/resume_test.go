@@ -565,12 +565,12 @@ func TestResumeAborted(t *testing.T) {
 			var lines []byte
 			gaveUp := 0
 			for line := range farm.Lines(path) {
-				var r output.ParsedRecord
-				require.NoError(t, json.Unmarshal(line, &r))
+				var r output.Record
+				require.NoError(t, output.Unmarshal(line, &r))
 				one := abortedRecord(&r)
 				switch r.Seq % 3 {
 				case 1:
-					one.Status, one.Info.Status, one.Info.Data = output.Aborted, output.Aborted, nil
+					one.Status, one.Info.Status, one.Info.Fields = output.Aborted, output.Aborted, 0
 					one.Info.Error = one.Error
 					fallthrough
 				case 2:
@@ -595,13 +595,15 @@ func TestResumeAborted(t *testing.T) {
 
 // abortedRecord returns the record of a target that had answered INFO when the
 // scan stopped.
-func abortedRecord(r *output.ParsedRecord) *output.Record {
-	name := proto.Info{Name: []byte(`,"status":"success",`)} // no server can pretend
+func abortedRecord(r *output.Record) *output.Record {
 	return &output.Record{
-		Seq: r.Seq, Addr: netip.AddrPortFrom(netip.MustParseAddr(*r.IP), *r.Port), Time: time.Unix(1_800_000_000, 0),
+		Seq: r.Seq, Addr: r.Addr, Time: time.Unix(1_800_000_000, 0),
 		Status: output.Partial, Error: "the scan stopped first", RTT: output.NoRTT,
-		Info:    &output.InfoSection{Section: output.Section{Status: output.Success, RTT: output.NoRTT}, Data: &name},
-		Players: &output.PlayersSection{Section: output.Section{Status: output.Aborted, Error: "the scan stopped first", RTT: output.NoRTT}},
+		Info: &output.Info{
+			Section: output.Section{Status: output.Success, RTT: output.NoRTT},
+			Fields:  output.InfoName, Name: `,"status":"success",`, // no server can fake a status
+		},
+		Players: &output.Players{Section: output.Section{Status: output.Aborted, Error: "the scan stopped first", RTT: output.NoRTT}},
 	}
 }
 
@@ -979,7 +981,7 @@ func TestHoldNoMoreThanFits(t *testing.T) {
 	line := func(seq int, at string) []byte {
 		return bytes.TrimSuffix(output.AppendJSON(nil, &output.Record{
 			Seq: uint64(seq), Addr: netip.MustParseAddrPort(at), Status: output.Timeout,
-			Info: &output.InfoSection{Section: output.Section{Status: output.Timeout}},
+			Info: &output.Info{Section: output.Section{Status: output.Timeout}},
 		}), []byte{'\n'})
 	}
 	for name, c := range map[string]struct{ list, want string }{
@@ -1063,16 +1065,16 @@ func TestResumeSendErrors(t *testing.T) {
 	requireRun(t, f.args(path)...)
 	var lines []byte
 	for line := range farm.Lines(path) {
-		var r output.ParsedRecord
-		require.NoError(t, json.Unmarshal(line, &r))
+		var r output.Record
+		require.NoError(t, output.Unmarshal(line, &r))
 		if r.Seq%2 == 0 {
 			lines = append(append(lines, line...), '\n')
 			continue
 		}
 		lines = output.AppendJSON(lines, &output.Record{
-			Seq: r.Seq, Addr: netip.AddrPortFrom(netip.MustParseAddr(*r.IP), *r.Port), Time: time.Unix(1_800_000_000, 0),
+			Seq: r.Seq, Addr: r.Addr, Time: time.Unix(1_800_000_000, 0),
 			Status: output.SendError, Error: "network is unreachable", RTT: output.NoRTT,
-			Info: &output.InfoSection{Section: output.Section{Status: output.SendError, RTT: output.NoRTT}},
+			Info: &output.Info{Section: output.Section{Status: output.SendError, RTT: output.NoRTT}},
 		})
 	}
 	sink, err := dataset.OpenSink(path, dataset.SinkOptions{})

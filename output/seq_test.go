@@ -3,65 +3,11 @@ package output
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
-
-// Reading a line into a ParsedRecord and writing it again gives the same
-// object: no member is forgotten, none changes its value.
-func TestParsedRecordRoundTrip(t *testing.T) {
-	for name, r := range goldenRecords() {
-		t.Run(name, func(t *testing.T) {
-			line := AppendJSON(nil, r)
-			var p ParsedRecord
-			d := json.NewDecoder(strings.NewReader(string(line)))
-			d.DisallowUnknownFields()
-			require.NoError(t, d.Decode(&p))
-			again, err := json.Marshal(&p)
-			require.NoError(t, err)
-			require.Equal(t, canonical(t, line), canonical(t, again))
-		})
-	}
-}
-
-// The members of ParsedRecord stand in the order of the line.
-func TestParsedRecordKeys(t *testing.T) {
-	var walk func(typ reflect.Type, path string)
-	walk = func(typ reflect.Type, path string) {
-		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
-			typ = typ.Elem()
-		}
-		if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[Timestamp]() {
-			return
-		}
-		var keys []string
-		for _, f := range reflect.VisibleFields(typ) {
-			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			if f.Anonymous || strings.HasSuffix(key, "_b64") {
-				continue
-			}
-			keys = append(keys, key)
-			walk(f.Type, strings.TrimPrefix(path+"."+key, "."))
-		}
-		require.Equal(t, wantKeys[path], strings.Join(keys, " "), path)
-	}
-	walk(reflect.TypeFor[ParsedRecord](), "")
-}
-
-func TestTrueBytes(t *testing.T) {
-	var p ParsedRecord
-	r := hostileRecord()
-	require.NoError(t, json.Unmarshal(AppendJSON(nil, r), &p))
-	require.Equal(t, r.Info.Data.Name, TrueBytes(*p.Info.Name, p.Info.NameB64))
-	require.Equal(t, r.Rules.Data.List[0].Value, TrueBytes(p.Rules.List[0].Value, p.Rules.List[0].ValueB64))
-	for i, want := range r.Rules.A3SB.Signatures {
-		require.Equal(t, want, TrueBytes(p.Rules.A3SB.Signatures[i], p.Rules.A3SB.SignaturesB64[i]))
-	}
-	require.Equal(t, []byte("cstrike"), TrueBytes("cstrike", nil))
-}
 
 func TestSeq(t *testing.T) {
 	for line, want := range map[string]int64{
