@@ -39,6 +39,7 @@ func demoCommand() *command {
 			o := newDemoOptions()
 			fs.group("Scan", func() {
 				fs.text(&o.scan.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
+				fs.toggle(&o.scan.json, "json", "", "write records to a terminal too, not a table")
 				fs.count64(&o.scan.ask.cfg.MaxTargets, "max-targets", "n", "N", "number of servers to scan")
 				registerKinds(fs, &o.scan.ask.cfg.Kinds)
 				fs.rate(&o.scan.ask.cfg.Rate, "rate", "r", "N", "packets per second; 0 = as fast as replies arrive")
@@ -85,6 +86,7 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	if o.scan.ask.cfg.MaxTargets == 0 {
 		return usagef("--max-targets 0: the number of simulated servers has no limit; use 1 or more")
 	}
+	o.scan.chooseTable(a, fs)
 	if err := checkFiles(o.scan.files(a, []string{demoFirst})...); err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 		return errors.Join(lines...)
 	}
 	a.ui.notef("verified: %s of %s match their servers", thousands(report.Records), plural(report.Records, "record", "records"))
-	a.ui.noteHintf("next: a2scan query HOST[:PORT] for one server, a2scan help scan for many")
+	a.ui.noteHintf("a2scan query HOST[:PORT] shows one server, a2scan help scan explains more")
 	return nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -53,13 +52,7 @@ func (a *app) printOverview() error {
 func (a *app) printHelp(cmd *command) error {
 	fs := newFlagSet(cmd.name)
 	cmd.new(fs)
-	width := 80
-	if f, ok := a.stdout.(*os.File); ok {
-		if w, ok := terminalWidth(f); ok && w > 0 {
-			width = min(max(w, 60), 100)
-		}
-	}
-	_, err := a.stdout.Write(helpText(cmd, fs, width))
+	_, err := a.stdout.Write(helpText(cmd, fs, min(max(a.screen.columns(), 60), 100)))
 	return err
 }
 

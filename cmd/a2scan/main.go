@@ -36,6 +36,7 @@ func main() {
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
+	screen terminal // of stdout
 	ui     *ui
 	args   []string // the whole command line, for the metadata
 }
@@ -55,7 +56,7 @@ type command struct {
 
 // run runs the command of args and returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, ui: newUI(stderr), args: args}
+	a := &app{stdin: stdin, stdout: stdout, screen: terminalOf(stdout), ui: newUI(stderr), args: args}
 	err := a.dispatch(args)
 	var stop *interrupted
 	var wrong *usageError
@@ -96,6 +97,7 @@ func (a *app) dispatch(args []string) error {
 	} else if err != nil {
 		return err
 	}
+	a.setColor(fs)
 	return body(a, fs.Args())
 }
 

@@ -96,7 +96,7 @@ func (r *scanRun) writeMetadata(m *dataset.Metadata) error {
 	}
 }
 
-// sum says in a few lines what came of the run, and what its reader should know.
+// sum prints the summary of the run and its notes, which are also added to m.
 func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	note := func(hint, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
@@ -108,16 +108,13 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	}
 	settled := m.Targets.Done + m.Targets.Aborted
 	if err == nil || settled > 0 {
-		took := result.End.Sub(result.Start)
-		before := ""
-		if e := r.options.earlier; e != nil {
-			before = fmt.Sprintf(", %s of them before,", thousands(e.done.Len()))
+		for _, line := range r.summary(m, result) {
+			r.ui.notef("%s", line)
 		}
-		r.ui.notef("%s%s in %s, seed %d: %s", plural(settled, "target", "targets"), before, formatDuration(took.Round(10*time.Millisecond)), m.Seed, statusSummary(&m.Statuses))
 	}
 	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); err != nil && n > 0 {
 		text := plural(uint64(n), "record is", "records are") + " lost: not written"
-		if dataset.IsBrokenPipe(err) { // whoever read them knows
+		if dataset.IsBrokenPipe(err) { // the reader closed the pipe
 			m.Notes = append(m.Notes, text)
 		} else {
 			note("", "%s", text)
@@ -146,23 +143,12 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	if n := r.ui.lostMessages(); n > 0 {
 		note("", "%s lost: the reader of standard error stalled", plural(n, "message was", "messages were"))
 	}
+	if next := r.nextStep(m, result, err); next != "" {
+		r.ui.noteHintf("%s", next)
+	}
 	if wrong := m.Check(result.Stats.Filtered); wrong != nil && err == nil {
 		note("this is a bug; please report it with the metadata file", "the counts do not add up: %s", strings.Join(errorLines(wrong), "; "))
 	}
-}
-
-// statusSummary lists the statuses that occurred, most first by their own order.
-func statusSummary(c *output.StatusCounts) string {
-	var parts []string
-	for i, n := range c {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", thousands(n), output.Status(i)))
-		}
-	}
-	if len(parts) == 0 {
-		return "no targets"
-	}
-	return strings.Join(parts, ", ")
 }
 
 // inputCounts returns what the list counted. Targets are those that the scan has

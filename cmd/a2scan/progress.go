@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a2scan/a2scan/output"
@@ -12,15 +13,18 @@ import (
 )
 
 const (
-	// progressEvery is how often status updates are written and a terminal's
-	// progress line is drawn.
+	// progressEvery is the time between two status updates.
 	progressEvery = time.Second
-	// plainEvery is how many of them go by for a plain line where there is no
-	// terminal: a log is not to fill up with a scan that takes a day.
+	// drawEvery is the time between two progress lines of a terminal.
+	drawEvery = 200 * time.Millisecond
+	// plainEvery is the number of updates per progress line in a log, which must not
+	// fill up during a scan of a day.
 	plainEvery = 10
+	// ratesOver is the least time over which the rates of a progress line are measured.
+	ratesOver = 2 * time.Second
 )
 
-// A sample is where a scan stood at some time.
+// A sample is the state of a scan at one time.
 type sample struct {
 	time   time.Time
 	at     time.Duration // since the scan began
@@ -28,39 +32,70 @@ type sample struct {
 	input  dataset.InputCounts
 	socket dataset.SocketCounts
 	output dataset.OutputCounts
-	total  uint64 // targets there will be; 0: not known
-	before uint64 // of those that are done, done by an earlier run
+	total  uint64 // number of targets; 0: unknown
+	before uint64 // targets that an earlier run has done
 }
 
-// A progress shows once a second how a scan goes on, until it is stopped.
+// settled returns the number of targets that have a result.
+func (s *sample) settled() uint64 { return s.stats.Done + s.stats.Aborted }
+
+// started returns the number of targets that are in flight or have a result.
+func (s *sample) started() uint64 { return s.settled() + uint64(s.stats.InFlight) }
+
+// A progress shows the state of a scan and writes status updates, until it is stopped.
 type progress struct {
 	ui     *ui
-	show   bool    // the progress line
-	file   *outlet // for status updates; nil: none
-	sample func() sample
+	show   bool          // the progress line
+	file   *outlet       // for status updates; nil: none
+	sample func() sample // of now
 	start  time.Time
 
-	last    sample // at the last tick, at first of the beginning
-	told    sample // of the last update
-	earlier sample // of the one before
-	updates chan *dataset.Update
-	err     error // the first of file
-	done    chan struct{}
-	wg      sync.WaitGroup
+	// timeout is the first wait for a silent server, silence the time until it is given
+	// up, and limit the longest that any target can take.
+	timeout, silence, limit time.Duration
+	stopping                atomic.Bool // after an interrupt
+
+	recent    []sample // of the last ratesOver, oldest first
+	told      sample   // of the last update
+	earlier   sample   // of the one before
+	most      uint64   // targets started so far
+	lastStart time.Duration
+	updates   chan *dataset.Update
+	err       error // the first of file
+	done      chan struct{}
+	wg        sync.WaitGroup
 }
 
-func (p *progress) run() {
+// newProgress returns a progress for a scan with the waits of cfg.
+func newProgress(u *ui, cfg *scanner.Config) *progress {
+	p := &progress{ui: u, show: true, timeout: cfg.Timeout, limit: cfg.TargetTimeout}
+	for i := range cfg.Retries + 1 {
+		p.silence += cfg.Timeout << min(i, 30)
+		if p.silence >= cfg.TargetTimeout || p.silence < 0 {
+			p.silence = cfg.TargetTimeout
+			break
+		}
+	}
+	return p
+}
+
+// run begins with the state first.
+func (p *progress) run(first sample) {
 	p.done = make(chan struct{})
 	p.updates = make(chan *dataset.Update)
-	p.earlier, p.told = p.last, p.last
+	p.recent, p.earlier, p.told = []sample{first}, first, first
+	every, draws := progressEvery, uint64(1)
+	if p.show && p.ui.terminal.redraw {
+		every, draws = drawEvery, uint64(progressEvery/drawEvery)
+	}
 	p.wg.Go(func() {
 		defer close(p.updates)
-		tick := time.NewTicker(progressEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
-		for n := 1; ; n++ {
+		for n := uint64(1); ; n++ {
 			select {
 			case <-tick.C:
-				p.tick(p.ui.terminal || n%plainEvery == 0)
+				p.tick(p.ui.terminal.redraw || n%plainEvery == 0, n%draws == 0)
 			case <-p.done:
 				if p.file != nil {
 					p.updates <- p.lastUpdate()
@@ -72,8 +107,8 @@ func (p *progress) run() {
 	p.wg.Go(p.write)
 }
 
-// stop writes the last update and returns the first error that there was with
-// the updates. Where nobody reads them it does not wait for long.
+// stop erases the progress line, writes the last update and returns the first error of
+// the status updates. It does not wait long for a stalled reader of them.
 func (p *progress) stop() error {
 	close(p.done)
 	if p.file != nil {
@@ -87,38 +122,54 @@ func (p *progress) stop() error {
 
 func (p *progress) current() *sample {
 	cur := p.sample()
-	cur.time = time.Now() // a tick's own time may be long ago
+	cur.time = time.Now() // the tick itself can be long ago
 	cur.at = cur.time.Sub(p.start)
+	if n := cur.started(); n > p.most {
+		p.most, p.lastStart = n, cur.at
+	}
 	return &cur
 }
 
-func (p *progress) tick(line bool) {
+func (p *progress) tick(line, update bool) {
 	cur := p.current()
 	if p.show && line {
-		p.ui.progress(progressLine(&p.last, cur))
+		p.draw(cur)
 	}
-	p.last = *cur
-	if p.file == nil {
+	for len(p.recent) > 1 && cur.at-p.recent[1].at >= ratesOver {
+		p.recent = p.recent[1:]
+	}
+	p.recent = append(p.recent, *cur)
+	if p.file == nil || !update {
 		return
 	}
 	select {
-	case p.updates <- statusUpdate(&p.told, cur):
+	case p.updates <- p.statusUpdate(&p.told, cur):
 		p.earlier, p.told = p.told, *cur
-	default: // whoever reads them is late, and is not waited for: the next is fresher
+	default: // the reader is late; the next update has newer figures
 	}
 }
 
-// lastUpdate returns the update of the scan's end. Its rates are of no less than half a
-// tick: of a millisecond they would say what a single batch was.
+func (p *progress) draw(cur *sample) {
+	if !p.ui.terminal.redraw {
+		if !p.ui.quiet {
+			p.ui.sayf("%s: %s", formatDuration(cur.at.Round(time.Second)), p.text(cur, &terminal{}, 0, ", "))
+		}
+		return
+	}
+	p.ui.progress(p.text(cur, &p.ui.terminal, p.ui.terminal.columns()-1, "  "))
+}
+
+// lastUpdate returns the update of the scan's end. Its rates cover at least half a tick:
+// the rate of a millisecond would be that of a single batch.
 func (p *progress) lastUpdate() *dataset.Update {
 	cur, since := p.current(), &p.told
 	if cur.at-since.at < progressEvery/2 {
 		since = &p.earlier
 	}
-	return statusUpdate(since, cur)
+	return p.statusUpdate(since, cur)
 }
 
-// write writes the updates, of which it waits for one at a time.
+// write writes the updates one at a time.
 func (p *progress) write() {
 	for u := range p.updates {
 		if p.err != nil {
@@ -143,39 +194,187 @@ func perSecond(a, b uint64, d time.Duration) float64 {
 	return float64(b-a) / d.Seconds()
 }
 
-// progressLine says where the scan stands at cur, with rates since prev.
-func progressLine(prev, cur *sample) string {
-	s, d := &cur.stats, cur.at-prev.at
-	settled := s.Done + s.Aborted
+// A part is a piece of a progress line. The lower its rank, the more it matters.
+type part struct {
+	text  string
+	color color
+	rank  int
+}
+
+// text returns the progress line of cur in at most columns columns (0: any number).
+func (p *progress) text(cur *sample, t *terminal, columns int, between string) string {
+	if p.stopping.Load() {
+		return t.paint(yellow, fit(p.waiting(cur, "stopping: waiting for %s in flight")+"; interrupt again to stop now", orAny(columns)))
+	}
+	if p.onlySilence(cur) {
+		return fit(p.waiting(cur, "waiting for %s"), orAny(columns))
+	}
+	parts := choose(p.parts(cur), columns, len(between))
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", formatDuration(cur.at.Round(time.Second)), thousands(settled))
-	if cur.total > 0 {
-		fmt.Fprintf(&b, " of %s (%d%%)", thousands(cur.total), settled*100/cur.total)
-	}
-	b.WriteString(" done")
-	if left, ok := timeLeft(cur); ok {
-		fmt.Fprintf(&b, ", %s left", formatDuration(left.Round(time.Second)))
-	}
-	answered := s.Statuses[output.Success] + s.Statuses[output.Partial]
-	fmt.Fprintf(&b, "; %s answered", thousands(answered))
-	if s.Done > 0 {
-		fmt.Fprintf(&b, " (%d%%)", answered*100/s.Done)
-	}
-	fmt.Fprintf(&b, "; %s p/s out, %s in; %s in flight", thousands(uint64(perSecond(prev.stats.Sent, s.Sent, d))),
-		thousands(uint64(perSecond(prev.stats.Received, s.Received, d))), thousands(uint64(s.InFlight)))
-	if n := cur.socket.RxDropped; n > 0 {
-		fmt.Fprintf(&b, "; %s dropped", thousands(n))
+	for i, q := range parts {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(t.paint(q.color, fit(q.text, orAny(columns))))
 	}
 	return b.String()
 }
 
-// timeLeft guesses from the mean rate so far.
-func timeLeft(cur *sample) (time.Duration, bool) {
-	settled := cur.stats.Done + cur.stats.Aborted
-	if cur.total <= settled || settled <= cur.before || cur.at < 2*time.Second {
+// choose returns the parts that fit into so many columns (0: any number) with spaces
+// between them, those of low rank first, in their order.
+func choose(parts []part, columns, space int) []part {
+	if columns <= 0 {
+		return parts
+	}
+	most := 0
+	for _, q := range parts {
+		most = max(most, q.rank)
+	}
+	chosen := make([]bool, len(parts))
+	left := columns + space
+	for rank := range most + 1 {
+		for i, q := range parts {
+			if n := width(q.text) + space; q.rank == rank && (n <= left || rank == 0) {
+				chosen[i] = true
+				left -= n
+			}
+		}
+	}
+	var kept []part
+	for i, q := range parts {
+		if chosen[i] {
+			kept = append(kept, q)
+		}
+	}
+	return kept
+}
+
+// orAny turns the width 0 into a large one.
+func orAny(columns int) int {
+	if columns <= 0 {
+		return 1 << 20
+	}
+	return columns
+}
+
+// onlySilence reports whether every target has been started, and those that are left have
+// not answered within their first timeout.
+func (p *progress) onlySilence(cur *sample) bool {
+	return cur.total > 0 && cur.started() == cur.total && cur.stats.InFlight > 0 && cur.stats.Parked == 0 &&
+		cur.at-p.lastStart >= p.timeout
+}
+
+// waiting describes the servers in flight, with the longest time that they can take.
+func (p *progress) waiting(cur *sample, format string) string {
+	kind := "silent server"
+	if p.stopping.Load() {
+		kind = "server"
+	}
+	text := fmt.Sprintf(format, plural(uint64(cur.stats.InFlight), kind, kind+"s"))
+	return text + ", at most " + formatWait(p.tail(cur))
+}
+
+// tail returns the time until the last of the targets in flight is given up.
+func (p *progress) tail(cur *sample) time.Duration {
+	if left := p.lastStart + p.silence - cur.at; left > 0 {
+		return left
+	}
+	return max(p.lastStart+p.limit-cur.at, 0)
+}
+
+// parts returns the pieces of the line of cur in their order.
+func (p *progress) parts(cur *sample) []part {
+	prev, s := &p.recent[0], &cur.stats
+	d := cur.at - prev.at
+	settled := cur.settled()
+	var parts []part
+	add := func(rank int, c color, format string, args ...any) {
+		parts = append(parts, part{fmt.Sprintf(format, args...), c, rank})
+	}
+	if cur.total > 0 {
+		add(0, plain, "%s/%s %d %%", thousands(settled), thousands(cur.total), settled*100/cur.total)
+	} else {
+		add(0, plain, "%s done", thousands(settled))
+	}
+	add(3, plain, "%s", formatRate(perSecond(prev.stats.Sent, s.Sent, d)))
+	if s.Done > 0 {
+		add(2, plain, "%d %% answered", (s.Statuses[output.Success]+s.Statuses[output.Partial])*100/s.Done)
+	}
+	if n := cur.socket.RxDropped; n > 0 {
+		add(1, red, "%s dropped: lower --rate", thousands(n))
+	} else {
+		add(5, plain, "0 dropped")
+	}
+	if left, ok := p.timeLeft(cur); ok {
+		add(1, plain, "%s left", formatWait(left))
+	}
+	add(6, plain, "%s in flight", thousands(uint64(s.InFlight)))
+	add(8, plain, "%s in", formatRate(perSecond(prev.stats.Received, s.Received, d)))
+	if n := s.Statuses[output.Timeout]; n > 0 {
+		add(7, plain, "%s timeout", thousands(n))
+	}
+	if n := cur.output.Bytes; n > 0 {
+		add(9, plain, "%s written", formatBytes(n))
+	}
+	add(10, plain, "%s elapsed", formatWait(cur.at))
+	return parts
+}
+
+// timeLeft estimates the time to the end of the scan: the targets that are not started
+// yet at the mean rate so far, and then the time until silent ones are given up.
+func (p *progress) timeLeft(cur *sample) (time.Duration, bool) {
+	started, s := cur.started(), &cur.stats
+	if cur.total <= cur.settled() || started <= cur.before || cur.at < progressEvery {
 		return 0, false
 	}
-	return time.Duration(float64(cur.at) * float64(cur.total-settled) / float64(settled-cur.before)), true
+	unstarted := cur.total - min(started, cur.total)
+	left := time.Duration(float64(cur.at) * float64(unstarted) / float64(started-cur.before))
+	silent := s.Statuses[output.Timeout] > 0 || s.Retransmits > 0
+	switch {
+	case unstarted == 0:
+		left = p.tail(cur)
+	case silent:
+		left += p.silence
+	}
+	return left, true
+}
+
+// formatRate returns a number of packets per second.
+func formatRate(pps float64) string {
+	switch {
+	case pps >= 1e6:
+		return fmt.Sprintf("%.1f Mpps", pps/1e6)
+	case pps >= 1e3:
+		return fmt.Sprintf("%.1f kpps", pps/1e3)
+	}
+	return fmt.Sprintf("%.0f pps", pps)
+}
+
+// formatBytes returns a number of bytes in powers of 1000.
+func formatBytes(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f KB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// formatWait returns a time in the two units that matter, rounded up to seconds.
+func formatWait(d time.Duration) string {
+	s := int64((d + time.Second - 1) / time.Second)
+	switch {
+	case s < 120:
+		return fmt.Sprintf("%d s", s)
+	case s < 2*3600:
+		return fmt.Sprintf("%d min", (s+59)/60)
+	case s < 48*3600:
+		return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
+	}
+	return fmt.Sprintf("%d d %d h", s/86400, s%86400/3600)
 }
 
 // thousands writes n with commas.
@@ -195,7 +394,7 @@ func plural(n uint64, one, many string) string {
 }
 
 // statusUpdate returns one line of the status updates.
-func statusUpdate(prev, cur *sample) *dataset.Update {
+func (p *progress) statusUpdate(prev, cur *sample) *dataset.Update {
 	s, d := &cur.stats, cur.at-prev.at
 	u := &dataset.Update{
 		Schema:    output.SchemaVersion,
@@ -216,7 +415,7 @@ func statusUpdate(prev, cur *sample) *dataset.Update {
 	if cur.total > 0 {
 		u.Targets.Total = &cur.total
 	}
-	if left, ok := timeLeft(cur); ok {
+	if left, ok := p.timeLeft(cur); ok {
 		seconds := dataset.Seconds(left)
 		u.RemainingS = &seconds
 	}

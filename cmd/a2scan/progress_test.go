@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,23 +16,103 @@ import (
 	"github.com/a2scan/a2scan/scanner"
 )
 
-func TestProgressLine(t *testing.T) {
-	var prev, cur sample
-	cur.at = 1500 * time.Millisecond
-	cur.stats = scanner.Stats{Done: 900, Aborted: 100, InFlight: 1234, Sent: 3000, Received: 1500}
-	cur.stats.Statuses[output.Success] = 400
-	cur.stats.Statuses[output.Partial] = 50
-	require.Equal(t, "2s: 1,000 done; 450 answered (50%); 2,000 p/s out, 1,000 in; 1,234 in flight", progressLine(&prev, &cur))
+// testScan is a progress whose silent servers are given up after seven seconds.
+func testScan() *progress {
+	return newProgress(newUI(io.Discard), &scanner.Config{Timeout: time.Second, Retries: 2, TargetTimeout: 10 * time.Second})
+}
 
-	prev, cur.at = cur, 2500*time.Millisecond
-	cur.total = 5000
-	cur.socket.RxDropped = 7
-	require.Equal(t, "3s: 1,000 of 5,000 (20%) done, 10s left; 450 answered (50%); 0 p/s out, 0 in; 1,234 in flight; 7 dropped", progressLine(&prev, &cur))
+// TestProgressText has the progress line for terminals of several widths.
+func TestProgressText(t *testing.T) {
+	p := testScan()
+	var first, cur sample
+	p.recent = []sample{first}
+	cur.at, cur.total = 2*time.Second, 4096
+	cur.stats = scanner.Stats{Done: 1065, InFlight: 983, Sent: 2100, Received: 1900, Retransmits: 3}
+	cur.stats.Statuses[output.Success] = 1020
+	cur.stats.Statuses[output.Partial] = 3
+	cur.stats.Statuses[output.Timeout] = 12
+	cur.output.Bytes = 1_234_567
+	p.lastStart = cur.at
+	for columns, want := range map[int]string{
+		0:   "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
+		199: "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
+		79:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight",
+		63:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left",
+		39:  "1,065/4,096 26 %  1.1 kpps  9 s left",
+		20:  "1,065/4,096 26 %",
+		9:   "1,065/4,…",
+	} {
+		require.Equal(t, want, p.text(&cur, &terminal{}, columns, "  "), columns)
+	}
 
+	colored := terminal{color: true}
+	cur.socket.RxDropped = 802
+	require.Equal(t, "1,065/4,096 26 %  1.1 kpps  96 % answered  \x1b[31m802 dropped: lower --rate\x1b[0m  9 s left", p.text(&cur, &colored, 79, "  "))
+	require.Equal(t, "1,065/4,096 26 %  802 dropped: lower --rate  9 s left", p.text(&cur, &terminal{}, 60, "  "))
+
+	cur.total = 0
+	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "1,065 done  1.1 kpps")
+	require.NotContains(t, p.text(&cur, &terminal{}, 0, "  "), "left")
+	require.Equal(t, "0 done  0 pps  0 dropped  0 in flight  0 pps in  0 s elapsed", p.text(&sample{}, &terminal{}, 0, "  "), "nothing is divided by zero")
+}
+
+// While only silent servers are left, and after an interrupt, the line has the number of
+// servers and the longest wait.
+func TestProgressWaits(t *testing.T) {
+	p := testScan()
+	p.recent = []sample{{}}
+	cur := sample{at: 5 * time.Second, total: 4096}
+	cur.stats = scanner.Stats{Done: 3777, InFlight: 319}
+	p.lastStart = 5 * time.Second
+	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "3,777/4,096 92 %", "those in flight may answer")
+	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "7 s left")
+	cur.at = 6 * time.Second
+	require.Equal(t, "waiting for 319 silent servers, at most 6 s", p.text(&cur, &terminal{}, 79, "  "))
+	cur.stats.Parked = 1
+	require.NotContains(t, p.text(&cur, &terminal{}, 79, "  "), "silent", "one has not been asked yet")
+	cur.stats = scanner.Stats{Done: 4095, InFlight: 1}
+	cur.at = 13 * time.Second
+	require.Equal(t, "waiting for 1 silent server, at most 2 s", p.text(&cur, &terminal{}, 79, "  "), "it answers some of the queries")
+
+	p.stopping.Store(true)
+	cur.stats = scanner.Stats{Done: 100, InFlight: 319}
+	cur.at = 6 * time.Second
+	require.Equal(t, "stopping: waiting for 319 servers in flight, at most 6 s; interrupt again to stop now", p.text(&cur, &terminal{}, 100, "  "))
+	require.Equal(t, "stopping: waiting for 319 servers in f…", p.text(&cur, &terminal{}, 39, "  "))
+}
+
+// The estimate includes the time until silent servers are given up.
+func TestTimeLeft(t *testing.T) {
+	p := testScan()
+	cur := sample{at: 10 * time.Second, total: 2000}
+	cur.stats = scanner.Stats{Done: 900, InFlight: 100}
+	left, ok := p.timeLeft(&cur)
+	require.True(t, ok)
+	require.Equal(t, 10*time.Second, left)
+	cur.stats.Statuses[output.Timeout] = 1
+	left, _ = p.timeLeft(&cur)
+	require.Equal(t, 17*time.Second, left)
 	cur.before = 500
-	require.Contains(t, progressLine(&prev, &cur), " done, 20s left; ", "what is left takes as long as this run takes")
+	left, _ = p.timeLeft(&cur)
+	require.Equal(t, 27*time.Second, left, "the earlier run's targets took no time of this one")
+	cur.at = 900 * time.Millisecond
+	_, ok = p.timeLeft(&cur)
+	require.False(t, ok, "too early")
+}
 
-	require.Equal(t, "0s: 0 done; 0 answered; 0 p/s out, 0 in; 0 in flight", progressLine(&sample{}, &sample{}), "nothing is divided by nothing")
+func TestFormats(t *testing.T) {
+	for pps, want := range map[float64]string{0: "0 pps", 999: "999 pps", 1049: "1.0 kpps", 1.25e6: "1.2 Mpps"} {
+		require.Equal(t, want, formatRate(pps))
+	}
+	for n, want := range map[int64]string{7: "7 bytes", 1500: "1.5 KB", 2_000_000: "2.0 MB", 3_210_000_000: "3.2 GB"} {
+		require.Equal(t, want, formatBytes(n))
+	}
+	for d, want := range map[time.Duration]string{
+		0: "0 s", time.Millisecond: "1 s", 119 * time.Second: "119 s", 121 * time.Second: "3 min", 119 * time.Minute: "119 min",
+		125 * time.Minute: "2 h 5 min", 73 * time.Hour: "3 d 1 h",
+	} {
+		require.Equal(t, want, formatWait(d), d)
+	}
 }
 
 func TestThousands(t *testing.T) {
@@ -46,37 +127,37 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen, file bytes.Buffer
 		p := testProgress(&screen, &file)
-		p.run()
+		p.run(sample{})
 		time.Sleep(2500 * time.Millisecond)
 		require.NoError(t, p.stop())
-		require.Contains(t, screen.String(), "\ra2scan: 1s: 10 of 40 (25%) done")
-		require.Contains(t, screen.String(), "\ra2scan: 2s: 10 of 40 (25%) done")
+		require.Contains(t, screen.String(), "\r10/40 25 %  ")
+		require.True(t, strings.HasSuffix(screen.String(), "\r\x1b[K"), "it is erased")
 		updates := parseUpdates(t, file.Bytes())
 		require.Len(t, updates, 3)
 		require.Equal(t, 1.0, updates[0].DurationS)
 		require.Equal(t, 20.0, updates[0].Rate.SentPPS)
-		require.Nil(t, updates[0].RemainingS, "too early to tell")
+		require.Equal(t, 3.0, *updates[0].RemainingS)
 		require.Equal(t, 6.0, *updates[1].RemainingS)
 		require.Zero(t, updates[1].Rate.SentPPS, "rates are since the line before")
 		require.Equal(t, 2.5, updates[2].DurationS)
 	})
 }
 
-// A status file that cannot be written is said once, and the scan goes on.
+// A status file that cannot be written is reported once, and the scan continues.
 func TestProgressWithABrokenFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		p := testProgress(&screen, brokenWriter{})
-		p.run()
+		p.run(sample{})
 		time.Sleep(3500 * time.Millisecond)
 		require.ErrorIs(t, p.stop(), errBroken)
 		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("cannot write status updates")))
-		require.Contains(t, screen.String(), "\ra2scan: 3s: ")
+		require.Contains(t, screen.String(), "\r10/40 25 %")
 	})
 }
 
-// Whoever does not read status updates for a while gets the next ones, and meanwhile
-// the screen stands still for nobody.
+// A reader of status updates that stalls for a while gets the next ones. Meanwhile the
+// progress line is drawn.
 func TestProgressWithAStuckFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
@@ -85,12 +166,12 @@ func TestProgressWithAStuckFile(t *testing.T) {
 		p.sample = func() sample {
 			return sample{stats: scanner.Stats{Sent: uint64(time.Since(p.start) / time.Millisecond)}}
 		}
-		p.run()
+		p.run(sample{})
 		time.Sleep(5500 * time.Millisecond)
 		close(file.released)
 		time.Sleep(2 * time.Second) // to 7.5 s
 		require.NoError(t, p.stop())
-		require.Contains(t, screen.String(), "\ra2scan: 5s: ")
+		require.Contains(t, screen.String(), "  5 s elapsed")
 		var at []float64
 		for _, u := range parseUpdates(t, file.Bytes()) {
 			at = append(at, u.DurationS)
@@ -100,12 +181,12 @@ func TestProgressWithAStuckFile(t *testing.T) {
 	})
 }
 
-// The last update comes when the scan ends, which may be right after the one before:
-// it is no reason for a rate that never was. Nor is a tick that was dealt with late.
+// Rates are true although the last update can follow the one before at once, and although
+// a tick can be handled late.
 func TestProgressRates(t *testing.T) {
 	const before = 5000
 	for name, c := range map[string]struct {
-		busy time.Duration // for so long each tick is late
+		busy time.Duration // each tick is late by this time
 		end  time.Duration
 		at   []float64
 	}{
@@ -123,8 +204,8 @@ func TestProgressRates(t *testing.T) {
 					// A hundred packets leave at once, ten times a second.
 					return sample{stats: scanner.Stats{Sent: before + 100*uint64((time.Since(p.start)+99500*time.Microsecond)/(100*time.Millisecond))}}
 				}
-				p.last.stats.Sent = before // by an earlier run
-				p.run()
+				p.ui.terminal = terminal{}
+				p.run(sample{stats: scanner.Stats{Sent: before}}) // by an earlier run
 				time.Sleep(c.end)
 				require.NoError(t, p.stop())
 				var at []float64
@@ -138,13 +219,13 @@ func TestProgressRates(t *testing.T) {
 	}
 }
 
-// Whoever never reads them is not waited for at the end, or not for long.
+// A reader that never reads delays the end for a short time only.
 func TestProgressWithAFileThatIsStuckForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var screen bytes.Buffer
 		file := &stuckWriter{released: make(chan struct{})}
 		p := testProgress(&screen, file)
-		p.run()
+		p.run(sample{})
 		time.Sleep(1500 * time.Millisecond)
 		ended := time.Now()
 		require.ErrorIs(t, p.stop(), errNobodyReads)
@@ -155,12 +236,12 @@ func TestProgressWithAFileThatIsStuckForGood(t *testing.T) {
 }
 
 func testProgress(screen, file io.Writer) *progress {
-	u := newUI(screen)
-	u.terminal = true
-	return &progress{
-		ui: u, show: true, file: newOutlet(file), start: time.Now(),
-		sample: func() sample { return sample{stats: scanner.Stats{Done: 10, Sent: 20}, total: 40} },
-	}
+	p := testScan()
+	p.ui = newUI(screen)
+	p.ui.terminal = terminal{present: true, redraw: true, size: func() (int, int) { return 200, 50 }}
+	p.file, p.start = newOutlet(file), time.Now()
+	p.sample = func() sample { return sample{stats: scanner.Stats{Done: 10, Sent: 20}, total: 40} }
+	return p
 }
 
 type parsedUpdate struct {
@@ -203,8 +284,8 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// TestHelp holds every command's help to 80 columns, but for its examples, and
-// to the flags that it has.
+// TestHelp requires that the help of every command has all of its flags, in lines of at
+// most 80 columns except for examples.
 func TestHelp(t *testing.T) {
 	for _, c := range commands() {
 		fs := newFlagSet(c.name)

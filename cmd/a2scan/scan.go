@@ -11,7 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -55,10 +55,12 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 		return err
 	}
 	a.ui.setVerbosity(fs)
+	a.setColor(fs)
 	if len(args) == 1 && args[0] == "-" && len(o.inputFiles) == 0 {
 		o.inputFiles, args = []string{"-"}, nil
 	}
 	o.normalize()
+	o.chooseTable(a, fs)
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}
@@ -162,10 +164,8 @@ func (a *app) lockRecords(o *scanOptions) (*dataset.Lock, error) {
 // checkTerminal refuses to write what is no text to a terminal.
 func (a *app) checkTerminal(o *scanOptions) error {
 	if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto {
-		if f, ok := a.stdout.(*os.File); ok {
-			if _, terminal := terminalWidth(f); terminal {
-				return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
-			}
+		if a.screen.present {
+			return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
 		}
 	}
 	return nil
@@ -296,7 +296,7 @@ func (a *app) openInput(name string) (input, error) {
 		if err := refuseFolder(f); err != nil {
 			return input{}, err
 		}
-		if _, terminal := terminalWidth(f); terminal {
+		if isTerminal(f) {
 			a.ui.notef("reading targets from the terminal, one per line; end with Ctrl-D")
 		}
 	}
@@ -393,8 +393,16 @@ func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 	return p, nil
 }
 
-// openRecords opens the file of records.
-func (a *app) openRecords(o *scanOptions) (dataset.Sink, error) {
+// openRecords opens the file of records, or their table on a terminal.
+func (a *app) openRecords(o *scanOptions, list *targets.List) (dataset.Sink, error) {
+	if o.table {
+		n, known := list.Size()
+		sink := a.newTableSink(a.ui.verbose || known && n <= mostSilent)
+		if o.copyTo != nil {
+			return teeSink{sink, o.copyTo}, nil
+		}
+		return sink, nil
+	}
 	sink, err := dataset.OpenSink(o.outputFile, dataset.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
 	if err != nil {
 		return nil, fmt.Errorf("cannot write records: %w", err)
@@ -481,7 +489,7 @@ func (r *scanRun) begin() (m *dataset.Metadata, err error) {
 			return nil, err
 		}
 	}
-	sink, err := r.openRecords(r.options)
+	sink, err := r.openRecords(r.options, r.list)
 	if err != nil {
 		return nil, err
 	}
@@ -516,15 +524,16 @@ func (r *scanRun) do() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	begun, atOnce := make(chan struct{}), make(chan struct{})
-	var ended atomic.Bool
+	p := newProgress(r.ui, &r.options.ask.cfg)
+	p.show = r.options.table || r.options.outputFile != "-" || !r.screen.present
+	var ended ending
 	w := r.watchSignals(func() {
-		if ended.Load() {
-			r.ui.notef("the scan has ended; its metadata is being written")
-			return
-		}
 		cancel()
-		r.ui.notef("stopping: waiting at most %s for the targets in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
-		r.ui.noteHintf("interrupt again to stop at once")
+		p.stopping.Store(true)
+		ended.before(func() {
+			r.ui.notef("stopping: waiting at most %s for the targets in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
+			r.ui.noteHintf("interrupt again to stop at once")
+		})
 	}, func() {
 		close(atOnce)
 		<-begun
@@ -546,17 +555,10 @@ func (r *scanRun) do() error {
 		_ = w.stop() // the error tells more
 		return err
 	}
-	p := &progress{
-		ui:     r.ui,
-		show:   !r.toTerminal(),
-		file:   r.status.w,
-		start:  time.Now(),
-		last:   r.sample(total),
-		sample: func() sample { return r.sample(total) },
-	}
-	p.run()
+	p.start, p.file, p.sample = time.Now(), r.status.w, func() sample { return r.sample(total) }
+	p.run(r.sample(total))
 	result, err := r.scanner.Run(ctx)
-	ended.Store(true)
+	ended.now()
 	// A signal now does not keep the metadata from the disk, unless it is the third.
 	defer w.stop()
 	// Whoever does not read what is said keeps the metadata waiting no longer than that.
@@ -610,14 +612,25 @@ func awaitBeginning(ctx context.Context, begun, atOnce <-chan struct{}) bool {
 	return false
 }
 
-// toTerminal reports whether the records themselves run over the screen.
-func (r *scanRun) toTerminal() bool {
-	f, ok := r.stdout.(*os.File)
-	if !ok || r.options.outputFile != "-" {
-		return false
+// An ending keeps messages about a running scan from being printed after its end.
+type ending struct {
+	mu   sync.Mutex
+	over bool
+}
+
+// before runs f unless the end has come; the end waits for f.
+func (e *ending) before(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.over {
+		f()
 	}
-	_, terminal := terminalWidth(f)
-	return terminal
+}
+
+func (e *ending) now() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
 }
 
 func (r *scanRun) sample(total uint64) sample {

@@ -42,6 +42,8 @@ type scanOptions struct {
 	shard       int
 
 	outputFile   string
+	json         bool
+	table        bool // records are shown as a table on standard output
 	resume       bool
 	earlier      *resumption // the records that the output file has already; nil: none
 	copyTo       *memorySink // receives a copy of the records; nil: none
@@ -85,6 +87,7 @@ func (o *scanOptions) register(fs *flagSet) {
 	fs.group("What to query", func() { o.ask.registerQueries(fs) })
 	fs.group("Output", func() {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
+		fs.toggle(&o.json, "json", "", "write records to a terminal too, not a table")
 		fs.toggle(&o.resume, "resume", "", "resume the scan in the output file")
 		add(fs, &o.compress, "compress", "", "MODE", "auto (by the file name), none, zstd or gzip", parseCompression, dataset.Compression.String)
 		addMore(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records with these statuses, such as success,partial", parseFilter, formatFilter, uniteFilters)
@@ -187,6 +190,13 @@ func (o *scanOptions) normalize() {
 	}
 }
 
+// chooseTable decides whether the records are shown as a table: if standard output is a
+// terminal, and neither --json nor -o asks for records there.
+func (o *scanOptions) chooseTable(a *app, fs *flagSet) {
+	explicit := o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto
+	o.table = a.screen.present && o.outputFile == "-" && !o.json && !explicit && !fs.Changed("output-file")
+}
+
 // listNames returns the files of targets; "-" is standard input.
 func (o *scanOptions) listNames(args []string) []string {
 	if len(o.inputFiles) == 0 && len(args) == 0 {
@@ -228,12 +238,22 @@ func isStandard(path, name string, number int) bool {
 func registerVerbosity(fs *flagSet) {
 	fs.toggle(new(bool), "quiet", "q", "print errors only: no progress, no summary")
 	fs.toggle(new(bool), "verbose", "v", "print more messages")
+	when := "auto"
+	fs.choice(&when, "color", "", "WHEN", "use colours: auto (on terminals, without NO_COLOR), always or never", "auto", "always", "never")
 }
 
-// setVerbosity applies the flags of registerVerbosity.
+// setVerbosity applies the flags of registerVerbosity to messages.
 func (u *ui) setVerbosity(fs *flagSet) {
 	u.quiet, _ = fs.GetBool("quiet")
 	u.verbose, _ = fs.GetBool("verbose")
+}
+
+// setColor applies --color, if the command has it.
+func (a *app) setColor(fs *flagSet) {
+	if f := fs.Lookup("color"); f != nil {
+		a.screen.setColor(f.Value.String())
+		a.ui.terminal.setColor(f.Value.String())
+	}
 }
 
 var kindNames = []string{"info", "players", "rules"}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,51 +13,43 @@ import (
 	"unicode/utf8"
 )
 
-// The rules of standard error. Every line begins with "a2scan: ", in lower case
-// and without a full stop at its end. Where there is a next step, a line that
-// begins with "a2scan: hint: " follows and names it. On a terminal the last
-// line may be a progress line, drawn anew once a second; elsewhere progress is
-// plain lines like the others, and fewer of them.
+// The rules of standard error. Every line begins with "a2scan: ", in lower case and
+// without a full stop. A line that begins with "a2scan: hint: " names the next step for
+// the line before it. On a terminal the last line may be a progress line, which is
+// redrawn and in the end erased; elsewhere progress is plain lines like the others.
 //
-// What a server, a file or a user wrote is foreign text: it goes through clean
-// before it is shown to a person, so that it can neither move the cursor nor
-// forge a line.
+// Text of servers, files and users is foreign: it goes through clean before it is shown,
+// so that it cannot move the cursor or forge a line.
 
-// A ui writes to standard error. Its methods may be called from any goroutine.
+// A ui writes messages to standard error. Its methods may be called from any goroutine.
 type ui struct {
-	terminal bool       // a progress line can be drawn over
-	columns  func() int // of the terminal, as wide as it is now; 0: not known
-	quiet    bool       // no progress and no remarks
-	verbose  bool       // remarks of detail too
+	terminal terminal // of standard error
+	quiet    bool     // no progress and no remarks
+	verbose  bool     // remarks of detail too
 
 	w *outlet // standard error
 
-	mu    sync.Mutex
-	drawn bool   // a progress line stands where the cursor is
-	lost  uint64 // messages that nobody read
+	mu     sync.Mutex
+	status string // the progress line; empty: none
+	drawn  bool   // the progress line is on the screen
+	paused bool   // standard output writes to the same screen
+	lost   uint64 // messages whose reader stalled
 }
 
-// readersTime is how long a message waits for its reader. Whoever looks at them in a
-// pager has a pipe full of them first; and a scan has more to do than to be read.
+// readersTime is how long a message waits for its reader. A pager reads when its pipe is
+// full, and a scan cannot wait for it.
 const readersTime = 5 * time.Second
 
 func newUI(w io.Writer) *ui {
-	u := &ui{w: newOutlet(w), columns: func() int { return 0 }}
+	u := &ui{w: newOutlet(w), terminal: terminalOf(w)}
 	u.w.limit = readersTime
-	if f, ok := w.(*os.File); ok {
-		_, u.terminal = terminalWidth(f)
-		u.columns = func() int {
-			n, _ := terminalWidth(f)
-			return n
-		}
-	}
 	return u
 }
 
-// sayf writes a line that everyone is to see.
+// sayf writes a message that --quiet does not suppress.
 func (u *ui) sayf(format string, args ...any) { u.lines(fmt.Sprintf(format, args...)) }
 
-// hintf writes the next step that belongs to the line before.
+// hintf writes the next step for the message before.
 func (u *ui) hintf(format string, args ...any) { u.lines("hint: " + fmt.Sprintf(format, args...)) }
 
 // notef writes a remark, which --quiet suppresses.
@@ -68,22 +59,22 @@ func (u *ui) notef(format string, args ...any) {
 	}
 }
 
-// noteHintf writes the next step that belongs to a remark.
+// noteHintf writes the next step for a remark.
 func (u *ui) noteHintf(format string, args ...any) {
 	if !u.quiet {
 		u.hintf(format, args...)
 	}
 }
 
-// detailf writes what only --verbose asks for.
+// detailf writes a remark that only --verbose shows.
 func (u *ui) detailf(format string, args ...any) {
 	if u.verbose {
 		u.sayf(format, args...)
 	}
 }
 
-// error writes err, each of the errors that it joins as a line of ours, and then its hint,
-// if it has one.
+// error writes err, one message for each error that it joins, and then its hint, if it
+// has one.
 func (u *ui) error(err error) {
 	u.lines(errorLines(err)...)
 	var hinted *hintedError
@@ -92,39 +83,57 @@ func (u *ui) error(err error) {
 	}
 }
 
-// progress shows where the work stands. On a terminal it takes the place of the
-// progress line before.
+// progress replaces the progress line of a terminal. The line fits the terminal's width.
 func (u *ui) progress(line string) {
 	if u.quiet {
 		return
 	}
-	if !u.terminal {
-		u.sayf("%s", line)
-		return
-	}
-	line = "a2scan: " + clean(line)
-	if n := u.columns(); n > 1 {
-		line = truncate(line, n-1)
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	fmt.Fprint(u.w, "\r"+line+"\x1b[K")
-	u.drawn = true
+	u.status = line
+	u.draw()
 }
 
-// endProgress leaves the progress line standing, if there is one.
+// endProgress erases the progress line.
 func (u *ui) endProgress() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.status = ""
+	u.erase()
+}
+
+// draw and erase are called with mu held.
+func (u *ui) draw() {
+	if u.status != "" && !u.paused {
+		fmt.Fprint(u.w, "\r"+u.status+"\x1b[K")
+		u.drawn = true
+	}
+}
+
+func (u *ui) erase() {
 	if u.drawn {
-		fmt.Fprintln(u.w)
+		fmt.Fprint(u.w, "\r\x1b[K")
 		u.drawn = false
 	}
 }
 
-// lines writes each text as a line of ours. Errors of the system carry the names of
-// files as they are, so all of it is cleaned here, newlines too, which does nothing to
-// what was cleaned before.
+// aside runs write, which writes to the screen that the progress line is on. The line is
+// erased before and drawn again afterwards.
+func (u *ui) aside(write func() error) error {
+	u.mu.Lock()
+	u.paused = true
+	u.erase()
+	u.mu.Unlock()
+	err := write() // it can block, and messages must not
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.paused = false
+	u.draw()
+	return err
+}
+
+// lines writes each text as a message. Errors of the system contain names of files as
+// they are, so the whole text is cleaned here, newlines too; clean text stays as it is.
 func (u *ui) lines(texts ...string) {
 	var b bytes.Buffer
 	for _, text := range texts {
@@ -134,25 +143,23 @@ func (u *ui) lines(texts ...string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.drawn {
-		fmt.Fprint(u.w, "\r\x1b[K")
-		u.drawn = false
-	}
+	u.erase()
 	if _, err := u.w.Write(b.Bytes()); err != nil {
-		u.lost++ // there is nobody left to tell
+		u.lost++
 	}
+	u.draw()
 }
 
-// lostMessages returns how many messages nobody read.
+// lostMessages returns the number of messages whose reader stalled.
 func (u *ui) lostMessages() uint64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.lost
 }
 
-// errorLines returns what err says, one line for each error that errors.Join has put
-// together, however deep: what stands around several belongs to the first and to the
-// last. Any other newline is part of a line, as it can be of a file's name.
+// errorLines returns the text of err, one line for each error that errors.Join combined,
+// at any depth. Text around joined errors goes to the first and the last line. Any other
+// newline is part of a line: a file name can contain one.
 func errorLines(err error) []string {
 	text := err.Error()
 	switch e := err.(type) {
@@ -180,10 +187,9 @@ func errorLines(err error) []string {
 	return []string{text}
 }
 
-// clean returns foreign text as it can be shown to a person: bytes that are not
-// UTF-8 become U+FFFD, and whatever is not a visible character or a plain space
-// (control characters, line separators, marks that turn the direction of
-// writing) stands as its escape.
+// clean returns foreign text in a form that is safe on a terminal: bytes that are not
+// UTF-8 become U+FFFD, and everything but visible characters and plain spaces (control
+// characters, line separators, marks that change the writing direction) becomes an escape.
 func clean[T string | []byte](text T) string {
 	s := string(text)
 	if isClean(s) {
@@ -215,8 +221,7 @@ func isClean(s string) bool {
 	return true
 }
 
-// truncate cuts s to at most n characters, the last of them an ellipsis where
-// something was lost.
+// truncate cuts s to at most n characters; a cut text ends with an ellipsis.
 func truncate(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s

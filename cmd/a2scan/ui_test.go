@@ -62,30 +62,22 @@ func TestUILines(t *testing.T) {
 	require.Equal(t, "a2scan: shown\n", b.String())
 }
 
+// The progress line is redrawn below messages and output, and erased at the end.
 func TestUIProgress(t *testing.T) {
 	var b bytes.Buffer
 	u := newUI(&b)
-	u.progress("50%")
-	u.endProgress()
-	require.Equal(t, "a2scan: 50%\n", b.String(), "plain lines where there is no terminal")
-
-	b.Reset()
-	columns := 20
-	u.terminal, u.columns = true, func() int { return columns }
-	u.progress("50% and much more than fits")
-	columns = 10 // its window is made smaller
-	u.progress("50% and much more than fits")
-	columns = 0 // it does not know
-	u.progress("55%")
-	u.sayf("a line between")
-	u.progress("60%")
+	u.terminal.redraw = true
+	u.progress("50 %")
+	u.progress("55 %")
+	u.sayf("a message")
+	require.NoError(t, u.aside(func() error { b.WriteString("a line of output\n"); u.progress("60 %"); return nil }))
 	u.endProgress()
 	u.endProgress()
-	require.Equal(t, "\ra2scan: 50% and mu…\x1b[K"+
-		"\ra2scan: …\x1b[K"+
-		"\ra2scan: 55%\x1b[K"+
-		"\r\x1b[Ka2scan: a line between\n"+
-		"\ra2scan: 60%\x1b[K\n", b.String())
+	u.sayf("the end")
+	require.Equal(t, "\r50 %\x1b[K\r55 %\x1b[K"+
+		"\r\x1b[Ka2scan: a message\n\r55 %\x1b[K"+
+		"\r\x1b[Ka line of output\n\r60 %\x1b[K"+
+		"\r\x1b[Ka2scan: the end\n", b.String())
 }
 
 // Several errors are several lines; a newline in what one of them says is none.

@@ -48,7 +48,7 @@ var entries = []string{
 	// settings, and captures that are replayed
 	"cmd/a2scan.flagSet.applyConfig", "bench/farm.ParseListen", "proto/prototest.NewReplay",
 	// what is shown of all this
-	"cmd/a2scan.clean",
+	"cmd/a2scan.clean", "cmd/a2scan.cell", "cmd/a2scan.tableSink.WriteLines",
 }
 
 // exempt are the functions that TestFuzzed lets pass though they look like readers

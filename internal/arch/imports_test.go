@@ -120,7 +120,10 @@ func TestReach(t *testing.T) {
 // TestModules keeps the list of what a user has to trust short: what the
 // program itself is built from.
 func TestModules(t *testing.T) {
-	allowed := []string{module, "github.com/klauspost/compress", "github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/time"}
+	allowed := []string{
+		module, "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2", "github.com/klauspost/compress",
+		"github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/time",
+	}
 	for _, system := range systems {
 		for _, p := range list(t, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "-deps", "./cmd/a2scan") {
 			if !p.Standard {
