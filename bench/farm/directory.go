@@ -76,37 +76,64 @@ func ListWorld(w *prototest.World, at []netip.AddrPort) []Listed {
 // Selects reports whether filter, in the form \key\value, selects the server. ok is
 // false if the filter cannot be read. A key that is not known selects every server.
 func (l *Listed) Selects(filter string) (selects, ok bool) {
+	terms, ok := termsOf(filter)
+	return ok && l.fits(terms), ok
+}
+
+// A term is a condition of a filter, or a group of them.
+type term struct {
+	key, value string
+	group      []term
+}
+
+// termsOf takes a filter apart, without the code of package master.
+func termsOf(filter string) (terms []term, ok bool) {
 	if filter == "" {
-		return true, true
+		return nil, true
 	}
 	fields := strings.Split(filter, `\`)
 	if fields[0] != "" || len(fields)%2 == 0 {
-		return false, false
+		return nil, false
 	}
-	selects = true
 	for fields = fields[1:]; len(fields) > 0; {
-		key, value := fields[0], fields[1]
+		t := term{key: fields[0], value: fields[1]}
 		fields = fields[2:]
-		if key != "or" && key != "nor" && key != "nand" {
-			selects = l.has(key, value) && selects
+		if t.key == "or" || t.key == "nor" || t.key == "nand" {
+			n, err := strconv.Atoi(t.value)
+			if err != nil || n < 1 || len(fields) < 2*n {
+				return nil, false
+			}
+			for i := range n {
+				t.group = append(t.group, term{key: fields[2*i], value: fields[2*i+1]})
+			}
+			fields = fields[2*n:]
+			if t.key == "nor" && n == 1 && t.group[0].key == "gameaddr" {
+				continue // Valve's parser drops it in silence
+			}
+		}
+		terms = append(terms, t)
+	}
+	return terms, true
+}
+
+func (l *Listed) fits(terms []term) bool {
+	for _, t := range terms {
+		if t.group == nil {
+			if !l.has(t.key, t.value) {
+				return false
+			}
 			continue
 		}
-		n, err := strconv.Atoi(value)
-		if err != nil || n < 1 || len(fields) < 2*n {
-			return false, false
-		}
 		some, all := false, true
-		for i := range n {
-			hit := l.has(fields[2*i], fields[2*i+1])
+		for _, m := range t.group {
+			hit := l.has(m.key, m.value)
 			some, all = some || hit, all && hit
 		}
-		if key == "nor" && n == 1 && fields[0] == "gameaddr" {
-			some = false // Valve's parser drops it in silence
+		if t.key == "or" && !some || t.key == "nor" && some || t.key == "nand" && all {
+			return false
 		}
-		fields = fields[2*n:]
-		selects = selects && (key == "or" && some || key == "nor" && !some || key == "nand" && !all)
 	}
-	return selects, true
+	return true
 }
 
 func (l *Listed) has(key, value string) bool {

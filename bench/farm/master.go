@@ -175,14 +175,14 @@ func (m *Master) selected(region byte, filter string) ([]netip.AddrPort, bool) {
 	if list, ok := m.cache[key]; ok {
 		return list, true
 	}
+	terms, ok := termsOf(filter)
+	if !ok {
+		return nil, false
+	}
 	var list []netip.AddrPort
 	for i := range m.Servers {
 		l := &m.Servers[i]
-		selects, ok := l.Selects(filter)
-		if !ok {
-			return nil, false
-		}
-		if selects && l.Addr.Addr().Is4() && (region == 0xFF || region == l.Region) {
+		if l.fits(terms) && l.Addr.Addr().Is4() && (region == 0xFF || region == l.Region) {
 			list = append(list, l.Addr)
 		}
 	}

@@ -132,3 +132,13 @@ func TestModules(t *testing.T) {
 		}
 	}
 }
+
+// TestHTTP: only the package that fetches lists speaks HTTP as a client. The program
+// and the farm serve it, which needs the same package.
+func TestHTTP(t *testing.T) {
+	for _, p := range list(t, nil, "./...") {
+		if slices.Contains(p.Imports, "net/http") {
+			require.Contains(t, []string{"internal/weblist", "bench/farm", "cmd/a2scan"}, p.rel())
+		}
+	}
+}
