@@ -1,8 +1,11 @@
+// Package arch tests rules about the whole tree: imports, unsafe, clocks, fuzz
+// targets and two documents. A new package needs one line in the table below.
 package arch
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -15,31 +18,74 @@ import (
 
 const module = "github.com/a2scan/a2scan"
 
-// A pkg is what go list tells of a package.
-type pkg struct {
-	ImportPath   string
-	Dir          string
-	Export       string // with -export: the file of its compiled declarations
-	Standard     bool
-	Module       *struct{ Path string }
-	GoFiles      []string
-	TestGoFiles  []string
-	XTestGoFiles []string
-	Imports      []string
-	Deps         []string
-	TestImports  []string
-	XTestImports []string
+// imports lists what each package may import apart from the standard library: packages
+// of this module and other modules' packages, separated by spaces. A name that ends in
+// ... stands for everything below it. A row that ends in ... applies to the packages
+// below it that have no row of their own.
+var imports = map[string]string{
+	// The protocol: bytes and instants in, bytes and events out.
+	"proto":                 "internal/arena",
+	"proto/a3sb":            "proto",
+	"proto/master":          "proto",
+	"proto/prototest":       "proto proto/a3sb proto/master",
+	"proto/internal/vector": "",
+	// Datagrams and sockets, without knowledge of their content.
+	"mux":         "golang.org/x/sys/unix golang.org/x/sys/windows",
+	"mux/muxtest": "mux github.com/stretchr/testify/require",
+	// Records and files of records.
+	"output":         "",
+	"output/dataset": "output github.com/klauspost/compress/... golang.org/x/sys/...",
+	// Targets.
+	"scanner/targets": "mux",
+	// The scan is the only place where datagrams, the protocol and records meet.
+	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
+	// Helpers of the packages above.
+	"internal/arena":   "",
+	"internal/reply":   "output proto proto/a3sb",
+	"internal/weblist": "proto/master",
+	"internal/...":     "output output/dataset",
+	// The command and the tools around it.
+	"cmd/a2scan": "...",
+	"bench/bare": "mux proto golang.org/x/sys/unix",
+	"bench/...":  "bench/... mux output output/dataset proto/... scanner scanner/targets golang.org/x/sys/unix",
 }
 
-// rel returns the package's folder relative to the root of the repository.
-func (p *pkg) rel() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+// allowed returns the row of package p.
+func allowed(p string) (row string, ok bool) {
+	if row, ok := imports[p]; ok {
+		return row, true
+	}
+	for name, row := range imports {
+		if base, below := strings.CutSuffix(name, "..."); below && strings.HasPrefix(p, base) {
+			return row, true
+		}
+	}
+	return "", false
+}
 
-// list returns the packages that go list prints with the given arguments.
-func list(t *testing.T, env []string, args ...string) []pkg {
+// permits reports whether a row allows the import of path.
+func permits(row, path string) bool {
+	return slices.ContainsFunc(strings.Fields(row), func(name string) bool {
+		base, below := strings.CutSuffix(name, "...")
+		return name == path || below && (strings.HasPrefix(path, base) || path+"/" == base)
+	})
+}
+
+// A pkg is a package as go list describes it.
+type pkg struct {
+	ImportPath                         string
+	Standard                           bool
+	Module                             *struct{ Path string }
+	Imports, TestImports, XTestImports []string
+	Deps                               []string
+}
+
+// list returns the packages that go list prints for a system.
+func list(t *testing.T, system string, args ...string) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Module,Imports,TestImports,XTestImports,Deps"}, args...)...)
 	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -48,97 +94,59 @@ func list(t *testing.T, env []string, args ...string) []pkg {
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p pkg
 		err := d.Decode(&p)
-		if err == io.EOF {
-			break
+		if errors.Is(err, io.EOF) {
+			return pkgs
 		}
 		require.NoError(t, err)
 		pkgs = append(pkgs, p)
 	}
-	require.NotEmpty(t, pkgs)
-	return pkgs
 }
 
-// systems are those for which the arrows are checked: the files of a package,
-// and so its imports, differ between them.
-var systems = []string{"linux", "windows", "darwin"}
+// isStd reports whether path is a package of the standard library.
+func isStd(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+var systems = []string{"linux", "windows", "darwin", "freebsd"}
 
 func TestImports(t *testing.T) {
-	rules, err := readRules("../../.golangci.yml")
-	require.NoError(t, err)
-	tests := rules[slices.IndexFunc(rules, func(r rule) bool { return r.name == "tests" })]
-
+	never := []string{"github.com/stretchr/testify/assert", "github.com/stretchr/testify/mock", "github.com/stretchr/testify/suite"}
 	for _, system := range systems {
-		t.Run(system, func(t *testing.T) {
-			for _, p := range list(t, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "./...") {
-				i := slices.IndexFunc(rules, func(r rule) bool { return r.dir() == p.rel() })
-				if !strings.HasPrefix(p.ImportPath, module) || i < 0 {
-					t.Errorf("%s has no depguard rule in .golangci.yml: say what it may import", p.ImportPath)
-					continue
-				}
-				for _, imported := range p.Imports {
-					if !rules[i].permits(imported) {
-						t.Errorf("%s imports %s, which rule %q does not allow", p.ImportPath, imported, rules[i].name)
-					}
-				}
-				for _, imported := range slices.Concat(p.TestImports, p.XTestImports) {
-					if !tests.permits(imported) {
-						t.Errorf("%s: a test imports %s, which rule %q denies", p.ImportPath, imported, tests.name)
-					}
+		for _, p := range list(t, system, "./...") {
+			rel := strings.TrimPrefix(p.ImportPath, module+"/")
+			row, ok := allowed(rel)
+			if !ok && rel != "internal/arch" {
+				t.Errorf("%s has no row in internal/arch/imports_test.go: add the packages that it may import", rel)
+				continue
+			}
+			for _, path := range p.Imports {
+				if own := strings.TrimPrefix(path, module+"/"); !isStd(path) && !permits(row, own) {
+					t.Errorf("%s imports %s, which its row in internal/arch/imports_test.go does not allow", rel, own)
 				}
 			}
-		})
-	}
-}
-
-// TestReach checks the arrows a second way, over all that a package brings
-// along: what is true of the rules' letter might still not be of their intent.
-func TestReach(t *testing.T) {
-	all := list(t, nil, "./...")
-	for _, p := range all {
-		if !strings.HasPrefix(p.rel(), "proto") || p.rel() == "proto/prototest" {
-			continue
-		}
-		for _, dep := range p.Deps {
-			require.True(t, isStd(dep) || strings.HasPrefix(dep, module+"/proto") || dep == module+"/internal/arena", "%s brings in %s", p.ImportPath, dep)
-			require.NotContains(t, []string{"net", "net/http", "log", "log/slog"}, dep, "%s brings it in", p.ImportPath)
-		}
-	}
-	never := map[string][]string{
-		"mux":             {module + "/proto", module + "/output", module + "/scanner"},
-		"output":          {module + "/mux", module + "/scanner"},
-		"output/dataset":  {module + "/mux", module + "/scanner"},
-		"scanner/targets": {module + "/proto", module + "/output", module + "/scanner"},
-		"scanner":         {module + "/proto/prototest", module + "/mux/muxtest", module + "/bench/farm"},
-	}
-	for _, p := range all {
-		for _, n := range never[p.rel()] {
-			require.NotContains(t, p.Deps, n, "%s brings it in", p.ImportPath)
+			if slices.Contains(p.Imports, "net/http") {
+				require.Contains(t, []string{"internal/weblist", "bench/farm", "cmd/a2scan"}, rel, "few packages speak HTTP")
+			}
+			for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
+				require.NotContains(t, never, path, "%s: tests use testify's require alone", rel)
+			}
+			if strings.HasPrefix(rel, "proto") && !strings.HasPrefix(rel, "proto/internal") {
+				require.NotContains(t, p.Deps, "net", "%s has no network", rel)
+			}
 		}
 	}
 }
 
-// TestModules keeps the list of what a user has to trust short: what the
-// program itself is built from.
+// TestModules keeps the list of modules short that a user of the program has to trust.
+// docs/dependencies.md has a row for each.
 func TestModules(t *testing.T) {
-	allowed := []string{
-		module, "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2", "github.com/klauspost/compress",
-		"github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/time",
-	}
+	programs := documented(t, "## In the program")
 	for _, system := range systems {
-		for _, p := range list(t, []string{"GOOS=" + system, "CGO_ENABLED=0"}, "-deps", "./cmd/a2scan") {
-			if !p.Standard {
-				require.Contains(t, allowed, p.Module.Path, "%s, on %s", p.ImportPath, system)
+		for _, p := range list(t, system, "-deps", "./cmd/a2scan") {
+			if !p.Standard && p.Module.Path != module {
+				require.Contains(t, programs, p.Module.Path, "%s, on %s: docs/dependencies.md has no row for it", p.ImportPath, system)
 			}
-		}
-	}
-}
-
-// TestHTTP: only the package that fetches lists speaks HTTP as a client. The program
-// and the farm serve it, which needs the same package.
-func TestHTTP(t *testing.T) {
-	for _, p := range list(t, nil, "./...") {
-		if slices.Contains(p.Imports, "net/http") {
-			require.Contains(t, []string{"internal/weblist", "bench/farm", "cmd/a2scan"}, p.rel())
 		}
 	}
 }

@@ -25,10 +25,6 @@ const (
 	NumBehaviours = iota
 )
 
-// tempers are the behaviours that exclude each other: each decides whether there is
-// an answer at all.
-const tempers = Silent | Garbage | ChallengeLoop | Endless | WrongType | Truncate
-
 var behaviourNames = [NumBehaviours]string{"challenge", "silent", "goldsource", "split", "bzip2", "ship",
 	"duplicate", "reorder", "garbage", "challenge-loop", "endless", "wrong-type", "truncate", "ask-twice", "strict-length"}
 

@@ -26,6 +26,10 @@ func everything(seed uint64) *World {
 	}}
 }
 
+// tempers are the behaviours that exclude each other: each decides whether there is
+// an answer at all.
+const tempers = Silent | Garbage | ChallengeLoop | Endless | WrongType | Truncate
+
 func TestSharesAreKept(t *testing.T) {
 	w := everything(1)
 	require.NoError(t, w.Shares.Validate())
