@@ -88,16 +88,26 @@ func decodeText(stdin []byte) (out, words string, err error) {
 	return stdout.String(), stderr.String(), err
 }
 
-// FuzzPrintRecords shows a person what a server said. Whatever that was, it is
-// text that can be printed.
-func FuzzPrintRecords(f *testing.F) {
+// FuzzServerPage shows the page of any record. It is text that can be printed, and no
+// line is wider than the terminal, except for text that wraps.
+func FuzzServerPage(f *testing.F) {
 	f.Add("I\x11name\x00map\x00dir\x00game\x00\x0a\x00\x03\x20\x01dl\x00\x011.0\x00", "D\x01\x00pl\x00\x01\x00\x00\x00\x00\x00\x80?", "E\x01\x00a\x00b\x00", "host")
 	f.Add("I\x11\x1b]0;x\a\x00\xff\x00\u202e\x00\n\x00\x0a\x00\x03\x20\x01dl\x00\x011.0\x00", "D\x02\x00\x9b2J\x00\x01\x00\x00\x00\x00\x00\xc0\x7f\x01\x00\xff\xff\xff\xff\x00\x00\x80\xff", "E\x01\x00\t\x00\u2028\x00", "\x1b[2J")
 	f.Add("m1.2.3.4:1\x00n\x00m\x00d\x00g\x00\x01\x02\x2fdl\x00\x01link\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x01\x00\x01\x00", "", "", "")
 	f.Fuzz(func(t *testing.T, info, players, rules, input string) {
 		lines := recordOf(t, []byte(info), []byte(players), []byte(rules), input)
 		var stdout bytes.Buffer
-		require.NoError(t, (&app{stdout: &stdout, ui: newUI(&bytes.Buffer{})}).printRecords(lines, false))
+		for _, columns := range []int{0, 40, 200} {
+			a := &app{stdout: &stdout, ui: newUI(&bytes.Buffer{})}
+			if columns > 0 {
+				a.screen = screenOf(columns, 500)
+			}
+			stdout.Reset()
+			require.NoError(t, a.querySink(&queryOptions{rules: true}, true).WriteLines(lines))
+			if columns > 0 {
+				requireFits(t, columns, stdout.String())
+			}
+		}
 		require.NotEmpty(t, stdout.Bytes())
 		for line := range strings.Lines(stdout.String()) {
 			line, ended := strings.CutSuffix(line, "\n")

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -20,267 +16,214 @@ import (
 func queryCommand() *command {
 	return &command{
 		name:     "query",
-		synopsis: "TARGET…",
+		synopsis: "[TARGET…]",
 		short:    "show one server, or a few",
-		long: `Shows info, players and rules of each TARGET (host, host:port, [v6]:port) as a table for people, or
-		with --json as the record that scan would write. Exit status 1 means that none of them answered.`,
+		long: `Shows one TARGET (host, host:port, [v6]:port) with info, players, mods and rules, or several of them as a
+		table with one line each, as they answer. With --json it writes the records that scan would write.
+
+		Exit status 1 means that no server answered. The query port of a server often differs from its game port; a
+		range finds it: a2scan query HOST:27015-27020.`,
 		examples: []string{
 			"a2scan query gs1.example.net",
+			"a2scan query 192.0.2.7:27015-27020",
+			"a2scan query -f favourites.txt",
 			"a2scan query --json 192.0.2.7:27016 | jq .info",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
 			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort)}
 			o.ask.cfg.Kinds = proto.WantInfo | proto.WantPlayers | proto.WantRules
+			fs.group("Targets", func() {
+				fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input")
+				fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
+			})
+			fs.group("What to query", func() { o.ask.registerQueries(fs) })
 			fs.group("Output", func() {
 				fs.toggle(&o.json, "json", "", "print records instead of tables")
+				fs.toggle(&o.rules, "rules", "", "show the rules even if the terminal has no room for them")
 				fs.toggle(&o.ask.cfg.Raw, "raw", "", "with --json, keep every datagram, in base64")
-			})
-			fs.group("What to query", func() {
-				o.ask.registerQueries(fs)
-				fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
 			})
 			fs.group("Timeouts and retries", func() { o.ask.registerTimeouts(fs) })
 			fs.group("Network socket", func() {
 				add(fs, &o.ask.sourceIP, "source-ip", "S", "ADDRESS", "send from this address", parseAddr, formatAddr)
 				fs.count(&o.ask.port, "source-port", "", "PORT", "send from this port")
 			})
-			return func(a *app, args []string) error { return a.query(o, args) }
+			fs.group("General", func() {
+				fs.list(&o.configFiles, "config", "", "FILE", "read flags from this file, one NAME = VALUE per line; the command line wins")
+				registerVerbosity(fs)
+			})
+			return func(a *app, args []string) error {
+				if err := fs.applyConfigs(o.configFiles); err != nil {
+					return err
+				}
+				a.ui.setVerbosity(fs)
+				a.setColor(fs)
+				o.chosen = fs.Changed("query")
+				return a.query(o, args)
+			}
 		},
 	}
 }
 
 type queryOptions struct {
-	ask   askOptions
-	ports targets.Ports
-	json  bool
+	ask         askOptions
+	configFiles []string
+	inputFiles  []string
+	ports       targets.Ports
+	chosen      bool // the queries were named with --query
+	json        bool
+	rules       bool
 }
 
-// maxQuery bounds the servers that query asks: their records are all held in
-// memory, and more than a person reads.
+// maxQuery is the largest number of servers that query accepts: more than a person reads.
 const maxQuery = 1000
 
 func (a *app) query(o *queryOptions, args []string) error {
-	if len(args) == 0 {
-		return withHint(usagef("no servers to ask"), "a2scan query HOST[:PORT]…")
+	if len(args) == 1 && args[0] == "-" && len(o.inputFiles) == 0 {
+		o.inputFiles, args = []string{"-"}, nil
+	}
+	if len(args) == 0 && len(o.inputFiles) == 0 {
+		return withHint(usagef("no servers to query"), "a2scan query HOST[:PORT]…")
 	}
 	if err := o.ask.validate(); err != nil {
 		return &usageError{err}
 	}
 	o.ask.cfg.Seed = randomSeed()
-	var wrong []error
-	list, err := targets.NewList(targets.Config{
-		Args:       args,
-		Ports:      o.ports,
-		Dedup:      true,
-		MaxTargets: maxQuery + 1,
-		AllowHuge:  true,
-		Log:        func(_ string, _ int, msg string) { wrong = append(wrong, errors.New(clean(msg))) },
-	})
+	list, closeList, err := a.openQuery(o, args)
 	if err != nil {
 		return err
 	}
-	defer list.Close()
-	if len(wrong) > 0 {
-		return &usageError{errors.Join(wrong...)}
+	defer closeList()
+	total, known := list.Size()
+	if known && total > maxQuery {
+		return withHint(usagef("%s; query shows at most %s", plural(total, "target", "targets"), thousands(maxQuery)), "a2scan scan is for many")
 	}
-	if n, _ := list.Size(); n > maxQuery {
-		return withHint(usagef("too many servers to look at, the most is %d", maxQuery), "a2scan scan is for many")
+	one := known && total == 1
+	if !one && !o.json && !o.chosen {
+		o.ask.cfg.Kinds = proto.WantInfo // the table shows nothing else
 	}
+	o.ask.cfg.MaxTargets = maxQuery
 	port, err := a.openSocket(&o.ask)
 	if err != nil {
 		return err
 	}
 	defer port.Close()
 
-	records := &memorySink{}
-	s, err := scanner.New(o.ask.cfg, port, list, records)
+	s, err := scanner.New(o.ask.cfg, port, list, a.querySink(o, one))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := a.watchSignals(func() { cancel(); s.Abort() }, s.Abort)
+	p := newProgress(a.ui, &o.ask.cfg)
+	p.show = a.ui.terminal.redraw && !(o.json && a.screen.present)
+	p.start, p.sample = time.Now(), func() sample { return sample{stats: s.Stats(), total: total} }
+	p.run(p.sample())
 	result, err := s.Run(ctx)
+	err = errors.Join(err, p.stop())
 	stopped := w.stop()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if err := a.printRecords(records.lines, o.json); err != nil {
-		return err
-	}
-	if result.Reason == scanner.EndInterrupted {
+	case result.Reason == scanner.EndInterrupted:
 		return stopped
+	case !known && result.Stats.Done >= maxQuery:
+		a.ui.notef("query shows at most %s targets; a2scan scan is for more", thousands(maxQuery))
 	}
-	if result.Stats.Statuses[output.Success]+result.Stats.Statuses[output.Partial] == 0 {
-		return errSilent
+	if result.Stats.Statuses[output.Success]+result.Stats.Statuses[output.Partial] > 0 {
+		return nil
 	}
-	return nil
+	if one {
+		return withHint(errSilent, "the query port often differs from the game port; try HOST:27015-27020")
+	}
+	return errSilent
 }
 
-// errSilent makes the exit status 1 where the records have said everything.
+// errSilent makes the exit status 1 if no server answered.
 var errSilent = errors.New("no server answered")
 
-// A memorySink is a Sink of records that are to be looked at.
-type memorySink struct{ lines []byte }
-
-func (m *memorySink) WriteLines(p []byte) error { m.lines = append(m.lines, p...); return nil }
-func (m *memorySink) Sync() (int64, error)      { return int64(len(m.lines)), nil }
-func (m *memorySink) Close() error              { return nil }
-
-// printRecords prints records in the order of their targets.
-func (a *app) printRecords(lines []byte, asJSON bool) error {
-	type numbered struct {
-		seq  uint64
-		line []byte
+// openQuery opens the targets. A wrong argument is wrong usage; wrong lines of a file are
+// reported and skipped.
+func (a *app) openQuery(o *queryOptions, args []string) (*targets.List, func(), error) {
+	var wrong []error
+	cfg := targets.Config{
+		Args:      args,
+		Ports:     o.ports,
+		Dedup:     true,
+		AllowHuge: true,
+		Log: func(file string, line int, msg string) {
+			if file == "" {
+				wrong = append(wrong, errors.New(clean(msg)))
+				return
+			}
+			a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
+		},
 	}
-	var all []numbered
-	for line := range bytes.Lines(lines) {
-		seq, _ := output.Seq(bytes.TrimSuffix(line, []byte{'\n'}))
-		all = append(all, numbered{seq, line})
+	var inputs []input
+	closeInputs := func() {
+		for _, in := range inputs {
+			in.closer.Close()
+		}
 	}
-	slices.SortFunc(all, func(a, b numbered) int { return int(a.seq) - int(b.seq) })
-	var b bytes.Buffer
-	for i, n := range all {
-		if asJSON {
-			b.Write(n.line)
-			continue
+	for _, name := range o.inputFiles {
+		in, err := a.openInput(name)
+		if err != nil {
+			closeInputs()
+			return nil, nil, err
 		}
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		var r output.Record
-		if err := output.Unmarshal(n.line, &r); err != nil {
-			return err
-		}
-		writeServer(&b, &r)
+		inputs = append(inputs, in)
+		cfg.Files = append(cfg.Files, in.File)
 	}
-	_, err := a.stdout.Write(b.Bytes())
-	return err
+	list, err := targets.NewList(cfg)
+	if err != nil {
+		closeInputs()
+		return nil, nil, err
+	}
+	closeList := func() { list.Close(); closeInputs() }
+	if len(wrong) > 0 {
+		closeList()
+		return nil, nil, &usageError{errors.Join(wrong...)}
+	}
+	return list, closeList, nil
 }
 
-// writeServer writes the record of a server for a person.
-func writeServer(b *bytes.Buffer, r *output.Record) {
-	name := r.Input
-	if r.Addr.IsValid() {
-		name = r.Addr.String()
-		if in := r.Input; in != "" && in != name && in != r.Addr.Addr().String() {
-			name = in + " (" + name + ")"
-		}
+// querySink shows records as they come: as they are, as a page or as a table.
+func (a *app) querySink(o *queryOptions, one bool) dataset.Sink {
+	switch {
+	case o.json:
+		return &screenSink{app: a, show: func(lines []byte) ([]byte, error) { return lines, nil }}
+	case one:
+		return &screenSink{app: a, show: func(line []byte) ([]byte, error) {
+			var r output.Record
+			if err := output.Unmarshal(line, &r); err != nil {
+				return nil, err
+			}
+			page := serverPage{screen: &a.screen, rules: o.rules || o.chosen}
+			page.write(&r)
+			return []byte(page.b.String()), nil
+		}}
 	}
-	fmt.Fprintf(b, "%s", clean(name))
-	if r.Status != output.Success {
-		fmt.Fprintf(b, ": %s: %s", r.Status, clean(r.Error))
-	}
-	b.WriteByte('\n')
-	if r.Info != nil && r.Info.Fields != 0 {
-		writeInfo(b, r)
-	}
-	if p := r.Players; p != nil && p.List != nil {
-		writePlayers(b, p)
-	}
-	if u := r.Rules; u != nil && u.List != nil {
-		writeRules(b, u)
-	}
+	return a.newTableSink(true)
 }
 
-func writeInfo(b *bytes.Buffer, r *output.Record) {
-	i := r.Info
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	row := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(t, "  %s\t%s\n", name, value)
-		}
-	}
-	// These two are always shown: empty ones are common.
-	fmt.Fprintf(t, "  name\t%s\n  map\t%s\n", clean(i.Name), clean(i.Map))
-	game := clean(i.Game)
-	if folder := clean(i.Folder); folder != "" {
-		game += " (" + folder
-		if i.Has(output.InfoAppID) {
-			game += ", app " + strconv.FormatUint(uint64(i.AppID), 10)
-		}
-		game += ")"
-	}
-	row("game", strings.TrimSpace(game))
-	players, most := i.Players, i.MaxPlayers
-	if i.Has(output.InfoPlayersActual) {
-		players, most = i.PlayersActual, i.MaxPlayersActual
-	}
-	count := fmt.Sprintf("%d of %d", players, most)
-	if i.Bots > 0 {
-		count += ", " + plural(uint64(i.Bots), "bot", "bots")
-	}
-	row("players", count)
-	kind := []string{i.ServerType, i.Environment, i.Visibility}
-	if i.Has(output.InfoVAC) {
-		kind = append(kind, map[bool]string{true: "VAC", false: "no VAC"}[i.VAC])
-	}
-	row("server", clean(strings.Join(kind, ", ")))
-	row("version", fmt.Sprintf("%s (protocol %d, %s)", clean(i.Version), i.Protocol, clean(i.Format)))
-	if i.GamePort != 0 {
-		row("game port", strconv.Itoa(int(i.GamePort)))
-	}
-	if i.SpectatorPort != 0 {
-		row("spectators", fmt.Sprintf("port %d, %s", i.SpectatorPort, clean(i.SpectatorName)))
-	}
-	if m := i.Mod; m != nil {
-		row("mod", strings.TrimSpace(clean(m.Link)+" "+clean(m.DownloadLink)))
-	}
-	row("keywords", clean(i.Keywords))
-	if i.Has(output.InfoSteamID) {
-		row("steam id", strconv.FormatUint(i.SteamID, 10))
-	}
-	trip := plural(uint64(r.Attempts), "attempt", "attempts")
-	if r.RTT >= 0 {
-		trip = fmt.Sprintf("%.1f ms, %s", float64(r.RTT)/float64(time.Millisecond), trip)
-	}
-	row("round trip", trip)
-	t.Flush()
+// A screenSink writes what show makes of records to standard output.
+type screenSink struct {
+	app   *app
+	show  func(lines []byte) ([]byte, error)
+	bytes int64
 }
 
-// cut returns a remark about a list that is not whole.
-func cut(truncated bool) string {
-	if truncated {
-		return ", cut short by the server"
+func (s *screenSink) WriteLines(p []byte) error {
+	b, err := s.show(p)
+	if err != nil {
+		return fmt.Errorf("cannot show a record: %w", err)
 	}
-	return ""
+	s.bytes += int64(len(p))
+	return s.app.ui.aside(func() error {
+		_, err := s.app.stdout.Write(b)
+		return err
+	})
 }
 
-func writePlayers(b *bytes.Buffer, p *output.Players) {
-	fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(p.List)), "player", "players"), cut(p.Truncated))
-	if len(p.List) == 0 {
-		return
-	}
-	// The name comes last because its width on a screen is unknown.
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "  score\ttime\t  name\n")
-	for _, q := range p.List {
-		played := "-"
-		if q.Duration >= 0 && q.Duration < 1e9 { // not NaN either
-			played = formatDuration(time.Duration(float64(q.Duration) * float64(time.Second)).Round(time.Second))
-		}
-		name := clean(q.Name)
-		if p.Ship {
-			name += fmt.Sprintf(" (%d deaths, %d money)", q.Deaths, q.Money)
-		}
-		fmt.Fprintf(t, "  %d\t%s\t  %s\n", q.Score, played, name)
-	}
-	t.Flush()
-}
-
-func writeRules(b *bytes.Buffer, u *output.Rules) {
-	fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(u.List)), "rule", "rules"), cut(u.Truncated))
-	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, q := range u.List {
-		fmt.Fprintf(t, "    %s\t%s\n", truncate(clean(q.Name), 40), clean(q.Value))
-	}
-	t.Flush()
-	if x := u.A3SB; x != nil {
-		fmt.Fprintf(b, "\n  %s%s\n", plural(uint64(len(x.Mods)), "mod", "mods"), cut(x.Truncated))
-		t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-		for _, m := range x.Mods {
-			fmt.Fprintf(t, "    %d\t%s\n", m.ID, clean(m.Name))
-		}
-		t.Flush()
-	}
-}
+func (s *screenSink) Sync() (int64, error) { return s.bytes, nil }
+func (s *screenSink) Close() error         { return nil }

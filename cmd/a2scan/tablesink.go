@@ -20,8 +20,15 @@ type tableSink struct {
 const mostSilent = 256
 
 func (a *app) newTableSink(all bool) *tableSink {
-	return &tableSink{app: a, table: serverTable{screen: &a.screen}, all: all}
+	screen := &a.screen
+	if !screen.present { // a file has room
+		screen = &terminal{color: screen.color, size: func() (int, int) { return fileColumns, 0 }}
+	}
+	return &tableSink{app: a, table: serverTable{screen: screen}, all: all}
 }
+
+// fileColumns is the width of a table in a file or a pipe.
+const fileColumns = 160
 
 func (s *tableSink) WriteLines(p []byte) error {
 	var b []byte
