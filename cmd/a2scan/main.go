@@ -104,7 +104,7 @@ func (a *app) dispatch(args []string) error {
 // commands returns all commands in the order of the overview.
 func commands() []*command {
 	return []*command{
-		demoCommand(), scanCommand(), queryCommand(), decodeCommand(), farmCommand(),
+		demoCommand(), scanCommand(), queryCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), farmCommand(),
 		benchCommand(), versionCommand(), helpCommand(),
 	}
 }

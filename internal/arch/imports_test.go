@@ -43,6 +43,11 @@ var imports = map[string]string{
 	"internal/arena":   "",
 	"internal/reply":   "output proto proto/a3sb",
 	"internal/weblist": "proto/master",
+	"internal/display": "github.com/clipperhouse/displaywidth",
+	"internal/extsort": "github.com/klauspost/compress/zstd",
+	"internal/report":  "internal/display internal/extsort output",
+	"internal/diff":    "internal/extsort output",
+	"internal/convert": "output github.com/parquet-go/parquet-go",
 	"internal/...":     "output output/dataset",
 	// The command and the tools around it.
 	"cmd/a2scan": "...",
