@@ -75,7 +75,7 @@ func TestSameDatagramsAsTheScanner(t *testing.T) {
 			last := netip.AddrFrom4([4]byte{127, 3, servers >> 8, servers & 255})
 			list, err := targets.NewList(targets.Config{Args: []string{fmt.Sprintf("127.3.0.1-%s:%d", last, port)}})
 			require.NoError(t, err)
-			sink, err := dataset.OpenSink(os.DevNull, dataset.SinkOptions{})
+			sink, err := dataset.Create(os.DevNull, dataset.CompressAuto)
 			require.NoError(t, err)
 			s, err := scanner.New(cfg, listen(t), list, sink)
 			require.NoError(t, err)

@@ -90,7 +90,7 @@ func TestWorkers(t *testing.T) {
 
 	// The scan.
 	file := filepath.Join(t.TempDir(), "records.ndjson")
-	sink, err := dataset.OpenSink(file, dataset.SinkOptions{})
+	sink, err := dataset.Create(file, dataset.CompressAuto)
 	require.NoError(t, err)
 	port, err := mux.Listen(mux.Options{})
 	require.NoError(t, err)

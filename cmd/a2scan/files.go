@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/a2scan/a2scan/output/dataset"
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
 // A fileUse is a file of the command line: under which flag it stands, and whether
@@ -57,8 +57,8 @@ func placeOf(u fileUse) *place {
 		return nil
 	}
 	if u.name == "-" {
-		f, ok := u.std.(*os.File)
-		if !ok {
+		f := fileOf(u.std)
+		if f == nil {
 			return nil
 		}
 		info, err := f.Stat()
@@ -83,7 +83,7 @@ func resolve(name string) string {
 	if err != nil {
 		return filepath.Clean(name)
 	}
-	return dataset.Resolve(path)
+	return osfile.Resolve(path)
 }
 
 func (p *place) is(other *place) bool {
@@ -114,9 +114,6 @@ func (o *scanOptions) files(a *app, args []string) []fileUse {
 	}
 	for _, name := range o.allowlists {
 		uses = append(uses, fileUse{flag: "--allowlist-file", name: name})
-	}
-	if o.resume {
-		uses = append(uses, fileUse{flag: "the copy that --resume makes,", name: dataset.RestName(o.outputFile), writes: true})
 	}
 	return append(uses,
 		fileUse{flag: "--output-file", name: o.outputFile, std: a.stdout, writes: true},

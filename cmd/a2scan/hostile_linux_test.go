@@ -719,7 +719,10 @@ func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 		requireWithin(t, within, func() time.Duration {
 			meta := filepath.Join(t.TempDir(), "meta.json")
 			p := start(t, f.args(pipe, "-q", "-m", meta)...)
-			awaitFile(t, meta+".tmp") // it opens its files, and hears signals
+			require.Eventually(t, func() bool { // it opens its files, and hears signals
+				tmp, err := filepath.Glob(filepath.Join(filepath.Dir(meta), ".meta.json.*.tmp"))
+				return err == nil && len(tmp) == 1
+			}, 20*time.Second, 5*time.Millisecond)
 			time.Sleep(300 * time.Millisecond)
 			began := time.Now()
 			p.interrupt(t, signals)

@@ -12,8 +12,7 @@ import (
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
-// A file that a scan writes is no other scan's, whether that begins anew or goes on;
-// when the first has ended, it is.
+// Only one scan at a time writes a file, whether it begins or resumes one.
 func TestTwoScansOfOneFile(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/23")
@@ -21,7 +20,7 @@ func TestTwoScansOfOneFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), file)
-			p := start(t, f.args(path, "-r", "40")...) // for twenty seconds, if nobody ends it
+			p := start(t, f.args(path, "-r", "40")...) // for twenty seconds, unless it is interrupted
 			awaitContent(t, path)
 			meta := readFile(t, path+".meta.json")
 			link := filepath.Join(filepath.Dir(path), "link-"+file)
@@ -40,16 +39,16 @@ func TestTwoScansOfOneFile(t *testing.T) {
 		})
 	}
 
-	// One that was killed holds nothing.
+	// A scan that was killed has no lock.
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	killAfter(t, 300*time.Millisecond, f.args(path, "-r", "400")...)
 	requireRun(t, f.args(path, "--resume")...)
 	f.requireTruth(t, path)
 
-	lock, err := dataset.LockFile(path)
+	file, err := dataset.Open(path, dataset.CompressAuto)
 	require.NoError(t, err)
 	status, stderr := inProcess(f.args(path, "--resume")...)
 	require.Equal(t, 1, status, stderr)
 	require.Contains(t, stderr, "another scan writes this file")
-	require.NoError(t, lock.Release())
+	require.NoError(t, file.Discard())
 }

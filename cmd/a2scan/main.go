@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
 // Exit statuses. An interrupted command returns 128 plus the signal's number, as a
@@ -29,7 +31,7 @@ func main() {
 	// A write to a closed standard output returns EPIPE, so that a scan can still end in
 	// good order; by default the signal would end the process.
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], osfile.Stdin, osfile.Stdout, osfile.Stderr))
 }
 
 // An app is one invocation of the program with its streams.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
@@ -31,11 +34,17 @@ func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 		Seed:        o.ask.cfg.Seed,
 		Shard:       o.shard,
 		Shards:      o.shards,
-		Socket:      socketCounts(r.port.shared()),
-		Rate:        dataset.RateCounts{RequestedPPS: dataset.Decimal(o.ask.cfg.Rate)},
 	}
-	if o.earlier != nil {
-		m.Notes = slices.Clone(o.earlier.remarks)
+	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(r.targetArgs, "\n"), "\uFFFD")
+	if o.notes != "" {
+		m.UserNotes = &o.notes
+	}
+	m.UserMetadata = o.userMetadata
+	fillSocket(m, r.port.shared())
+	m.Rate.RequestedPPS = dataset.Decimal(o.ask.cfg.Rate)
+	if r.earlier != nil {
+		m.Notes = slices.Clone(r.earlier.notes)
+		r.earlier.count(m, 0, false)
 	}
 	return m
 }
@@ -47,53 +56,72 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	m.EndTime = output.Timestamp{Time: result.End}
 	m.DurationS = dataset.Seconds(result.End.Sub(result.Start))
 	m.EndReason = dataset.EndReason(result.Reason)
-	m.Input = inputCounts(r.list.Counts(), s)
-	m.Targets = dataset.TargetCounts{Done: s.Done, Aborted: s.Aborted}
+	counts := r.list.Counts()
+	fillInput(m, counts, s)
+	m.Targets.Done, m.Targets.Aborted = s.Done, s.Aborted
 	m.Statuses = s.Statuses
-	m.Sections = dataset.SectionCounts{
-		Info:    s.Sections[proto.KindInfo],
-		Players: s.Sections[proto.KindPlayers],
-		Rules:   s.Sections[proto.KindRules],
-	}
-	m.Packets = packetCounts(s)
-	m.Socket = socketCounts(result.Port)
+	m.Sections.Info = s.Sections[proto.KindInfo]
+	m.Sections.Players = s.Sections[proto.KindPlayers]
+	m.Sections.Rules = s.Sections[proto.KindRules]
+	fillPackets(m, s)
+	fillSocket(m, result.Port)
 	m.Rate.AchievedPPS = dataset.Decimal(perSecond(0, s.Sent, result.End.Sub(result.Start)))
 	m.Rate.PeakInFlight = s.PeakInFlight
-	m.RTT = dataset.Percentiles{
-		P50: milliseconds(s.RTT[0]), P90: milliseconds(s.RTT[1]), P99: milliseconds(s.RTT[2]), Max: milliseconds(s.RTTMax),
-	}
-	m.Output = r.outputCounts(result.Output)
-	if r.options.earlier != nil {
-		r.options.earlier.count(m)
+	m.RTT.P50, m.RTT.P90, m.RTT.P99, m.RTT.Max = milliseconds(s.RTT[0]), milliseconds(s.RTT[1]), milliseconds(s.RTT[2]), milliseconds(s.RTTMax)
+	r.fillOutput(m, result.Output)
+	if r.earlier != nil {
+		r.earlier.count(m, counts.Skipped, result.Reason == scanner.EndComplete && r.options.ask.cfg.MaxTargets == 0)
 	}
 }
 
-// outputCounts returns what w says of the file of records.
-func (r *scanRun) outputCounts(w dataset.WriterStats) dataset.OutputCounts {
-	c := dataset.OutputCounts{Records: w.Records, Bytes: w.Bytes}
-	if r.options.compress.For(r.options.outputFile) != dataset.CompressNone {
-		c.CompressedBytes = &w.Committed
+// fillOutput takes over what w counted of the file of records.
+func (r *scanRun) fillOutput(m *dataset.Metadata, w dataset.WriterStats) {
+	m.Output.Records, m.Output.Bytes = w.Records, w.Bytes
+	if r.records.Compression() != dataset.CompressNone {
+		m.Output.CompressedBytes = &w.Committed
 	}
-	return c
 }
 
-// writeMetadata writes m where it was asked for.
+// spareMetadata is by how much the metadata of a run that goes on may grow: counters of
+// a dozen digits each, and a few notes. So much is reserved behind it, in spaces, since
+// a scan that ends because the disk is full must still be able to say so.
+const spareMetadata = 2 << 10
+
+// prepareMetadata makes the metadata of a run that begins ready to be written; nil for
+// none. It goes to regular files only: the reader of a pipe wants one object.
+func (r *scanRun) prepareMetadata(m *dataset.Metadata) (*osfile.Replacement, error) {
+	if r.meta == nil || !r.meta.Owned() {
+		return nil, nil
+	}
+	b, err := m.AppendJSON(nil)
+	if err != nil {
+		return nil, err
+	}
+	b = append(bytes.TrimSuffix(b, []byte{'\n'}), strings.Repeat(" ", spareMetadata)+"\n"...)
+	return r.meta.Prepare(b)
+}
+
+// writeMetadata writes the metadata of a run that has ended.
 func (r *scanRun) writeMetadata(m *dataset.Metadata) error {
-	switch path := r.options.metadataPath(); path {
-	case "":
-		return nil
-	case "-":
-		b, err := m.AppendJSON(nil)
-		if err == nil {
-			_, err = r.ui.w.Write(b)
-		}
-		return err
-	default:
-		if err := m.WriteFile(path); err != nil {
-			return fmt.Errorf("cannot write metadata: %w", err)
-		}
+	if r.meta == nil {
 		return nil
 	}
+	b, err := m.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	if r.meta == osfile.Stderr {
+		_, err = r.ui.w.Write(b)
+		return err
+	}
+	p, err := r.meta.Prepare(b)
+	if err == nil {
+		err = p.Commit()
+	}
+	if err = errors.Join(err, r.meta.Close()); err != nil {
+		return fmt.Errorf("cannot write metadata: %w", err)
+	}
+	return nil
 }
 
 // sum prints the summary of the run and its notes, which are also added to m.
@@ -112,9 +140,12 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 			r.ui.notef("%s", line)
 		}
 	}
+	if e := m.Resumed; e != nil && e.NotInTargets != nil && *e.NotInTargets > 0 {
+		r.ui.notef("%s not among the targets of this run", plural(*e.NotInTargets, "record of this file is", "records of this file are"))
+	}
 	if n := int64(settled) - m.Output.Records - int64(result.Stats.Filtered); err != nil && n > 0 {
 		text := plural(uint64(n), "record is", "records are") + " lost: not written"
-		if dataset.IsBrokenPipe(err) { // the reader closed the pipe
+		if osfile.IsBrokenPipe(err) { // the reader closed the pipe
 			m.Notes = append(m.Notes, text)
 		} else {
 			note("", "%s", text)
@@ -151,38 +182,25 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	}
 }
 
-// inputCounts returns what the list counted. Targets are those that the scan has
-// taken in: what the list had ready when a scan ended early is not among them.
-func inputCounts(c targets.Counts, s *scanner.Stats) dataset.InputCounts {
-	return dataset.InputCounts{
-		Lines:      c.Lines,
-		Targets:    s.Done + s.Aborted,
-		Duplicates: c.Duplicates,
-		Invalid:    c.Invalid,
-		Blocked:    c.Blocked,
-	}
+// fillInput takes over what the list counted. Targets are those that the scan has
+// settled, and those that an earlier run had settled.
+func fillInput(m *dataset.Metadata, c targets.Counts, s *scanner.Stats) {
+	in := &m.Input
+	in.Lines, in.Duplicates, in.Invalid, in.Blocked = c.Lines, c.Duplicates, c.Invalid, c.Blocked
+	in.Targets = s.Done + s.Aborted + c.Skipped
 }
 
-func packetCounts(s *scanner.Stats) dataset.PacketCounts {
-	return dataset.PacketCounts{
-		Sent:          s.Sent,
-		SendErrors:    s.SendErrors + s.SendWaits,
-		Retransmits:   s.Retransmits,
-		Challenges:    s.Challenges,
-		Received:      s.Received,
-		BytesSent:     s.BytesSent,
-		BytesReceived: s.BytesReceived,
-		Unmatched:     s.Unmatched,
-		Late:          s.Late,
-		Duplicate:     s.Duplicate,
-		Malformed:     s.Malformed,
-		Truncated:     s.Truncated,
-		ICMP:          s.ICMP,
-	}
+func fillPackets(m *dataset.Metadata, s *scanner.Stats) {
+	p := &m.Packets
+	p.Sent, p.SendErrors = s.Sent, s.SendErrors+s.SendWaits
+	p.Retransmits, p.Challenges, p.Received = s.Retransmits, s.Challenges, s.Received
+	p.BytesSent, p.BytesReceived = s.BytesSent, s.BytesReceived
+	p.Unmatched, p.Late, p.Duplicate = s.Unmatched, s.Late, s.Duplicate
+	p.Malformed, p.Truncated, p.ICMP = s.Malformed, s.Truncated, s.ICMP
 }
 
-func socketCounts(p mux.PortStats) dataset.SocketCounts {
-	return dataset.SocketCounts{RcvbufRequested: p.RcvbufRequested, RcvbufActual: p.RcvbufActual, RxDropped: p.Drops}
+func fillSocket(m *dataset.Metadata, p mux.PortStats) {
+	m.Socket.RcvbufRequested, m.Socket.RcvbufActual, m.Socket.RxDropped = p.RcvbufRequested, p.RcvbufActual, p.Drops
 }
 
 // milliseconds returns nil for a time that was not measured.
@@ -194,11 +212,19 @@ func milliseconds(d time.Duration) *dataset.Decimal {
 	return &ms
 }
 
-// values returns every flag's value, as one would write it.
+// values returns every flag's value, as one would write it. The values of a list are
+// one per line.
 func (fs *flagSet) values() map[string]string {
 	m := map[string]string{}
-	fs.VisitAll(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
+	fs.VisitAll(func(f *pflag.Flag) { m[f.Name] = configValue(f) })
 	return m
+}
+
+func configValue(f *pflag.Flag) string {
+	if v, ok := f.Value.(*flagValue[[]string]); ok {
+		return strings.Join(*v.p, "\n")
+	}
+	return f.Value.String()
 }
 
 // commandLine returns args as one would type them into a shell.

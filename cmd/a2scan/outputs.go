@@ -5,39 +5,29 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// What takes minutes looks first whether it will be able to write down what came of it.
-// What is there stays as it is until then, and nothing new is left behind.
-
-// checkCreate returns why a file could not be written under name. What is neither a file
-// nor a folder, a pipe say, is not opened: that may wait for its reader, or be all that
-// it waits for.
+// checkCreate returns an error if a file cannot be written under that name. It changes
+// nothing and leaves no file.
 func checkCreate(name string) error {
-	info, err := os.Stat(name)
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		if f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666); err == nil {
-			return errors.Join(f.Close(), os.Remove(resolve(name))) // name may be a link to it
-		}
-	}
+	f, err := osfile.Open(name)
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	return f.Discard()
 }
 
-// checkFolder returns why files could not be written into the folder name, which may have
-// to be made first.
+// checkFolder returns an error if files cannot be written into a folder of that name,
+// which need not exist yet.
 func checkFolder(name string) error {
 	for dir := filepath.Clean(name); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		switch {
 		case errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir):
-			continue // it is made in the one above
+			continue // it will be made in its parent
 		case err != nil:
 			return err
 		case !info.IsDir():
@@ -49,4 +39,34 @@ func checkFolder(name string) error {
 		}
 		return errors.Join(f.Close(), os.Remove(f.Name()))
 	}
+}
+
+// checkEnding refuses names whose ending promises a format that is not written.
+func checkEnding(flag, name string) error {
+	ending := strings.ToLower(filepath.Ext(name))
+	switch ending {
+	case ".csv", ".tsv", ".parquet", ".xls", ".xlsx":
+		hint := "write records to a .ndjson file, then: a2scan convert --to csv FILE"
+		if ending == ".parquet" {
+			hint = "write records to a .ndjson file, then: a2scan convert --to parquet FILE"
+		}
+		return withHint(usagef("%s %s: records are NDJSON, not %s", flag, quote(name), ending[1:]), "%s", hint)
+	case ".xz", ".bz2", ".br", ".lz4", ".lzma", ".lz", ".zip", ".7z", ".rar", ".z", ".zstd", ".gzip", ".tgz", ".tar":
+		return withHint(usagef("%s %s: %s is not written", flag, quote(name), ending), "use the ending .zst or .gz for compressed records")
+	}
+	return nil
+}
+
+// fileOf returns the file of the os package that a stream writes to or reads from; nil
+// for others.
+func fileOf(stream any) *os.File {
+	switch f := stream.(type) {
+	case *os.File:
+		return f
+	case *osfile.File:
+		return f.OS()
+	case osfile.Input:
+		return f.File
+	}
+	return nil
 }

@@ -29,11 +29,9 @@ type sample struct {
 	time   time.Time
 	at     time.Duration // since the scan began
 	stats  scanner.Stats
-	input  dataset.InputCounts
-	socket dataset.SocketCounts
-	output dataset.OutputCounts
-	total  uint64 // number of targets; 0: unknown
-	before uint64 // targets that an earlier run has done
+	counts dataset.Metadata // input, packets, socket and output
+	total  uint64           // number of targets; 0: unknown
+	before uint64           // targets that an earlier run has done
 }
 
 // settled returns the number of targets that have a result.
@@ -60,7 +58,7 @@ type progress struct {
 	earlier   sample   // of the one before
 	most      uint64   // targets started so far
 	lastStart time.Duration
-	updates   chan *dataset.Update
+	updates   chan *statusLine
 	err       error // the first of file
 	done      chan struct{}
 	wg        sync.WaitGroup
@@ -82,7 +80,7 @@ func newProgress(u *ui, cfg *scanner.Config) *progress {
 // run begins with the state first.
 func (p *progress) run(first sample) {
 	p.done = make(chan struct{})
-	p.updates = make(chan *dataset.Update)
+	p.updates = make(chan *statusLine)
 	p.recent, p.earlier, p.told = []sample{first}, first, first
 	every, draws := progressEvery, uint64(1)
 	if p.show && p.ui.terminal.redraw {
@@ -161,7 +159,7 @@ func (p *progress) draw(cur *sample) {
 
 // lastUpdate returns the update of the scan's end. Its rates cover at least half a tick:
 // the rate of a millisecond would be that of a single batch.
-func (p *progress) lastUpdate() *dataset.Update {
+func (p *progress) lastUpdate() *statusLine {
 	cur, since := p.current(), &p.told
 	if cur.at-since.at < progressEvery/2 {
 		since = &p.earlier
@@ -175,7 +173,7 @@ func (p *progress) write() {
 		if p.err != nil {
 			continue
 		}
-		b, err := u.AppendJSON(nil)
+		b, err := u.appendJSON(nil)
 		if err == nil {
 			_, err = p.file.Write(b)
 		}
@@ -300,7 +298,7 @@ func (p *progress) parts(cur *sample) []part {
 	if s.Done > 0 {
 		add(2, plain, "%d %% answered", (s.Statuses[output.Success]+s.Statuses[output.Partial])*100/s.Done)
 	}
-	if n := cur.socket.RxDropped; n > 0 {
+	if n := cur.counts.Socket.RxDropped; n > 0 {
 		add(1, red, "%s dropped: lower --rate", thousands(n))
 	} else {
 		add(5, plain, "0 dropped")
@@ -313,7 +311,7 @@ func (p *progress) parts(cur *sample) []part {
 	if n := s.Statuses[output.Timeout]; n > 0 {
 		add(7, plain, "%s timeout", thousands(n))
 	}
-	if n := cur.output.Bytes; n > 0 {
+	if n := cur.counts.Output.Bytes; n > 0 {
 		add(9, plain, "%s written", formatBytes(n))
 	}
 	add(10, plain, "%s elapsed", formatWait(cur.at))
@@ -394,23 +392,23 @@ func plural(n uint64, one, many string) string {
 }
 
 // statusUpdate returns one line of the status updates.
-func (p *progress) statusUpdate(prev, cur *sample) *dataset.Update {
+func (p *progress) statusUpdate(prev, cur *sample) *statusLine {
 	s, d := &cur.stats, cur.at-prev.at
-	u := &dataset.Update{
+	u := &statusLine{
 		Schema:    output.SchemaVersion,
 		Time:      output.Timestamp{Time: cur.time},
 		DurationS: dataset.Seconds(cur.at),
-		Input:     cur.input,
-		Targets:   dataset.UpdateTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
+		Input:     &cur.counts.Input,
+		Targets:   statusTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
 		Statuses:  s.Statuses,
-		Packets:   packetCounts(s),
-		Socket:    cur.socket,
-		Rate: dataset.UpdateRate{
+		Packets:   &cur.counts.Packets,
+		Socket:    &cur.counts.Socket,
+		Rate: statusRate{
 			SentPPS:          dataset.Decimal(perSecond(prev.stats.Sent, s.Sent, d)),
 			ReceivedPPS:      dataset.Decimal(perSecond(prev.stats.Received, s.Received, d)),
 			TargetsPerSecond: dataset.Decimal(perSecond(prev.stats.Done, s.Done, d)),
 		},
-		Output: cur.output,
+		Output: &cur.counts.Output,
 	}
 	if cur.total > 0 {
 		u.Targets.Total = &cur.total

@@ -31,7 +31,7 @@ func TestProgressText(t *testing.T) {
 	cur.stats.Statuses[output.Success] = 1020
 	cur.stats.Statuses[output.Partial] = 3
 	cur.stats.Statuses[output.Timeout] = 12
-	cur.output.Bytes = 1_234_567
+	cur.counts.Output.Bytes = 1_234_567
 	p.lastStart = cur.at
 	for columns, want := range map[int]string{
 		0:   "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
@@ -46,7 +46,7 @@ func TestProgressText(t *testing.T) {
 	}
 
 	colored := terminal{color: true}
-	cur.socket.RxDropped = 802
+	cur.counts.Socket.RxDropped = 802
 	require.Equal(t, "1,065/4,096 26 %  1.1 kpps  96 % answered  \x1b[31m802 dropped: lower --rate\x1b[0m  9 s left", p.text(&cur, &colored, 79, "  "))
 	require.Equal(t, "1,065/4,096 26 %  802 dropped: lower --rate  9 s left", p.text(&cur, &terminal{}, 60, "  "))
 

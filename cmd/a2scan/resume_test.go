@@ -62,6 +62,13 @@ func newFixtureOf(t testing.TB, prefix string, shares prototest.Shares) *fixture
 	return f
 }
 
+// at returns f with other targets of the same farm.
+func (f *fixture) at(prefix string) *fixture {
+	other := *f
+	other.prefix = netip.MustParsePrefix(prefix)
+	return &other
+}
+
 // size returns how many targets there are.
 func (f *fixture) size() int { return 1 << (32 - f.prefix.Bits()) }
 
@@ -110,6 +117,14 @@ func readMetadata(t testing.TB, path string) *dataset.Metadata {
 	m, err := dataset.ReadMetadata(path + ".meta.json")
 	require.NoError(t, err)
 	return m
+}
+
+// writeMetadata puts m in place of the metadata of path.
+func writeMetadata(t testing.TB, m *dataset.Metadata, path string) {
+	t.Helper()
+	b, err := m.AppendJSON(nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path+".meta.json", b, 0o666))
 }
 
 func readFile(t testing.TB, path string) []byte {
@@ -220,8 +235,8 @@ func TestResumeKilled(t *testing.T) {
 	}
 }
 
-// Wherever the file of a finished scan is cut, Recover keeps a beginning of its
-// records, and the scan can be gone on with. A2SCAN_CUTS=all takes a larger file
+// Wherever the file of a finished scan is cut, a beginning of its records stays, and
+// the scan can be resumed. A2SCAN_CUTS=all takes a larger file
 // and every byte of its last 64 KiB; otherwise it is 300 places of a small one,
 // and package output cuts a smaller one yet at every byte.
 func TestResumeCutAnywhere(t *testing.T) {
@@ -263,16 +278,21 @@ func TestResumeCutAnywhere(t *testing.T) {
 			for n := len(whole); n >= first; n -= step {
 				require.NoError(t, os.WriteFile(path, whole[:n], 0o666))
 				i := 0
-				kept, err := dataset.Recover(path, func(line []byte) error {
+				file, err := dataset.Open(path, dataset.CompressAuto)
+				require.NoError(t, err)
+				err = file.Load(func(line []byte) (bool, error) {
 					seq, ok := output.Seq(line)
 					if !ok || i >= len(order) || seq != order[i] {
-						return fmt.Errorf("record %d is not that of target %d: %s", i, order[i], line)
+						return false, fmt.Errorf("record %d is not that of target %d: %s", i, order[i], line)
 					}
 					i++
-					return nil
+					return true, nil
 				})
 				require.NoError(t, err, "cut at %d", n)
-				require.EqualValues(t, i, kept.Lines, "cut at %d", n)
+				require.NoError(t, file.Start(), "cut at %d", n)
+				require.NoError(t, file.Close(), "cut at %d", n)
+				kept, _ := file.Held()
+				require.EqualValues(t, i, kept, "cut at %d", n)
 				if before >= 0 {
 					require.LessOrEqual(t, i, before, "cut at %d: less was left, and more was found", n)
 				}
@@ -302,89 +322,6 @@ func TestResumeCutAnywhere(t *testing.T) {
 	}
 }
 
-// A file that holds another scan's records is not gone on with: the program says
-// what differs, and leaves the file as it was.
-func TestResumeAnotherScan(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/27")
-	dir := t.TempDir()
-	file := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
-		return path
-	}
-	list := file("list", "127.64.0.0/27\n")
-	longer := file("longer", "127.64.0.0/27\n127.64.1.0\n")
-	none := file("none", "192.0.2.1\n")
-	one := file("one", "127.64.0.9\n")
-	port := strconv.Itoa(int(f.port))
-	base := map[string]string{"-e": "7", "-p": port, "-f": list, "--query": "info", "--shards": "2", "--shard": "1", "-b": none}
-	for name, c := range map[string]struct {
-		flag, value string
-		names       string
-	}{
-		"another list":       {"-f", longer, "the content of --input-file was "},
-		"another seed":       {"-e", "8", "--seed was 7, and is 8 now"},
-		"other queries":      {"--query", "info,players", "--query was info, and is info,players now"},
-		"another shard":      {"--shard", "0", "--shard was 1, and is 0 now"},
-		"more shards":        {"--shards", "3", "--shards was 2, and is 3 now"},
-		"another port":       {"-p", "1,3", "--target-ports was " + port + ", and is 1,3 now"},
-		"another blocklist":  {"-b", one, "the content of --blocklist-file was "},
-		"an allowlist":       {"-w", list, "the content of --allowlist-file was empty, and is "},
-		"an exclusion":       {"--exclude", "127.64.0.9", "--exclude was empty, and is 127.64.0.9 now"},
-		"another order":      {"--shuffle=true", "", "--shuffle was false, and is true now"},
-		"duplicates":         {"--no-dedup=true", "", "--no-dedup was false, and is true now"},
-		"another filter":     {"--filter", "success", "--filter was empty, and is success now"},
-		"targets as well":    {"", "127.64.1.0", "the list of TARGETs was empty, and is 127.64.1.0 now"},
-		"another TARGET":     {"", "127.64.1.0 x", "the list of TARGETs was empty, and is '127.64.1.0 x' now"},
-		"another compressor": {"--compress", "zstd", "it is plain, and this run would write zstd"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "out.ndjson")
-			run := func(flags map[string]string, more ...string) (int, string) {
-				args := []string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}
-				for k, v := range flags {
-					if v == "" {
-						args = append(args, k)
-					} else {
-						args = append(args, k, v)
-					}
-				}
-				return inProcess(append(args, more...)...)
-			}
-			status, stderr := run(base)
-			require.Zero(t, status, stderr)
-			// The end of a scan that was killed: it stays, like the rest.
-			before := append(readFile(t, path), `{"schema":1,"seq":`...)
-			require.NoError(t, os.WriteFile(path, before, 0o666))
-			meta := readFile(t, path+".meta.json")
-
-			flags := map[string]string{}
-			for k, v := range base {
-				flags[k] = v
-			}
-			var more []string
-			if c.flag == "" {
-				more = append(more, c.value)
-			} else {
-				flags[c.flag] = c.value
-			}
-			status, stderr = run(flags, append(more, "--resume")...)
-			require.Equal(t, 2, status, stderr)
-			require.Contains(t, stderr, "a2scan: cannot resume "+path+": ")
-			require.Contains(t, stderr, c.names)
-			require.Contains(t, stderr, "a2scan: hint: ")
-			require.Equal(t, string(before), string(readFile(t, path)))
-			require.Equal(t, string(meta), string(readFile(t, path+".meta.json")))
-
-			// With what it was, it is gone on with.
-			status, stderr = run(base, "--resume")
-			require.Zero(t, status, stderr)
-			require.Len(t, seqs(t, path), 17, "the shard's")
-		})
-	}
-}
-
 // Where a scan that goes on stands is where its file stands.
 func TestResumeUpdates(t *testing.T) {
 	t.Parallel()
@@ -393,11 +330,18 @@ func TestResumeUpdates(t *testing.T) {
 	requireRun(t, f.args(path, "-n", "1000")...)
 	requireRun(t, f.args(path, "-r", "1000", "--resume", "-u", path+".updates")...)
 	m := readMetadata(t, path)
-	var last dataset.Update
+	type status struct {
+		dataset.Metadata
+		Targets struct {
+			Total uint64 `json:"total"`
+			Done  uint64 `json:"done"`
+		} `json:"targets"`
+	}
+	var last status
 	for line := range bytes.Lines(readFile(t, path+".updates")) {
-		var u dataset.Update
+		var u status
 		require.NoError(t, json.Unmarshal(line, &u))
-		require.EqualValues(t, f.size(), *u.Targets.Total)
+		require.EqualValues(t, f.size(), u.Targets.Total)
 		require.GreaterOrEqual(t, u.Targets.Done, uint64(1000))
 		last = u
 	}
@@ -409,85 +353,197 @@ func TestResumeUpdates(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
-// Metadata that is about other records than those beside it, since files were moved, or
-// an -m sent the newer elsewhere, does not make these the scan's: they are compared.
-func TestResumeMetadataOfOthers(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/27")
-	for name, file := range endings {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			path := filepath.Join(dir, file)
-			requireRun(t, f.args(path)...)
-			other := *f
-			other.prefix = netip.MustParsePrefix("127.64.1.0/27")
-			requireRun(t, other.args(path, "-n", "10", "-m", filepath.Join(dir, "elsewhere"))...)
-			before, meta := readFile(t, path), readFile(t, path+".meta.json")
-			status, stderr := inProcess(f.args(path, "--resume")...)
-			require.Equal(t, 2, status, stderr)
-			require.Regexp(t, `target \d was 127\.64\.1\.\d:\d+, and is 127\.64\.0\.\d:\d+ now`, stderr)
-			require.Equal(t, before, readFile(t, path))
-			require.Equal(t, meta, readFile(t, path+".meta.json"))
-
-			// A number that the list does not have is nothing that is done.
-			requireRun(t, f.args(path)...)
-			if name == "plain" {
-				b := bytes.Replace(readFile(t, path), []byte(`"seq":31,`), []byte(`"seq":300,`), 1)
-				require.NoError(t, os.WriteFile(path, b, 0o666))
-				status, stderr = inProcess(f.args(path, "--resume")...)
-				require.Equal(t, 2, status, stderr)
-				require.Contains(t, stderr, "1 target that has a record is not in the list")
-			}
-		})
-	}
-}
-
-// To go on with what is finished sends nothing and changes nothing, be it a byte of
-// the metadata: also where the records alone don't tell, since --filter left some
-// out, or since -N ended the scan.
+// Resuming a finished scan sends nothing and changes no byte of the records, also if
+// -N or -n ended it and the list comes from a pipe.
 func TestResumeFinished(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
-	closed := fmt.Sprintf("127.64.1.0/28:%d", closedPort(t))
 	for name, file := range endings {
-		for how, more := range map[string][]string{
-			"whole":       {},
-			"filter":      {"--filter", "refused", closed},
-			"max results": {"-N", "100"},
-			"none":        {"-N", "100", "--filter", "blocked"},
-			"max targets": {"-n", "100"},
-			"some":        {"-n", "100", "-N", "20", "--filter", "success"},
-		} {
-			t.Run(name+" "+how, func(t *testing.T) {
+		for how, more := range map[string][]string{"whole": nil, "max results": {"-N", "100"}, "shuffled": {"--shuffle"}} {
+			for _, stdin := range []bool{false, true} {
+				t.Run(fmt.Sprint(name, " ", how, " ", stdin), func(t *testing.T) {
+					path := filepath.Join(t.TempDir(), file)
+					requireRun(t, f.args(path, more...)...)
+					before := readFile(t, path)
+					for range 2 {
+						args := f.args(path, append(more, "--resume")...)
+						if stdin {
+							args = args[:len(args)-1]
+						}
+						var stderr bytes.Buffer
+						status := run(args, strings.NewReader(f.prefix.String()), new(bytes.Buffer), &stderr)
+						require.Zero(t, status, stderr.String())
+						if how != "max results" { // which has removed the records of aborted targets
+							require.Equal(t, before, readFile(t, path))
+						}
+						m := readMetadata(t, path)
+						require.Zero(t, m.Packets.Sent)
+						require.EqualValues(t, m.Output.Records, len(seqs(t, path)))
+						require.NoError(t, m.Check(0))
+					}
+					if how != "max results" {
+						f.requireTruth(t, path)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A list may grow, shrink, change its order, its seed, its shards and its excludes
+// between runs: each target that has a record is not asked again, and the metadata
+// says how many records are of no target.
+func TestResumeAnotherList(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/24")
+	list := func(prefix string) []string {
+		var lines []string
+		for at := range f.at(prefix).targets() {
+			lines = append(lines, at.String())
+		}
+		return lines
+	}
+	half := list("127.64.0.0/25")
+	backwards := slices.Clone(half)
+	slices.Reverse(backwards)
+	for name, c := range map[string]struct {
+		lines                 []string
+		more                  []string
+		records, notInTargets uint64 // in the end
+	}{
+		"grown":           {list("127.64.0.0/24"), nil, 256, 0},
+		"grown in front":  {append(list("127.64.0.128/25"), half...), nil, 256, 0},
+		"shrunk":          {half[:40], nil, 128, 88},
+		"another":         {list("127.64.0.128/25"), nil, 256, 128},
+		"none":            {nil, nil, 128, 128},
+		"backwards":       {backwards, nil, 128, 0},
+		"shuffled":        {list("127.64.0.0/24"), []string{"--shuffle"}, 256, 0},
+		"another seed":    {list("127.64.0.0/24"), []string{"--shuffle", "-e", "99"}, 256, 0},
+		"excluded":        {half, []string{"--exclude", "127.64.0.0/26"}, 128, 0}, // a place in the list has a record
+		"range excluded":  {[]string{fmt.Sprintf("127.64.0.0/25:%d", f.port)}, []string{"--exclude", "127.64.0.0/26"}, 128, 64},
+		"another speed":   {half, []string{"-r", "5000", "--retries", "1"}, 128, 0},
+		"spelled anew":    {[]string{"# the same", fmt.Sprintf("127.64.0.0/25:%d", f.port), ""}, nil, 128, 0},
+		"in another form": {[]string{fmt.Sprintf(`{"ip":"127.64.0.3","port":%d}`, f.port), fmt.Sprintf("::ffff:127.64.0.4"), "[::ffff:127.64.0.9]:" + fmt.Sprint(f.port)}, nil, 128, 125},
+	} {
+		for ending, file := range endings {
+			t.Run(name+" "+ending, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), file)
-				requireRun(t, f.args(path, more...)...)
-				before, meta := readFile(t, path), readFile(t, path+".meta.json")
-				for range 2 {
-					status, stderr := inProcess(f.args(path, append(more, "--resume")...)...)
-					require.Zero(t, status, stderr)
-					require.Contains(t, stderr, " done before\na2scan: that was all: the scan has ended as ")
-					require.Equal(t, before, readFile(t, path))
-					require.Equal(t, meta, readFile(t, path+".meta.json"))
-				}
-				if how == "whole" {
-					f.requireTruth(t, path)
+				requireRun(t, f.at("127.64.0.0/25").args(path)...)
+				before := seqs(t, path)
+				args := f.args(path, append([]string{"--resume"}, c.more...)...)
+				args = override(args[:len(args)-1])
+				var stderr bytes.Buffer
+				status := run(args, strings.NewReader(strings.Join(c.lines, "\n")), new(bytes.Buffer), &stderr)
+				require.Zero(t, status, stderr.String())
+				m := readMetadata(t, path)
+				require.Equal(t, &dataset.Resumed{Records: int64(len(before)), NotInTargets: &c.notInTargets}, m.Resumed)
+				require.EqualValues(t, c.records, m.Output.Records)
+				require.EqualValues(t, c.records, m.Statuses[output.Success])
+				require.EqualValues(t, c.records, m.Input.Targets+c.notInTargets)
+				require.NoError(t, m.Check(0))
+				report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: f.want})
+				require.NoError(t, err)
+				require.True(t, report.OK(), "%v", report)
+				require.EqualValues(t, c.records, report.Records)
+				if c.records == 128 {
+					require.Zero(t, m.Packets.Sent)
 				}
 			})
 		}
 	}
+}
 
-	// Where more is wanted, or the file is not what the metadata tells of, the scan
-	// goes on.
+// Names are recognized by their text, wherever their address has gone.
+func TestResumeNames(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/30")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
-	requireRun(t, f.args(path, "-n", "100")...)
-	requireRun(t, f.args(path, "-n", "120", "--resume")...)
-	require.Len(t, seqs(t, path), 120)
+	port := strconv.Itoa(int(f.port))
+	scan := func(more ...string) *dataset.Metadata {
+		// Go knows without the DNS that names of .onion have no address.
+		list := []string{"LocalHost:" + port, "nowhere.onion:" + port, "127.64.0.1:" + port}
+		args := append([]string{"scan", "-r", "0", "--per-ip-rate", "0", "--retries", "0", "--timeout", "200ms", "-o", path}, more...)
+		status, stderr := inProcess(append(args, list...)...)
+		require.Zero(t, status, stderr)
+		return readMetadata(t, path)
+	}
+	m := scan()
+	require.EqualValues(t, 3, m.Output.Records)
+	require.EqualValues(t, 1, m.Statuses[output.ResolveError])
+	m = scan("--resume", "localhost:"+port, "elsewhere.onion:"+port)
+	require.EqualValues(t, 4, m.Output.Records)
+	require.EqualValues(t, 3, m.Resumed.Records)
+	require.Zero(t, *m.Resumed.NotInTargets)
+	require.Zero(t, m.Packets.Sent)
+}
+
+// A file of another scan is refused: what differs is named, and all files stay as they
+// are.
+func TestResumeRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/27")
+	for name, c := range map[string]struct {
+		more  []string
+		names string
+	}{
+		"other queries":      {[]string{"--query", "info,players"}, "line 1 was asked for info, and --query is info,players now"},
+		"another compressor": {[]string{"--compress", "zstd"}, "it is none, and this run would write zstd"},
+		"duplicates":         {[]string{"--no-dedup"}, "--resume and --no-dedup exclude each other"},
+		"a filter":           {[]string{"--filter", "success"}, "--resume and --filter exclude each other"},
+		"a dry run":          {[]string{"--dry-run"}, "--resume and --dry-run exclude each other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "out.ndjson")
+			requireRun(t, f.args(path)...)
+			// The end of a scan that was killed: it stays, like the rest.
+			before := append(readFile(t, path), `{"schema":1,"seq":`...)
+			require.NoError(t, os.WriteFile(path, before, 0o666))
+			meta := readFile(t, path+".meta.json")
+			status, stderr := inProcess(f.args(path, append(c.more, "--resume")...)...)
+			require.Equal(t, 2, status, stderr)
+			require.Contains(t, stderr, c.names)
+			require.Equal(t, string(before), string(readFile(t, path)))
+			require.Equal(t, string(meta), string(readFile(t, path+".meta.json")))
+			requireRun(t, f.args(path, "--resume")...)
+			f.requireTruth(t, path)
+		})
+	}
+}
+
+// --resume alone takes the targets and flags from the metadata.
+func TestResumeAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, "127.64.0.0/24")
+	f.want = proto.WantInfo | proto.WantPlayers
+	dir := t.TempDir()
+	list := filepath.Join(dir, "a list, of some")
+	require.NoError(t, os.WriteFile(list, []byte("127.64.0.128/25\n"), 0o666))
+	path := filepath.Join(dir, "out.ndjson.gz")
+	args := f.args(path, "--query", "players,info", "-q", "--shuffle", "-f", list, "-f", os.DevNull, "--notes", "a note", "--user-metadata", `{"a": [1]}`)
+	args[len(args)-1] = "127.64.0.0/25"
+	requireRun(t, append(args, "--max-runtime", "1m")...)
 	b := readFile(t, path)
-	require.NoError(t, os.WriteFile(path, b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1], 0o666))
-	requireRun(t, f.args(path, "-n", "120", "--resume")...)
-	require.Len(t, seqs(t, path), 120)
-	requireRun(t, f.args(path, "--resume")...)
+	require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
+	requireRun(t, "scan", "--resume", "-o", path)
 	f.requireTruth(t, path)
+	m := readMetadata(t, path)
+	require.EqualValues(t, 7, m.Seed)
+	require.Equal(t, "1m", m.Config["max-runtime"])
+	require.Equal(t, list+"\n"+os.DevNull, m.Config["input-file"])
+	require.Equal(t, "127.64.0.0/25", m.Config["targets"])
+	require.Equal(t, "a note", *m.UserNotes)
+	require.JSONEq(t, `{"a":[1]}`, string(m.UserMetadata))
+
+	// A flag more, and the flags are those of the command line.
+	status, stderr := inProcess("scan", "--resume", "-o", path, "--retries", "0")
+	require.Equal(t, 2, status, stderr)
+	require.Contains(t, stderr, "was asked for info,players, and --query is info now")
+
+	// Without metadata, too.
+	require.NoError(t, os.Remove(path+".meta.json"))
+	status, stderr = inProcess("scan", "--resume", "-o", path)
+	require.Equal(t, 2, status, stderr)
+	require.Contains(t, stderr, "there is no metadata in "+path+".meta.json: the flags are the defaults")
 }
 
 // -N counts what the file holds: a scan that was killed, or that more is wanted of, has
@@ -580,7 +636,7 @@ func TestResumeAborted(t *testing.T) {
 					lines = append(append(lines, line...), '\n')
 				}
 			}
-			sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
+			sink, err := dataset.Create(path, dataset.CompressAuto)
 			require.NoError(t, err)
 			require.NoError(t, sink.WriteLines(lines))
 			require.NoError(t, sink.Close())
@@ -588,7 +644,7 @@ func TestResumeAborted(t *testing.T) {
 			requireRun(t, append(args, "--resume")...)
 			f.requireTruth(t, path)
 			m := readMetadata(t, path)
-			require.Contains(t, strings.Join(m.Notes, "\n"), fmt.Sprintf("resumed: %d of the targets", f.size()-gaveUp))
+			require.EqualValues(t, f.size()-gaveUp, m.Resumed.Records)
 		})
 	}
 }
@@ -607,71 +663,24 @@ func abortedRecord(r *output.Record) *output.Record {
 	}
 }
 
-// The metadata is a help, no condition.
+// The metadata is not needed: the records alone say what is done.
 func TestResumeMetadata(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
-	cut := func() {
-		b := readFile(t, path)
-		require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
-	}
 	requireRun(t, f.args(path)...)
-
-	// It is missing.
-	cut()
-	require.NoError(t, os.Remove(path+".meta.json"))
-	status, stderr := inProcess(f.args(path, "--resume")...)
-	require.Zero(t, status, stderr)
-	require.Contains(t, stderr, "is missing: that this is the same scan can't be checked but by the records")
-	require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "is missing: that this is the same scan")
-	f.requireTruth(t, path)
-
-	// It is what a run that was killed leaves, written at the start: no end.
-	cut()
-	m := readMetadata(t, path)
-	m.EndReason, m.EndTime, m.Output = "", output.Timestamp{}, dataset.OutputCounts{}
-	require.NoError(t, m.WriteFile(path+".meta.json"))
-	requireRun(t, f.args(path, "--resume")...)
-	f.requireTruth(t, path)
-
-	// The seed need not be given again; nothing else is lost with it.
-	cut()
-	args := f.args(path, "--resume")
-	for i, a := range args {
-		if a == "-e" {
-			args = append(args[:i:i], args[i+2:]...)
-			break
+	whole := readFile(t, path)
+	for _, meta := range []string{"", `{"schema":1,`, "\x00\x00\x00", "my notes\n", `{"schema":2}`, "none"} {
+		require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o666))
+		require.NoError(t, os.Remove(path+".meta.json"))
+		if meta != "none" {
+			require.NoError(t, os.WriteFile(path+".meta.json", []byte(meta), 0o666))
 		}
-	}
-	requireRun(t, args...)
-	require.EqualValues(t, 7, readMetadata(t, path).Seed)
-	f.requireTruth(t, path)
-
-	// It is cut off, as a power cut leaves it: that is said, and the records tell.
-	for _, left := range []string{"", `{"schema":1,`, "\x00\x00\x00"} {
-		cut()
-		require.NoError(t, os.WriteFile(path+".meta.json", []byte(left), 0o666))
-		status, stderr = inProcess(f.args(path, "--resume")...)
-		require.Zero(t, status, stderr)
-		require.Contains(t, stderr, "is cut off: that this is the same scan can't be checked but by the records")
+		requireRun(t, f.args(path, "--resume")...)
 		f.requireTruth(t, path)
 	}
 
-	// It is something else, or of a later version: that is said, and nothing is touched.
-	cut()
-	before := readFile(t, path)
-	for _, other := range []string{"my notes\n", `{"schema":2}`} {
-		require.NoError(t, os.WriteFile(path+".meta.json", []byte(other), 0o666))
-		status, stderr = inProcess(f.args(path, "--resume")...)
-		require.Equal(t, 1, status)
-		require.Contains(t, stderr, "cannot resume")
-		require.Contains(t, stderr, "a2scan: hint: ")
-		require.Equal(t, before, readFile(t, path))
-		require.Equal(t, other, string(readFile(t, path+".meta.json")))
-	}
-
-	// There is no file yet, or an empty one: then this is the beginning.
+	// If there is no file yet, or an empty one, this is the beginning.
 	for _, content := range []func() error{
 		func() error { return errors.Join(os.Remove(path), os.Remove(path+".meta.json")) },
 		func() error { return os.WriteFile(path, nil, 0o666) },
@@ -679,14 +688,19 @@ func TestResumeMetadata(t *testing.T) {
 		require.NoError(t, content())
 		requireRun(t, f.args(path, "--resume")...)
 		f.requireTruth(t, path)
+		require.Zero(t, readMetadata(t, path).Resumed.Records)
 	}
 
-	// It holds something else.
-	require.NoError(t, os.WriteFile(path, []byte("my shopping list\n"), 0o666))
-	status, stderr = inProcess(f.args(path, "--resume")...)
-	require.Equal(t, 1, status)
-	require.Contains(t, stderr, "line 1 is not a record of a scan")
-	require.Equal(t, "my shopping list\n", string(readFile(t, path)))
+	// Anything else is refused.
+	for _, other := range []string{"my shopping list\n", "{\"a\":1}\n", string(whole) + "{\"a\":1}\n"} {
+		require.NoError(t, os.WriteFile(path, []byte(other), 0o666))
+		meta := readFile(t, path+".meta.json")
+		status, stderr := inProcess(f.args(path, "--resume")...)
+		require.Equal(t, 2, status)
+		require.Contains(t, stderr, "is not a record of a scan")
+		require.Equal(t, other, string(readFile(t, path)))
+		require.Equal(t, meta, readFile(t, path+".meta.json"))
+	}
 }
 
 // A file that is no dataset is not taken for one that was cut, only because it has no
@@ -702,14 +716,14 @@ func TestResumeNoDataset(t *testing.T) {
 		for packed, file := range endings {
 			t.Run(name+" "+packed, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), file)
-				sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
+				sink, err := dataset.Create(path, dataset.CompressAuto)
 				require.NoError(t, err)
 				require.NoError(t, sink.WriteLines(text))
 				require.NoError(t, sink.Close())
 				before := readFile(t, path)
 				status, stderr := inProcess(f.args(path, "--resume")...)
-				require.Equal(t, 1, status, stderr)
-				require.Contains(t, stderr, "line 1 is not a record of a scan\na2scan: hint: the file is as it was; without --resume it is overwritten\n")
+				require.Equal(t, 2, status, stderr)
+				require.Contains(t, stderr, "line 1 is not a record of a scan\na2scan: hint: the file is unchanged; without --resume it is overwritten\n")
 				require.Equal(t, before, readFile(t, path))
 				require.NoFileExists(t, path+".meta.json")
 			})
@@ -742,286 +756,6 @@ func TestResumeFirstRecordCut(t *testing.T) {
 	}
 }
 
-// Where the metadata does not tell that this is another scan, the records do: by
-// what was asked, by the shard, and by which target has which number. Nothing is
-// changed then.
-func TestResumeAnotherScanByRecords(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/27")
-	port := strconv.Itoa(int(f.port))
-	lines := func(hosts ...string) string {
-		var b strings.Builder
-		for _, h := range hosts {
-			fmt.Fprintln(&b, strings.ReplaceAll(h, "PORT", port))
-		}
-		return b.String()
-	}
-	// Go knows by itself that names of .onion have no address.
-	list := lines("127.64.0.1:PORT", "127.64.0.2:PORT eu", "127.64.0.8/30:PORT", "[::ffff:127.64.0.3]:PORT",
-		"localhost:PORT", "nowhere.onion:PORT", "240.0.0.1:PORT", "127.64.0.4:PORT")
-	base := []string{"--query", "info,players", "--shards", "1", "--retries", "0", "--timeout", "300ms"}
-	for name, c := range map[string]struct {
-		list string   // "": the same
-		args []string // nil: base
-		want string
-	}{
-		"the same":      {want: ""},
-		"spelling":      {list: "# the same\n" + strings.Replace(list, "127.64.0.1:", "127.64.0.1:", 1) + "\n\n", want: ""},
-		"one more":      {list: list + lines("127.64.0.5:PORT"), want: ""},
-		"another order": {list: lines("127.64.0.2:PORT", "127.64.0.1:PORT") + list, want: "target 0 was 127.64.0.1:" + port + ", and is 127.64.0.2:" + port + " now"},
-		"another port":  {list: strings.Replace(list, "127.64.0.4:"+port, "127.64.0.4:1", 1), want: "target 10 was 127.64.0.4:" + port + ", and is 127.64.0.4:1 now"},
-		"another name":  {list: strings.Replace(list, "nowhere.", "elsewhere.", 1), want: "target 8 was nowhere.onion:" + port + ", and is elsewhere.onion:" + port + " now"},
-		"a name's port": {list: strings.Replace(list, "localhost:"+port, "localhost:1", 1), want: "target 7 was localhost:" + port + ", and is localhost:1 now"},
-		"other queries": {args: []string{"--query", "info"}, want: "target "},
-		"a shorter one": {list: lines("127.64.0.1:PORT", "127.64.0.2:PORT"), want: "9 targets that have a record are not in the list"},
-		"none":          {list: "\n", want: "11 targets that have a record are not in the list"},
-	} {
-		for _, from := range []string{"file", "stdin"} {
-			for _, meta := range []string{"", "{}", "{\"schema\":1}"} {
-				t.Run(name+" "+from+" "+meta, func(t *testing.T) {
-					dir := t.TempDir()
-					path, input := filepath.Join(dir, "out.ndjson"), filepath.Join(dir, "list")
-					scan := func(list string, args ...string) (int, string) {
-						args = override([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
-						if from == "file" {
-							require.NoError(t, os.WriteFile(input, []byte(list), 0o666))
-							args = append(args, "-f", input)
-						}
-						var stderr bytes.Buffer
-						status := run(args, strings.NewReader(list), new(bytes.Buffer), &stderr)
-						return status, stderr.String()
-					}
-					status, stderr := scan(list, base...)
-					require.Zero(t, status, stderr)
-					require.Len(t, seqs(t, path), 11)
-					switch meta {
-					case "":
-						require.NoError(t, os.Remove(path+".meta.json"))
-					case "{}":
-						m := readMetadata(t, path)
-						m.Config = map[string]string{"seed": m.Config["seed"]}
-						require.NoError(t, m.WriteFile(path+".meta.json"))
-					default:
-						require.NoError(t, os.WriteFile(path+".meta.json", []byte(meta), 0o666))
-					}
-					before := append(readFile(t, path), `{"schema":1,"seq":`...)
-					require.NoError(t, os.WriteFile(path, before, 0o666))
-
-					if c.list == "" {
-						c.list = list
-					}
-					if c.args == nil {
-						c.args = base
-					}
-					status, stderr = scan(c.list, append(c.args, "--resume")...)
-					require.Contains(t, stderr, "that this is the same scan can't be checked but by the records")
-					if c.want == "" {
-						require.Zero(t, status, stderr)
-						require.Len(t, seqs(t, path), 11+strings.Count(name, "more"))
-						require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "can't be checked but by the records")
-						return
-					}
-					require.Equal(t, 2, status, stderr)
-					require.Contains(t, stderr, "a2scan: cannot resume "+path+": ")
-					require.Contains(t, stderr, c.want)
-					require.Contains(t, stderr, "a2scan: hint: give the same targets and flags")
-					require.Equal(t, string(before), string(readFile(t, path)))
-				})
-			}
-		}
-	}
-}
-
-// Of a stream those targets that are not done are held back until those that are
-// were compared; what is not there yet is not waited for.
-func TestResumeFromAStream(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/24")
-	var list []string
-	for at := range f.targets() {
-		list = append(list, at.String())
-	}
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	scan := func(input io.Reader, args ...string) (int, string) {
-		args = override([]string{"scan", "-q", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path, "--shuffle"}, args...)
-		var stderr bytes.Buffer
-		status := run(args, input, new(bytes.Buffer), &stderr)
-		return status, stderr.String()
-	}
-	all := strings.Join(list, "\n") + "\n"
-	status, stderr := scan(strings.NewReader(all))
-	require.Zero(t, status, stderr)
-	b := readFile(t, path)
-	b = b[:bytes.LastIndexByte(b[:len(b)/2], '\n')+1]
-
-	// One of those that are not done is another: that cannot be seen. One that is
-	// done is another, behind those: nothing is asked.
-	require.NoError(t, os.WriteFile(path, b, 0o666))
-	done := seqs(t, path)
-	last := uint64(255)
-	for done[last] == 0 {
-		last--
-	}
-	wrong := strings.Replace(all, list[last]+"\n", "127.64.9.9:1\n", 1)
-	status, stderr = scan(strings.NewReader(wrong), "--resume")
-	require.Equal(t, 2, status, stderr)
-	require.Contains(t, stderr, fmt.Sprintf("target %d was %s, and is 127.64.9.9:1 now", last, list[last]))
-	require.True(t, bytes.Equal(b, readFile(t, path)))
-
-	// The list stands still behind the last that is done.
-	in, feed := io.Pipe()
-	go func() {
-		_, _ = io.WriteString(feed, strings.Join(list[:last+1], "\n")+"\n")
-		require.Eventually(t, func() bool { return len(seqs(t, path)) == int(last)+1 }, 20*time.Second, 10*time.Millisecond)
-		_, _ = io.WriteString(feed, strings.Join(list[last+1:], "\n")+"\n")
-		feed.Close()
-	}()
-	status, stderr = scan(in, "--resume")
-	require.Zero(t, status, stderr)
-	require.Contains(t, stderr, "--input-file can be read once only: ")
-	f.requireTruth(t, path)
-}
-
-// A scan of a stream that has ended is as finished as that of a file, if the stream brings
-// what it brought then: with --filter, -N and -n too not a byte changes. Another list is
-// refused.
-func TestResumeFinishedFromAStream(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/25")
-	closed := closedPort(t)
-	var lines []string
-	for at := range f.targets() {
-		lines = append(lines, at.String())
-	}
-	for i := range 20 { // these refuse
-		lines = append(lines, fmt.Sprintf("127.64.2.%d:%d", i, closed))
-	}
-	for how, more := range map[string][]string{
-		"whole":           {},
-		"some left out":   {"--filter", "refused"},
-		"others left out": {"--filter", "success"},
-		"all left out":    {"--filter", "blocked"},
-		"shuffled":        {"--filter", "success", "--shuffle"},
-		"a shard":         {"--filter", "success", "--shards", "3", "--shard", "1"},
-		"max results":     {"-N", "40", "-c", "8"},
-		"none of these":   {"-N", "40", "--filter", "blocked"},
-		"max targets":     {"-n", "40"},
-		"some of a shard": {"-n", "40", "--shards", "2", "--shard", "1"},
-	} {
-		t.Run(how, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "out.ndjson")
-			scan := func(list []string, args ...string) (int, string) {
-				args = override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-e", "7", "-o", path}, slices.Concat(more, args)...)
-				var stderr bytes.Buffer
-				status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
-				return status, stderr.String()
-			}
-			status, stderr := scan(lines)
-			require.Zero(t, status, stderr)
-			before, meta := readFile(t, path), readFile(t, path+".meta.json")
-			unchanged := func() {
-				require.Equal(t, string(before), string(readFile(t, path)))
-				require.Equal(t, string(meta), string(readFile(t, path+".meta.json")))
-			}
-			for range 2 {
-				status, stderr = scan(lines, "--resume")
-				require.Zero(t, status, stderr)
-				require.Contains(t, stderr, "a2scan: that was all: the scan has ended as ")
-				unchanged()
-			}
-			if len(before) > 0 {
-				status, stderr = scan(lines[100:], "--resume")
-				require.Equal(t, 2, status, stderr)
-				unchanged()
-			}
-			if len(more) == 0 || more[0] == "--filter" {
-				status, stderr = scan(append(slices.Clone(lines), "127.64.3.1:1", "127.64.3.2:1", "127.64.3.3:1"), "--resume")
-				require.Equal(t, 2, status, stderr)
-				require.Regexp(t, `: the list had [0-9]+ targets, and has [0-9]+ now\n`, stderr)
-				unchanged()
-			}
-		})
-	}
-}
-
-// A list that ends by itself lacks what is done behind its end, however few -n wants of it.
-func TestResumeShorterStream(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/26")
-	var lines []string
-	for at := range f.targets() {
-		lines = append(lines, at.String())
-	}
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	scan := func(list []string, args ...string) (int, string) {
-		args = override([]string{"scan", "-r", "0", "--per-ip-rate", "0", "-o", path}, args...)
-		var stderr bytes.Buffer
-		status := run(args, strings.NewReader(strings.Join(list, "\n")), new(bytes.Buffer), &stderr)
-		return status, stderr.String()
-	}
-	status, stderr := scan(lines, "-n", "50")
-	require.Zero(t, status, stderr)
-	b := readFile(t, path)
-	b = b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1]
-	require.NoError(t, os.WriteFile(path, b, 0o666))
-	status, stderr = scan(lines[:10], "-n", "60", "--resume")
-	require.Equal(t, 2, status, stderr)
-	require.Regexp(t, "(39|40) targets that have a record are not in the list", stderr)
-	require.Equal(t, string(b), string(readFile(t, path)))
-	status, stderr = scan(lines, "-n", "10", "--resume") // there are more, and these are not wanted
-	require.Zero(t, status, stderr)
-	status, stderr = scan(lines, "--resume")
-	require.Zero(t, status, stderr)
-	f.requireTruth(t, path)
-}
-
-// Where more targets than can be held stand before the last that is done, the rest
-// of a stream is compared as it comes; an error is then no longer one of usage.
-func TestHoldNoMoreThanFits(t *testing.T) {
-	line := func(seq int, at string) []byte {
-		return bytes.TrimSuffix(output.AppendJSON(nil, &output.Record{
-			Seq: uint64(seq), Addr: netip.MustParseAddrPort(at), Status: output.Timeout,
-			Info: &output.Info{Section: output.Section{Status: output.Timeout}},
-		}), []byte{'\n'})
-	}
-	for name, c := range map[string]struct{ list, want string }{
-		"the same": {strings.Repeat("127.0.0.1:1\n", 2000) + "127.0.0.2:1\n127.0.0.3:1\n", ""},
-		"another":  {strings.Repeat("127.0.0.1:1\n", 2000) + "127.0.0.9:1\n127.0.0.3:1\n", "target 2000 was another, and is 127.0.0.9:1 now"},
-		"shorter":  {strings.Repeat("127.0.0.1:1\n", 2000), "1 target that has a record is not in the list"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var stderr bytes.Buffer
-			a := &app{ui: newUI(&stderr)}
-			o := newScanOptions()
-			r := &resumption{path: "out", kinds: o.ask.cfg.Kinds, prints: newFingerprints(1)}
-			require.NoError(t, r.take(line(7, "127.0.0.1:1"), o))
-			require.NoError(t, r.take(line(2000, "127.0.0.2:1"), o))
-			list, err := targets.NewList(targets.Config{
-				Files: []targets.File{{Name: "stdin", R: strings.NewReader(c.list)}}, DoneSeqs: &r.done, Skipped: r.skipped,
-			})
-			require.NoError(t, err)
-			defer list.Close()
-			h, err := a.holdTargets(r, list, 500)
-			require.NoError(t, err)
-			require.Contains(t, stderr.String(), "the rest of the list is compared as it is read")
-			require.Len(t, r.remarks, 1)
-			n := 0
-			for err == nil {
-				var more int
-				more, err = h.Next(t.Context(), make([]targets.Target, 100))
-				n += more
-			}
-			if c.want == "" {
-				require.ErrorIs(t, err, io.EOF)
-				require.Equal(t, 2000, n)
-				return
-			}
-			require.ErrorContains(t, err, c.want)
-			require.False(t, errors.As(err, new(*usageError)))
-		})
-	}
-}
-
 // A file that lost a page in the middle: what can be read stays, and what the rest
 // was is asked again.
 func TestResumeDamaged(t *testing.T) {
@@ -1048,8 +782,8 @@ func TestResumeDamaged(t *testing.T) {
 				require.NoError(t, os.WriteFile(path+".meta.json", meta, 0o666))
 				status, stderr := inProcess(f.args(path, "--resume", "-q")...)
 				require.Zero(t, status, stderr)
-				require.Regexp(t, `a2scan: [0-9]+ lines? (is|are) damaged, the first of them line [0-9]+: what they were is asked again\n`, stderr)
-				require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "damaged, the first of them line")
+				require.Regexp(t, `a2scan: [0-9]+ lines? (was|were) damaged, the first in line [0-9]+ of the output file: their targets are asked again\n`, stderr)
+				require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "damaged, the first in line")
 				f.requireTruth(t, path)
 			})
 		}
@@ -1077,156 +811,63 @@ func TestResumeSendErrors(t *testing.T) {
 			Info: &output.Info{Section: output.Section{Status: output.SendError, RTT: output.NoRTT}},
 		})
 	}
-	sink, err := dataset.OpenSink(path, dataset.SinkOptions{})
+	sink, err := dataset.Create(path, dataset.CompressAuto)
 	require.NoError(t, err)
 	require.NoError(t, sink.WriteLines(lines))
 	require.NoError(t, sink.Close())
 
-	// Through a link, which stays one; and what a killed process has left goes.
+	// Through a link, which stays one.
 	link := filepath.Join(t.TempDir(), "link.gz")
 	require.NoError(t, os.Symlink(path, link))
-	rest := filepath.Join(filepath.Dir(path), ".out.ndjson.gz.resume")
-	require.NoError(t, os.WriteFile(rest, []byte("rest"), 0o666))
 	status, stderr := inProcess(f.args(link, "--resume", "-m", path+".meta.json", "--query", "rules")...)
 	require.Equal(t, 2, status, stderr)
-	require.FileExists(t, rest, "what is refused touches nothing")
 	requireRun(t, f.args(link, "--resume", "-m", path+".meta.json")...)
 	f.requireTruth(t, path)
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&os.ModeSymlink)
-	require.NoFileExists(t, rest)
-	require.Contains(t, strings.Join(readMetadata(t, path).Notes, "\n"), "resumed: 64 of the targets")
+	require.EqualValues(t, 64, readMetadata(t, path).Resumed.Records)
 }
 
-// An order that followed from a seed is not gone on with by another.
-func TestResumeShuffledWithoutSeed(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/26")
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	args := []string{"scan", "-r", "0", "--per-ip-rate", "0", "--shuffle", "-p", strconv.Itoa(int(f.port)), "-o", path, f.prefix.String()}
-	requireRun(t, append(args, "-e", "9", "-n", "20")...)
-	require.NoError(t, os.Remove(path+".meta.json"))
-	before := readFile(t, path)
-	status, stderr := inProcess(append(args, "--resume")...)
-	require.Equal(t, 2, status, stderr)
-	require.Contains(t, stderr, "the order of --shuffle follows from a seed, and "+path+".meta.json does not say which")
-	require.Contains(t, stderr, "a2scan: hint: give it with --seed")
-	require.Equal(t, before, readFile(t, path))
-	requireRun(t, append(args, "--resume", "-e", "9")...)
-	f.requireTruth(t, path)
-}
-
-// With --filter the records left out are not in the file: those targets are asked
-// again, those with a record are not, and the counts are of all.
-func TestResumeFilter(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, "127.64.0.0/24")
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	// Every second target refuses.
-	args := append(f.args(path, "--filter", "refused"), fmt.Sprintf("127.64.1.0/24:%d", closedPort(t)))
-	requireRun(t, args...)
-	require.Len(t, seqs(t, path), 256)
-	b := readFile(t, path)
-	require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o666))
-	requireRun(t, append(args, "--resume")...)
-	for seq, n := range seqs(t, path) {
-		require.Equal(t, 1, n, seq)
-	}
-	m := readMetadata(t, path)
-	require.EqualValues(t, 512, m.Input.Targets)
-	require.EqualValues(t, 256, m.Output.Records)
-	require.EqualValues(t, 256, m.Statuses[output.Success])
-	require.NoError(t, m.Check(256))
-}
-
-// A few targets of a large range, in random order, are gone on with at once: what
-// they were follows from the metadata, and without it is compared as they come.
+// A few targets of a large range are resumed at once: no list is gone through before.
 func TestResumeSampleOfALargeRange(t *testing.T) {
 	f := newFixture(t, "127.64.0.0/24")
 	path := filepath.Join(t.TempDir(), "out.ndjson")
 	args := f.args(path, "-q", "--shuffle", "-e", "5", "-n", "300", "--timeout", "100ms", "--retries", "0")
-	args[len(args)-1] = "127.0.0.0/8:1-60000" // hardly anybody is there; nothing leaves this machine
+	args[len(args)-1] = "127.0.0.0/8:1-60000" // hardly any server is there; nothing leaves this machine
 	requireRun(t, args...)
 	whole := readFile(t, path)
-	for _, lose := range []bool{false, true} {
-		require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o666))
-		if lose {
-			require.NoError(t, os.Remove(path+".meta.json"))
-		}
-		began := time.Now()
-		requireRun(t, append(args, "--resume")...)
-		require.Less(t, time.Since(began), 20*time.Second, "there are 10^12 targets in the range")
-		list := seqs(t, path)
-		require.Len(t, list, 300)
-		for seq, n := range list {
-			require.Equal(t, 1, n, seq)
-		}
-	}
-}
-
-// A scan that has ended is not gone on with, though all of its records were left out,
-// and is gone on with where some were lost.
-func TestResumeWhatHasEnded(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/24")
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	args := f.args(path, "--filter", "timeout")
-	requireRun(t, args...)
-	meta := readFile(t, path+".meta.json")
-	require.Empty(t, readFile(t, path))
+	require.NoError(t, os.WriteFile(path, whole[:len(whole)/2], 0o666))
+	began := time.Now()
 	requireRun(t, append(args, "--resume")...)
-	require.Equal(t, meta, readFile(t, path+".meta.json"), "nothing was done")
-
-	args = f.args(path)
-	requireRun(t, args...)
-	lines := bytes.SplitAfter(readFile(t, path), []byte("\n"))
-	half := bytes.Join(lines[:100], nil)
-	require.NoError(t, os.WriteFile(path, half, 0o666))
+	require.Less(t, time.Since(began), 20*time.Second, "there are 10^12 targets in the range")
 	m := readMetadata(t, path)
-	m.Output.Records, m.Output.Bytes = 100, int64(len(half)) // as a run says whose reader took no more
-	require.NoError(t, m.WriteFile(path+".meta.json"))
-	requireRun(t, append(args, "--resume")...)
-	f.requireTruth(t, path)
+	require.EqualValues(t, 300+m.Resumed.Records, m.Output.Records, "-n counts this run's targets")
+	require.Nil(t, m.Resumed.NotInTargets, "the list was not read to its end")
+	require.NoError(t, m.Check(0))
 }
 
-// TARGETs that are not UTF-8 are the same ones the next time.
-func TestResumeWithTargetsThatAreNotUTF8(t *testing.T) {
-	f := newFixture(t, "127.64.0.0/30")
-	path := filepath.Join(t.TempDir(), "out.ndjson")
-	requireRun(t, f.args(path, "-n", "1", "caf\xe9")...)
-	args := f.args(path, "--resume", "caf\xe9")
-	requireRun(t, args...)
-	f.requireTruth(t, path)
-	args[len(args)-2] = "caf\xe8"
-	status, stderr := inProcess(args...)
-	require.Equal(t, exitUsage, status)
-	require.Contains(t, stderr, `the list of TARGETs was $'caf\xe9' 127.64.0.0/30, and is $'caf\xe8' 127.64.0.0/30 now`)
-}
-
-// Two values that differ look different, however long they are.
-func TestDescribeValues(t *testing.T) {
-	long := strings.Repeat("127.0.0.1 ", 20)
-	digest := strings.Repeat("0123456789abcdef", 4)
-	for _, c := range []struct{ name, was, is, wantWas, wantIs string }{
-		{"short", "5", "8", "5", "8"},
-		{"nothing", "", "5", "empty", "5"},
-		{"nothing and much", "", long, "empty", "127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1…"},
-		{"digests", digest, "f" + digest[1:], "0123456789abcdef…", "f123456789abcdef…"},
-		{"a digest and none", digest, stdinDigest, "0123456789abcdef…", stdinDigest},
-		{
-			"in the middle", long + "a " + long, long + "b " + long,
-			"…0.0.1 127.0.0.1 a 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 1…", "…0.0.1 127.0.0.1 b 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 1…",
-		},
-		{"at the end", long + "x", long + "y", "…0.0.1 127.0.0.1 x", "…0.0.1 127.0.0.1 y"},
-		{"one goes on", long, long + "x", "…0.0.1 127.0.0.1 ", "…0.0.1 127.0.0.1 x"},
-		{
-			"at the beginning", "a " + long, "b " + long,
-			"a 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0…", "b 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0.1 127.0.0…",
-		},
-		{"not ASCII", strings.Repeat("é", 40) + "a", strings.Repeat("é", 40) + "b", "…ééééééééa", "…ééééééééb"},
-		{"in the same rune", strings.Repeat("x", 70) + "é", strings.Repeat("x", 70) + "è", "…xxxxxxxxxxxxxxxé", "…xxxxxxxxxxxxxxxè"},
+// With --port-offsets a target is known by the port that was asked first.
+func TestResumePortGiven(t *testing.T) {
+	e := &resumption{kinds: proto.WantInfo}
+	for _, line := range []string{
+		`{"schema":1,"seq":0,"ip":"192.0.2.1","port":27016,"port_given":27015,"input":"192.0.2.1","status":"success","info":{"status":"success"}}`,
+		`{"schema":1,"seq":1,"ip":"192.0.2.1","port":27016,"port_given":null,"input":"192.0.2.1:27016","status":"success","info":{"status":"success"}}`,
+		`{"schema":1,"seq":2,"ip":"192.0.2.2","port":27016,"port_given":27015,"input":"Name.test:27015","status":"success","info":{"status":"success"}}`,
 	} {
-		was, is := describeValues(c.was, c.is)
-		require.Equal(t, c.wantWas, was, c.name)
-		require.Equal(t, c.wantIs, is, c.name)
+		keep, err := e.take([]byte(line))
+		require.NoError(t, err)
+		require.True(t, keep)
 	}
+	list, err := targets.NewList(targets.Config{
+		Args: []string{"192.0.2.1:27015", "192.0.2.1:27016", "name.test:27015", "192.0.2.1:27017"}, Dedup: true, Done: &e.done,
+	})
+	require.NoError(t, err)
+	defer list.Close()
+	got := make([]targets.Target, 8)
+	n, err := list.Next(t.Context(), got)
+	require.True(t, err == nil || errors.Is(err, io.EOF), "%v", err)
+	require.Equal(t, 1, n)
+	require.Equal(t, "192.0.2.1:27017", got[0].Key.AddrPort().String())
+	require.EqualValues(t, 3, list.Counts().Skipped)
 }

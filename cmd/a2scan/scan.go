@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
@@ -60,6 +61,10 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 		o.inputFiles, args = []string{"-"}, nil
 	}
 	o.normalize()
+	args, err := a.restoreFlags(fs, o, args)
+	if err != nil {
+		return err
+	}
 	o.chooseTable(a, fs)
 	if err := o.validate(); err != nil {
 		return &usageError{err}
@@ -87,103 +92,121 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 		defer closeList()
 		return a.dryRun(list)
 	}
-	// What stands in files is not touched until all that can be found wrong is found
-	// to be right: the metadata changes first, then the records.
-	lock, err := a.lockRecords(o)
-	if err != nil {
-		return err
-	}
-	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args, lock: lock}
+	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args}
 	defer func() {
-		switch {
-		case r.leftBehind:
-		case r.scanner != nil:
-			err = errors.Join(err, lock.Release())
-		default:
-			err = errors.Join(err, lock.Discard())
+		if r.scanner == nil && !r.leftBehind {
+			err = errors.Join(err, r.discard())
 		}
 	}()
+	// No file is changed before everything that can fail has been tried.
+	if err := r.openOutputs(); err != nil {
+		return err
+	}
 	if o.resume {
-		if o.earlier, err = a.openEarlier(fs, o, args); err != nil {
+		if r.earlier, err = r.loadEarlier(); err != nil {
 			return err
 		}
-		if o.earlier != nil && o.earlier.finished {
-			return a.confirmFinished(o.earlier, o, args)
-		}
-		if o.earlier != nil {
-			o.ask.cfg.HadResults = o.earlier.statuses[output.Success]
-		}
+		o.ask.cfg.HadResults = r.earlier.statuses[output.Success]
 	}
 	cfg, err := a.targetConfig(o, args)
 	if err != nil {
 		return err
 	}
-	if o.earlier != nil {
-		if err := a.compareTargets(o.earlier, &cfg, o); err != nil {
-			return err
-		}
+	if r.earlier != nil {
+		cfg.Done = &r.earlier.done
 	}
 	var closeList func()
 	if r.list, closeList, err = a.openList(cfg, o); err != nil {
 		return err
 	}
 	defer closeList()
-	r.source = r.list
-	if o.earlier != nil && cfg.Skipped != nil {
-		if r.source, err = a.holdTargets(o.earlier, r.list, maxHeld); err != nil {
-			return err
-		}
-	}
 	if r.port, err = a.openSocket(&o.ask); err != nil {
 		return err
 	}
 	defer r.port.Close()
-	if r.status, err = a.openStatus(o.statusFile); err != nil {
-		return err
-	}
-	defer r.status.Close()
 	return r.do()
 }
 
-// lockRecords keeps other scans from the file of records, and finds out whether it
-// can be written to.
-func (a *app) lockRecords(o *scanOptions) (*dataset.Lock, error) {
-	if o.outputFile == "-" {
-		return nil, a.checkTerminal(o)
-	}
-	lock, err := dataset.LockFile(o.outputFile)
-	if errors.Is(err, dataset.ErrLocked) {
-		return nil, withHint(fmt.Errorf("cannot write records: %w", err), "wait until the other scan has ended, or write to another file")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot write records: %w", err)
-	}
-	return lock, nil
-}
-
-// checkTerminal refuses to write what is no text to a terminal.
-func (a *app) checkTerminal(o *scanOptions) error {
-	if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto {
-		if a.screen.present {
-			return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
-		}
-	}
-	return nil
-}
-
-// A scanRun is one scan that is under way.
+// A scanRun is one scan.
 type scanRun struct {
 	*app
 	flags      *flagSet
 	options    *scanOptions
 	targetArgs []string
 	list       *targets.List
-	source     scanner.Source // list, or what holds its targets back
 	port       *watchedPort
 	scanner    *scanner.Scanner
-	status     statusFile
-	lock       *dataset.Lock
-	leftBehind bool // the files are still being opened; the end of the process ends that
+
+	records      *dataset.File
+	meta, status *osfile.File // nil: none
+	earlier      *resumption  // nil: a scan from the beginning
+	leftBehind   bool         // the files are still being opened when the process ends
+}
+
+// openOutputs opens the files of records, metadata and status updates. None of them is
+// changed.
+func (r *scanRun) openOutputs() (err error) {
+	o := r.options
+	if o.outputFile == "-" {
+		if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto && r.screen.present {
+			return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
+		}
+		if osfile.Stdout.IsClosed() && r.stdout == io.Writer(osfile.Stdout) {
+			return withHint(usagef("standard output is closed: the records would be lost"), "use -o FILE, or -o %s to discard them", os.DevNull)
+		}
+	}
+	r.records, err = dataset.Open(o.outputFile, o.compress)
+	if errors.Is(err, dataset.ErrLocked) {
+		err = withHint(err, "wait until the other scan has ended, or write to another file")
+	}
+	if err != nil {
+		return openError("records", err)
+	}
+	if r.meta, err = openBeside(o.metadataPath()); err != nil {
+		return openError("metadata", err)
+	}
+	if r.status, err = openBeside(o.statusFile); err != nil {
+		return openError("status updates", err)
+	}
+	return nil
+}
+
+// openError is the error of an output that cannot be opened.
+func openError(what string, err error) error {
+	wrapped := fmt.Errorf("cannot write %s: %w", what, err)
+	if errors.Is(err, syscall.EISDIR) {
+		return &usageError{wrapped}
+	}
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return withHint(wrapped, "%s", hinted.hint)
+	}
+	return wrapped
+}
+
+// openBeside opens a file of metadata or status updates: "-" is standard error, "" none.
+func openBeside(name string) (*osfile.File, error) {
+	switch name {
+	case "":
+		return nil, nil
+	case "-":
+		return osfile.Stderr, nil
+	}
+	return osfile.Open(name)
+}
+
+// discard closes the outputs of a scan that did not begin, and removes those that did
+// not exist before.
+func (r *scanRun) discard() (err error) {
+	if r.records != nil {
+		err = r.records.Discard()
+	}
+	for _, f := range []*osfile.File{r.meta, r.status} {
+		if f != nil {
+			err = errors.Join(err, f.Discard())
+		}
+	}
+	return err
 }
 
 // openTargets opens all that says whom to ask.
@@ -214,9 +237,6 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 			}
 			a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
 		},
-	}
-	if o.earlier != nil {
-		cfg.DoneSeqs = &o.earlier.done
 	}
 	var errs []error
 	for _, l := range []struct {
@@ -292,7 +312,7 @@ func (a *app) openInput(name string) (input, error) {
 		}
 		return input{targets.File{Name: name, R: f}, f}, nil
 	}
-	if f, ok := a.stdin.(*os.File); ok {
+	if f := fileOf(a.stdin); f != nil {
 		if err := refuseFolder(f); err != nil {
 			return input{}, err
 		}
@@ -393,125 +413,60 @@ func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 	return p, nil
 }
 
-// openRecords opens the file of records, or their table on a terminal.
-func (a *app) openRecords(o *scanOptions, list *targets.List) (dataset.Sink, error) {
-	if o.table {
-		n, known := list.Size()
-		sink := a.newTableSink(a.ui.verbose || known && n <= mostSilent)
-		if o.copyTo != nil {
-			return teeSink{sink, o.copyTo}, nil
-		}
-		return sink, nil
-	}
-	sink, err := dataset.OpenSink(o.outputFile, dataset.SinkOptions{Compression: o.compress, Append: o.earlier != nil})
-	if err != nil {
-		return nil, fmt.Errorf("cannot write records: %w", err)
-	}
-	if o.copyTo != nil {
-		sink = teeSink{sink, o.copyTo}
-	}
-	return sink, nil
-}
-
-// A statusFile is where status updates go, or nowhere.
-type statusFile struct {
-	w *outlet // nil: nowhere
-	c io.Closer
-}
-
-func (s statusFile) Close() error {
-	if s.c == nil {
-		return nil
-	}
-	return s.c.Close()
-}
-
-func (a *app) openStatus(name string) (statusFile, error) {
-	switch name {
-	case "":
-		return statusFile{}, nil
-	case "-":
-		return statusFile{w: a.ui.w}, nil
-	}
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return statusFile{}, fmt.Errorf("cannot write status updates: %w", err)
-	}
-	return statusFile{newOutlet(f), f}, nil
-}
-
-// empty takes away what an earlier run has left in it.
-func (s statusFile) empty() error {
-	f, ok := s.c.(*os.File)
-	if !ok {
-		return nil
-	}
-	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() {
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write status updates: %w", err)
-	}
-	return nil
-}
-
-// begin opens the records, and then writes what is known before the scan, so that a
-// scan that is killed has said what it was. That is written beside its place before, so
-// that a bad path is found while nothing is touched; and it takes its place only when an
-// earlier scan's records are gone: whatever ends the run in between, the metadata is
-// never that of a scan other than the one whose records are there.
+// begin changes the files. The metadata is written to a temporary file first, which shows
+// that it can be written; then the records are emptied or cut back; then the metadata
+// takes its place. So new metadata is never next to the records of an earlier scan.
 func (r *scanRun) begin() (m *dataset.Metadata, err error) {
 	m = r.newMetadata(time.Now())
-	if r.options.outputFile != "-" {
-		input, err := inputConfig(r.options, r.targetArgs)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(m.Config, input)
-	}
-	var staged *dataset.StagedMetadata
-	if path := r.options.metadataPath(); path != "" && path != "-" {
-		if staged, err = m.Stage(path); err != nil {
-			return nil, fmt.Errorf("cannot write metadata: %w", err)
-		}
-		defer func() {
-			if err != nil {
-				staged.Discard()
-			}
-		}()
-	}
-	if r.options.earlier != nil {
-		if err := r.options.earlier.mend(r.app, r.lock); err != nil {
-			if dataset.IsNoSpace(err) {
-				err = withHint(err, "nothing is lost; free some space and run it again with --resume")
-			}
-			return nil, err
-		}
-	}
-	sink, err := r.openRecords(r.options, r.list)
+	meta, err := r.prepareMetadata(m)
 	if err != nil {
+		return nil, fmt.Errorf("cannot write metadata: %w", err)
+	}
+	if err := r.records.Start(); err != nil {
+		err = fmt.Errorf("cannot write records: %w", err)
+		if osfile.IsNoSpace(err) {
+			err = withHint(err, "free some space and run it again; with --resume no record is lost")
+		}
+		if meta != nil {
+			meta.Discard()
+		}
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, sink.Close())
-		}
-	}()
-	if staged != nil {
-		if err := staged.Commit(); err != nil {
+	if meta != nil {
+		if err := meta.Commit(); err != nil {
 			return nil, fmt.Errorf("cannot write metadata: %w", err)
 		}
 	}
-	if err := r.status.empty(); err != nil {
-		return nil, err
+	if r.status != nil && r.earlier == nil {
+		if err := r.status.Empty(); err != nil {
+			return nil, fmt.Errorf("cannot write status updates: %w", err)
+		}
 	}
-	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.source, sink)
+	var sink dataset.Sink = r.records
+	if r.options.table {
+		n, known := r.list.Size()
+		sink = r.newTableSink(r.ui.verbose || known && n <= mostSilent)
+	}
+	if r.options.copyTo != nil {
+		sink = teeSink{sink, r.options.copyTo}
+	}
+	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.list, sink)
 	if err != nil {
 		return nil, err
 	}
 	boundGarbage()
 	return m, nil
+}
+
+// statusOutlet returns the outlet of status updates; nil for none.
+func (r *scanRun) statusOutlet() *outlet {
+	switch r.status {
+	case nil:
+		return nil
+	case osfile.Stderr:
+		return r.ui.w
+	}
+	return newOutlet(r.status)
 }
 
 // do runs the scan and writes what is to be said about it, however it ends.
@@ -555,7 +510,7 @@ func (r *scanRun) do() error {
 		_ = w.stop() // the error tells more
 		return err
 	}
-	p.start, p.file, p.sample = time.Now(), r.status.w, func() sample { return r.sample(total) }
+	p.start, p.file, p.sample = time.Now(), r.statusOutlet(), func() sample { return r.sample(total) }
 	p.run(r.sample(total))
 	result, err := r.scanner.Run(ctx)
 	ended.now()
@@ -570,6 +525,11 @@ func (r *scanRun) do() error {
 	err = r.explain(err, &result)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
+	if r.status != nil {
+		if closeErr := r.status.Close(); statusErr == nil {
+			statusErr = closeErr
+		}
+	}
 	if errors.Is(err, dataset.ErrReplaced) && r.options.metadataFile == "" {
 		return err // beside whatever has the name now may be metadata of its own
 	}
@@ -635,11 +595,22 @@ func (e *ending) now() {
 
 func (r *scanRun) sample(total uint64) sample {
 	s := sample{stats: r.scanner.Stats(), total: total}
-	s.input = inputCounts(r.list.Counts(), &s.stats)
-	s.socket = socketCounts(r.port.shared())
-	s.output = r.outputCounts(r.scanner.Written())
-	if e := r.options.earlier; e != nil {
-		e.countSample(&s)
+	c := &s.counts
+	fillInput(c, r.list.Counts(), &s.stats)
+	fillPackets(c, &s.stats)
+	fillSocket(c, r.port.shared())
+	r.fillOutput(c, r.scanner.Written())
+	if e := r.earlier; e != nil {
+		s.before = uint64(e.records)
+		s.stats.Done += s.before
+		for i, n := range e.statuses {
+			s.stats.Statuses[i] += n
+		}
+		c.Output.Records += e.records
+		c.Output.Bytes += e.bytes
+		if s.total > 0 {
+			s.total = max(s.total, s.stats.Done+s.stats.Aborted) // records may not be among the targets
+		}
 	}
 	return s
 }
@@ -653,14 +624,14 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 		return withHint(err, "the records are in the file that had this name before, if it still exists")
 	case errors.Is(err, dataset.ErrChanged):
 		return withHint(err, "the file lacks records; do not change an output file during a scan")
-	case !dataset.IsNoSpace(err):
+	case !osfile.IsNoSpace(err):
 		return err
 	}
 	info, statErr := os.Stat(r.options.outputFile)
 	switch {
 	case r.options.outputFile == "-" || statErr != nil || !info.Mode().IsRegular():
 		return withHint(err, "free some space and scan again; with -o FILE a scan can be resumed")
-	case result.Output.Records == 0 && r.options.earlier == nil:
+	case result.Output.Records == 0 && r.earlier == nil:
 		return withHint(err, "no record was written; free some space and scan again")
 	}
 	return withHint(err, "the records so far are whole; free some space and run it again with --resume")
@@ -669,7 +640,7 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 // explainBeside adds what became of the records to an error that is about another
 // file.
 func explainBeside(err error, hint string) error {
-	if !dataset.IsNoSpace(err) {
+	if !osfile.IsNoSpace(err) {
 		return err
 	}
 	return withHint(err, "%s", hint)

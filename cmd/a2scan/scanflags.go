@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
@@ -45,11 +48,12 @@ type scanOptions struct {
 	json         bool
 	table        bool // records are shown as a table on standard output
 	resume       bool
-	earlier      *resumption // the records that the output file has already; nil: none
 	copyTo       *memorySink // receives a copy of the records; nil: none
 	compress     dataset.Compression
 	metadataFile string
 	statusFile   string
+	notes        string          // carried into the metadata
+	userMetadata json.RawMessage // likewise
 	dryRun       bool
 	failIfNone   bool
 	minSuccess   uint64
@@ -94,6 +98,8 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep every datagram in the record, in base64")
 		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the counts of the run to this file (default FILE.meta.json for -o FILE)")
 		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a JSON line with the progress to this file every second")
+		fs.text(&o.notes, "notes", "", "TEXT", "store this text in the metadata as user_notes")
+		add(fs, &o.userMetadata, "user-metadata", "", "JSON", "store this JSON value in the metadata as user_metadata", parseJSON, func(m json.RawMessage) string { return string(m) })
 	})
 	fs.group("Speed", func() { o.ask.registerSpeed(fs) })
 	fs.group("Timeouts and retries", func() { o.ask.registerTimeouts(fs) })
@@ -165,6 +171,9 @@ func (o *scanOptions) validate() error {
 	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
 	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %w", new(targets.AddrSet).AddList(o.exclude))
 
+	errs = append(errs, checkEnding("--output-file", o.outputFile))
+	bad(o.resume && o.noDedup, "--resume and --no-dedup exclude each other: --resume skips targets that have a record")
+	bad(o.resume && o.ask.cfg.Filter != 0, "--resume and --filter exclude each other: targets without a record would be asked again")
 	bad(o.resume && o.outputFile == "-", "--resume needs --output-file FILE: it resumes from the records in it")
 	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other")
 	return errors.Join(errs...)
@@ -208,7 +217,7 @@ func (o *scanOptions) listNames(args []string) []string {
 // metadataPath returns the file of the metadata: "-" is standard error, "" none.
 func (o *scanOptions) metadataPath() string {
 	switch {
-	case o.metadataFile == "" && o.outputFile != "-" && !dataset.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
+	case o.metadataFile == "" && o.outputFile != "-" && !osfile.IsOpenName(o.outputFile) && !isDevice(o.outputFile):
 		return o.outputFile + ".meta.json"
 	case isStandard(o.metadataFile, "stderr", 2):
 		return "-" // it is written as a line among our messages, not over them
@@ -319,6 +328,15 @@ func parseICMP(s string) (scanner.ICMPMode, error) {
 }
 
 func formatICMP(m scanner.ICMPMode) string { return icmpNames[m] }
+
+// parseJSON checks a JSON value and removes the blanks between its words.
+func parseJSON(s string) (json.RawMessage, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(s)); err != nil {
+		return nil, errors.New("not a JSON value")
+	}
+	return b.Bytes(), nil
+}
 
 func parseCompression(s string) (dataset.Compression, error) {
 	c, err := dataset.ParseCompression(s)

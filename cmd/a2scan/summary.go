@@ -17,8 +17,8 @@ func (r *scanRun) summary(m *dataset.Metadata, result *scanner.Result) []string 
 	settled := m.Targets.Done + m.Targets.Aborted
 	took := result.End.Sub(result.Start)
 	targets := plural(settled, "target", "targets")
-	if e := r.options.earlier; e != nil && e.done.Len() > 0 {
-		targets += fmt.Sprintf(" (%s of them by earlier runs)", thousands(e.done.Len()))
+	if e := r.earlier; e != nil && e.records > 0 {
+		targets += fmt.Sprintf(" (%s of them by earlier runs)", thousands(uint64(e.records)))
 	}
 	lines := []string{fmt.Sprintf("%s in %s: %s", targets, formatTook(took), statusShares(&m.Statuses, settled))}
 

@@ -16,11 +16,11 @@ type terminal struct {
 // terminalOf describes the terminal that w goes to, if any. Colours follow NO_COLOR until
 // setColor decides otherwise.
 func terminalOf(w any) terminal {
-	f, ok := w.(*os.File)
-	if !ok {
+	f := fileOf(w)
+	if f == nil {
 		return terminal{}
 	}
-	if _, _, ok = terminalSize(f); !ok {
+	if _, _, ok := terminalSize(f); !ok {
 		return terminal{}
 	}
 	dumb := os.Getenv("TERM") == "dumb"

@@ -34,13 +34,14 @@ var imports = map[string]string{
 	"mux/muxtest": "mux github.com/stretchr/testify/require",
 	// Records and files of records.
 	"output":         "",
-	"output/dataset": "output github.com/klauspost/compress/... golang.org/x/sys/...",
+	"output/dataset": "internal/osfile output github.com/klauspost/compress/...",
 	// Targets.
 	"scanner/targets": "mux",
 	// The scan is the only place where datagrams, the protocol and records meet.
 	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
 	// Helpers of the packages above.
 	"internal/arena":   "",
+	"internal/osfile":  "golang.org/x/sys/unix",
 	"internal/reply":   "output proto proto/a3sb",
 	"internal/weblist": "proto/master",
 	"internal/display": "github.com/clipperhouse/displaywidth",

@@ -156,11 +156,11 @@ var doors = map[string]string{
 	"scanner":          "engine.HandlePacket",
 	"scanner/targets":  "parseLine AddrSet.AddFile ParsePorts",
 	"output":           "AppendJSON Unmarshal",
-	"output/dataset":   "NewReader Recover ReadMetadata",
+	"output/dataset":   "NewReader File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",
 	"bench/run":        "ReadReport",
 	"internal/weblist": "readRows readWords",
-	"cmd/a2scan":       "flagSet.applyConfig clean cell app.decodeRecords decodeDatagrams",
+	"cmd/a2scan":       "flagSet.applyConfig clean cell app.decodeRecords decodeDatagrams scanRun.loadEarlier",
 }
 
 // TestDoorsAreFuzzed: a door that is renamed or removed is renamed or removed in the

@@ -15,7 +15,7 @@ import (
 // continued by appending, two files can be joined with cat, and a run that is
 // killed loses the last frame at most.
 type compressor struct {
-	dst       *file
+	dst       *plain
 	buf       *bufio.Writer // gzip writes a few hundred bytes at a time
 	enc       frameEncoder
 	open      bool  // a frame is begun
@@ -36,7 +36,7 @@ type frameEncoder interface {
 // against 700 with 1 MiB and more (2026-11).
 const zstdWindow = 512 << 10
 
-func newCompressor(dst *file, c Compression) (*compressor, error) {
+func newCompressor(dst *plain, c Compression) (*compressor, error) {
 	enc, err := newEncoder(c)
 	if err != nil {
 		return nil, err
@@ -104,12 +104,4 @@ func (s *compressor) Sync() (int64, error) {
 		s.committed = s.dst.size
 	}
 	return s.committed, s.dst.err
-}
-
-func (s *compressor) base() *file { return s.dst }
-
-// Close ends the frame and closes the file.
-func (s *compressor) Close() error {
-	_, _ = s.Sync() // its error is in dst, whose Close returns it
-	return s.dst.Close()
 }

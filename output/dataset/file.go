@@ -3,178 +3,254 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"runtime"
 	"syscall"
+
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// Errors of a file to which other programs did something while it was written.
+// Errors of files.
 var (
-	ErrChanged  = errors.New("another program has changed it")                 // its length is not that of what was written
-	ErrGone     = errors.New("it was removed or renamed while it was written") // nothing has its name
-	ErrReplaced = errors.New("it was replaced by another file while it was written")
+	ErrLocked      = osfile.ErrLocked                                                    // another process writes to it
+	ErrNotRegular  = errors.New("not a regular file")                                    // a pipe or device cannot be resumed
+	ErrCompression = errors.New("the file is compressed in another way")                 // than Load expects
+	ErrChanged     = errors.New("another program has changed it")                        // its length is not what was written
+	ErrGone        = errors.New("it was removed or renamed while it was written")        // no file has its name
+	ErrReplaced    = errors.New("it was replaced by another file while it was written")  // another file has its name
+	ErrNoRecords   = errors.New("it is not a dataset: line 1 is not a record of a scan") // nor the beginning of one
+	errCut         = errors.New("the file ends in the middle")                           // of a frame or line
 )
 
-// A file is the Sink of a plain file, and what lies under a compressor. Lines
-// go into the named file itself, so that it can be followed while it grows.
-type file struct {
-	f       *os.File
-	size    int64 // bytes in the file, those of before included
-	regular bool  // a file of ours: it can be cut, and has a disk to wait for
-	pipe    bool  // short writes are whole or not at all
-	leaves  bool  // its reader may leave, and no other will come
-	std     bool  // standard output, which is not ours to close
-	err     error // the first error
+// A Sink takes lines of records. A [File] is one. Calls come from one goroutine. An
+// error is final: later calls return it again.
+type Sink interface {
+	// WriteLines takes p, which holds whole lines. It does not keep p.
+	WriteLines(p []byte) error
+	// Sync hands all lines to the operating system, so that they survive the end of
+	// the process, and ends the compressor's frame. It returns the length of the file
+	// up to there. It does not wait for the disk: after a power cut the last half
+	// minute may be missing, which a resumed scan asks again.
+	Sync() (committed int64, err error)
+	// Close syncs, waits for the disk and closes the file. It is called once.
+	Close() error
 }
 
-// openFile opens path for writing, "-" being standard output.
-func openFile(path string, keep bool) (*file, error) {
-	if path == "-" {
-		return newFile(os.Stdout, true)
-	}
-	flags := os.O_WRONLY | os.O_CREATE
-	if runtime.GOOS != "windows" { // where we could not cut it ourselves then
-		// Should another program cut the file meanwhile, then lines go on at its end and
-		// not behind a hole; the end of the run tells of it.
-		flags |= os.O_APPEND
-	}
-	f, err := os.OpenFile(path, flags, 0o666)
+// A File is a file of records that a scan writes. [Open] proves that it can be
+// written and locks it, but changes nothing. [File.Load] reads the records of an
+// earlier run, to resume it. [File.Start] then changes the file: it empties it, or
+// after Load cuts off a torn tail and drops lines. From then on File is a [Sink].
+//
+// If a write fails, the file is cut back to the last whole line or frame.
+type File struct {
+	out         *osfile.File
+	compression Compression
+	held        *survey // after Load
+	plain       plain
+	pack        *compressor // nil: not compressed
+}
+
+// Open opens path for records; "-" is standard output. If it does not exist it is
+// created. Errors wrap those of the system, or [ErrLocked].
+func Open(path string, c Compression) (*File, error) {
+	out, err := osfile.OpenLocked(path)
 	if err != nil {
 		return nil, err
 	}
-	ours := !IsOpenName(path)
-	if !keep && ours {
-		if err := empty(f); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-	}
-	s, err := newFile(f, false)
-	if err == nil {
-		s.regular = s.regular && ours
-		s.leaves = s.leaves && !ours // to a pipe that has a name of its own another reader may come
-	}
-	return s, err
+	return &File{out: out, compression: c.For(path)}, nil
 }
 
-// empty takes away what a regular file holds, on the disk too: what is written beside it
-// next, on whose disk ever, says that it holds something else.
-func empty(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return err
-	}
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-// newFile takes over f, whose end is where lines go.
-func newFile(f *os.File, std bool) (*file, error) {
-	s := &file{f: f, std: std}
-	info, err := f.Stat()
-	s.pipe = err == nil && info.Mode()&os.ModeNamedPipe != 0
-	s.leaves = err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
-	if err == nil && info.Mode().IsRegular() && !std {
-		// Standard output that was redirected to a file is not cut: others may
-		// write there too.
-		s.regular = true
-		s.size, err = f.Seek(0, io.SeekEnd)
-	}
+// Create opens path for records and starts: a file that exists is emptied.
+func Create(path string, c Compression) (*File, error) {
+	f, err := Open(path, c)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
-	return s, nil
+	if err := f.Start(); err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
 }
 
-// WriteLines writes p. Where only a part of it could be written the file is cut
-// back to what it held before.
-func (s *file) WriteLines(p []byte) error {
-	before := s.size
-	if _, err := s.Write(p); err != nil {
-		s.cut(before)
+// Load reads the records that the file holds and calls keep with each line, in order;
+// line is valid during the call. Lines for which keep returns false are dropped by
+// Start. An error of keep, a damaged file, another compression or a file that is not
+// a dataset ends Load with an error; the file is as it was then.
+func (f *File) Load(keep func(line []byte) (bool, error)) error {
+	if !f.out.Owned() {
+		return fmt.Errorf("%s: %w", f.out.Name(), ErrNotRegular)
 	}
-	return s.err
+	s, err := newSurvey(f.out.Name(), keep)
+	if err != nil {
+		return err
+	}
+	if s.compression != f.compression && !s.empty() {
+		err = fmt.Errorf("%s: %w: it is %s, and this run would write %s", f.out.Name(), ErrCompression, s.compression, f.compression)
+		f.compression = s.compression
+		return err
+	}
+	f.held = s
+	return nil
 }
 
-// Write writes p, for a compressor.
-func (s *file) Write(p []byte) (int, error) {
-	if s.err != nil {
-		return 0, s.err
+// Compression returns how the file is compressed.
+func (f *File) Compression() Compression { return f.compression }
+
+// Start makes the file ready for more lines: see [File]. It waits for the reader of a
+// named pipe.
+func (f *File) Start() error {
+	var err error
+	if f.held != nil {
+		err = f.held.mend(f.out)
+	} else {
+		err = f.out.Empty()
 	}
-	n, err := s.f.Write(p)
-	s.size += int64(n)
-	s.err = err
+	if err == nil {
+		err = f.out.Ready()
+	}
+	if err == nil {
+		f.plain, err = newPlain(f.out)
+	}
+	if err == nil && f.compression != CompressNone {
+		f.pack, err = newCompressor(&f.plain, f.compression)
+	}
+	return err
+}
+
+// Held returns how many records of an earlier run the file keeps, and their length
+// before compression.
+func (f *File) Held() (records, bytes int64) {
+	if f.held == nil {
+		return 0, 0
+	}
+	return f.held.lines - f.held.drops, f.held.bytes - f.held.dropBytes
+}
+
+// Discard closes a file that was not started. If Open created it, it is removed.
+func (f *File) Discard() error { return f.out.Discard() }
+
+// WriteLines writes p.
+func (f *File) WriteLines(p []byte) error {
+	if f.pack != nil {
+		return f.pack.WriteLines(p)
+	}
+	return f.plain.WriteLines(p)
+}
+
+// Sync ends the compressor's frame: see [Sink].
+func (f *File) Sync() (committed int64, err error) {
+	if f.pack != nil {
+		return f.pack.Sync()
+	}
+	return f.plain.size, f.plain.err
+}
+
+// Close syncs, waits for the disk and closes the file. If the file is no longer what
+// was written, or has lost its name, the error is [ErrChanged], [ErrGone] or
+// [ErrReplaced].
+func (f *File) Close() error {
+	if f.pack != nil {
+		_, _ = f.pack.Sync() // its error is kept in plain
+	}
+	return f.plain.Close()
+}
+
+// look returns EPIPE, without writing, if the reader of a pipe has left.
+func (f *File) look() error {
+	if f.plain.err == nil && f.out.ReaderLeft() {
+		f.plain.err = &os.PathError{Op: "write", Path: f.out.Name(), Err: syscall.EPIPE}
+	}
+	return f.plain.err
+}
+
+// plain writes to the file itself.
+type plain struct {
+	out    *osfile.File
+	size   int64 // bytes in the file, those of an earlier run included
+	pipe   bool  // a write of up to PIPE_BUF is whole
+	leaves bool  // the reader of this pipe or socket may leave, and no other can come
+	err    error // the first error
+}
+
+func newPlain(out *osfile.File) (plain, error) {
+	p := plain{out: out}
+	info, err := out.OS().Stat()
+	if err != nil {
+		return p, err
+	}
+	p.pipe = info.Mode()&os.ModeNamedPipe != 0
+	// A pipe with a name of its own may get another reader.
+	p.leaves = out.IsStream() && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
+	if out.Owned() {
+		p.size = info.Size()
+	}
+	return p, nil
+}
+
+// WriteLines writes p, or nothing of it.
+func (p *plain) WriteLines(b []byte) error {
+	before := p.size
+	if _, err := p.Write(b); err != nil {
+		p.cut(before)
+	}
+	return p.err
+}
+
+// Write writes b, for a compressor.
+func (p *plain) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	n, err := p.out.Write(b)
+	p.size += int64(n)
+	p.err = err
 	return n, err
 }
 
-// A fileSink is a Sink of this package.
-type fileSink interface {
-	base() *file
-}
-
-func (s *file) base() *file { return s }
-
-// look returns the error that a write to somebody who has left would have, without one.
-func (s *file) look() error {
-	if s.err == nil && readerLeft(s.f) {
-		s.err = &os.PathError{Op: "write", Path: s.f.Name(), Err: syscall.EPIPE}
-	}
-	return s.err
-}
-
-// cut takes away what stands in the file after the first size bytes, unless others have
-// changed it: nothing of theirs is taken away, and nothing made longer.
-func (s *file) cut(size int64) {
-	if !s.regular {
+// cut removes the bytes after the first size, unless another program has changed the
+// file.
+func (p *plain) cut(size int64) {
+	if !p.out.Owned() {
 		return
 	}
-	if info, err := s.f.Stat(); err != nil || info.Size() != s.size {
+	if is, err := p.out.Size(); err != nil || is != p.size {
 		return
 	}
-	if s.f.Truncate(size) == nil {
-		s.size = size
+	if p.out.OS().Truncate(size) == nil {
+		p.size = size
 	}
 }
-
-// Sync has nothing to do: what was written is with the operating system.
-func (s *file) Sync() (int64, error) { return s.size, s.err }
 
 // Close waits for the disk and closes the file.
-func (s *file) Close() error {
-	if s.regular && s.err == nil {
-		// Some file systems tell of a full disk only here.
-		if s.err = s.f.Sync(); s.err == nil {
-			s.err = s.inPlace()
+func (p *plain) Close() error {
+	if p.out.Owned() && p.err == nil {
+		// Some file systems report a full disk only here.
+		if p.err = p.out.Sync(); p.err == nil {
+			p.err = p.check()
 		}
 	}
-	if !s.std {
-		if err := s.f.Close(); s.err == nil {
-			s.err = err
-		}
+	if err := p.out.Close(); p.err == nil {
+		p.err = err
 	}
-	return s.err
+	return p.err
 }
 
-// inPlace reports an error if the file is not what was written, or not where it was.
-func (s *file) inPlace() error {
-	info, err := s.f.Stat()
+// check returns an error if the file is not what was written, or has lost its name.
+func (p *plain) check() error {
+	name := p.out.Name()
+	size, err := p.out.Size()
 	if err != nil {
 		return err
 	}
-	name := s.f.Name()
-	if info.Size() != s.size {
-		return fmt.Errorf("%s: %w: it has %d bytes, and %d were written", name, ErrChanged, info.Size(), s.size)
+	if size != p.size {
+		return fmt.Errorf("%s: %w: it has %d bytes, and %d were written", name, ErrChanged, size, p.size)
 	}
-	there, err := os.Stat(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
+	if p.out.IsAt() {
+		return nil
+	}
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s: %w", name, ErrGone)
-	case err != nil:
+	} else if err != nil {
 		return err
-	case !os.SameFile(info, there):
-		return fmt.Errorf("%s: %w", name, ErrReplaced)
 	}
-	return nil
+	return fmt.Errorf("%s: %w", name, ErrReplaced)
 }

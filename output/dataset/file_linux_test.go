@@ -37,7 +37,7 @@ func TestSinkCutsPartialWrite(t *testing.T) {
 	limit, unlimit := fileLimit(t)
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := OpenSink(path, SinkOptions{})
+		s, err := Create(path, CompressAuto)
 		require.NoError(t, err)
 		require.NoError(t, s.WriteLines(lines(0, 20)))
 		committed, err := s.Sync()
@@ -60,7 +60,7 @@ func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 	limit, unlimit := fileLimit(t)
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := OpenSink(path, SinkOptions{})
+		s, err := Create(path, CompressAuto)
 		require.NoError(t, err)
 		// Each byte becomes so many lines that two are more than one part.
 		part := lines(0, encodeSize/len(lines(0, 1)))
@@ -89,7 +89,7 @@ func TestSinkCutsNothingOfOthers(t *testing.T) {
 	limit, unlimit := fileLimit(t)
 	for name, others := range map[string]string{"shorter": "", "longer": strings.Repeat("theirs\n", 2000)} {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := OpenSink(path, SinkOptions{})
+		s, err := Create(path, CompressAuto)
 		require.NoError(t, err)
 		require.NoError(t, s.WriteLines(lines(0, 20)))
 		require.NoError(t, os.WriteFile(path, []byte(others), 0o666))
@@ -110,7 +110,7 @@ func TestWriterToANamedPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	require.NoError(t, err)
-	s, err := OpenSink(path, SinkOptions{})
+	s, err := Create(path, CompressAuto)
 	require.NoError(t, err)
 	w := NewWriter(s, WriterOptions{})
 	require.NoError(t, reader.Close())
@@ -157,7 +157,7 @@ func TestSinkTellsWhatOthersDid(t *testing.T) {
 		for c, name := range endings {
 			t.Run(test.name+"/"+name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), name)
-				s, err := OpenSink(path, SinkOptions{})
+				s, err := Create(path, CompressAuto)
 				require.NoError(t, err)
 				require.NoError(t, s.WriteLines(lines(0, 20)))
 				_, err = s.Sync()

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // writeForever writes records with rising seq until it is killed. After some megabytes it
 // waits for that, should it come late.
 func writeForever(path string) {
-	s, err := OpenSink(path, SinkOptions{})
+	s, err := Create(path, CompressAuto)
 	if err != nil {
 		panic(err)
 	}
@@ -61,7 +61,7 @@ func TestKilled(t *testing.T) {
 			require.Error(t, cmd.Wait())
 
 			var next uint64
-			kept, err := Recover(path, func(line []byte) error {
+			kept, err := recoverFile(path, func(line []byte) error {
 				seq, ok := output.Seq(line)
 				require.True(t, ok, "%s", line)
 				require.Equal(t, next, seq)

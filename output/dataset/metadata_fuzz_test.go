@@ -36,7 +36,7 @@ func FuzzReadMetadata(f *testing.F) {
 		}
 		require.Equal(t, output.SchemaVersion, m.Schema)
 		_ = m.Check(0)
-		require.NoError(t, m.WriteFile(path))
+		writeMetadata(t, m, path)
 		written := readFile(t, path)
 		require.True(t, json.Valid(written))
 		require.Equal(t, 1, bytes.Count(written, []byte{'\n'}), "%s", written)

@@ -44,6 +44,9 @@ func fillMetadata(n *uint64, v reflect.Value) {
 	case *string:
 		*p = "<a> & 'b'"
 		return
+	case *json.RawMessage:
+		*p = json.RawMessage(`["x"]`)
+		return
 	case *EndReason:
 		return
 	}
@@ -72,9 +75,10 @@ const statusKeys = "success partial timeout refused unreachable incomplete proto
 
 // The members as they are promised, in their order.
 var wantMetadataKeys = map[string]string{
-	"": "schema tool version command_line config notes start_time end_time duration_s end_reason seed shard shards" +
-		" input targets statuses sections packets socket rate rtt_ms output",
+	"": "schema tool version command_line config notes start_time end_time duration_s end_reason resumed seed shard shards" +
+		" input source user_notes user_metadata targets statuses sections packets socket rate rtt_ms output",
 	"config":           "query rate",
+	"resumed":          "records not_in_targets",
 	"input":            "lines targets duplicates invalid blocked",
 	"targets":          "done aborted",
 	"statuses":         statusKeys,
@@ -89,34 +93,12 @@ var wantMetadataKeys = map[string]string{
 	"output":           "records bytes compressed_bytes",
 }
 
-var wantUpdateKeys = map[string]string{
-	"":         "schema time duration_s remaining_s input targets statuses packets socket rate output",
-	"input":    wantMetadataKeys["input"],
-	"targets":  "total done aborted in_flight",
-	"statuses": statusKeys,
-	"packets":  wantMetadataKeys["packets"],
-	"socket":   wantMetadataKeys["socket"],
-	"rate":     "sent_pps received_pps targets_per_second",
-	"output":   wantMetadataKeys["output"],
-}
-
 func TestMetadataKeys(t *testing.T) {
 	for _, m := range []*Metadata{{Config: map[string]string{"query": "info", "rate": "1"}}, fullMetadata()} {
 		b, err := m.AppendJSON(nil)
 		require.NoError(t, err)
 		checkKeys(t, b, wantMetadataKeys)
 		require.Equal(t, 1, strings.Count(string(b), "\n"))
-	}
-	for _, full := range []bool{false, true} {
-		var u Update
-		if full {
-			var n uint64
-			fillMetadata(&n, reflect.ValueOf(&u).Elem())
-		}
-		b, err := u.AppendJSON([]byte("x"))
-		require.NoError(t, err)
-		checkKeys(t, b[1:], wantUpdateKeys)
-		require.Equal(t, byte('\n'), b[len(b)-1])
 	}
 }
 
@@ -153,22 +135,27 @@ func checkKeys(t *testing.T, b []byte, want map[string]string) {
 	walk("")
 }
 
+func writeMetadata(t *testing.T, m *Metadata, path string) {
+	t.Helper()
+	b, err := m.AppendJSON(nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, b, 0o644))
+}
+
 func TestMetadataRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.ndjson.meta.json")
 	for _, m := range []*Metadata{{Schema: output.SchemaVersion, Config: map[string]string{}, Notes: []string{}}, fullMetadata()} {
-		require.NoError(t, m.WriteFile(path))
+		writeMetadata(t, m, path)
 		got, err := ReadMetadata(path)
 		require.NoError(t, err)
 		require.Equal(t, m, got)
-		entries, err := os.ReadDir(filepath.Dir(path))
-		require.NoError(t, err)
-		require.Len(t, entries, 1, "nothing is left beside it")
 	}
 	require.Contains(t, string(readFile(t, path)), `"tool":"<a> & 'b'"`)
 }
 
 func TestMetadataNull(t *testing.T) {
-	m := Metadata{DurationS: Decimal(math.NaN()), Rate: RateCounts{AchievedPPS: Decimal(math.Inf(1)), RequestedPPS: 0.0004}}
+	m := Metadata{DurationS: Decimal(math.NaN())}
+	m.Rate.AchievedPPS, m.Rate.RequestedPPS = Decimal(math.Inf(1)), 0.0004
 	b, err := m.AppendJSON(nil)
 	require.NoError(t, err)
 	for _, want := range []string{`"config":{}`, `"notes":[]`, `"start_time":null`, `"end_time":null`, `"end_reason":null`,
@@ -188,86 +175,12 @@ func TestDecimal(t *testing.T) {
 	}
 }
 
-func TestMetadataWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
-	require.NoError(t, os.WriteFile(target, []byte("old"), 0o644))
-	if err := os.Symlink("target", link); err == nil {
-		require.NoError(t, fullMetadata().WriteFile(link))
-		info, err := os.Lstat(link)
-		require.NoError(t, err)
-		require.NotZero(t, info.Mode()&os.ModeSymlink, "a link stays one")
-		_, err = ReadMetadata(target)
-		require.NoError(t, err)
-
-		require.NoError(t, os.Remove(target))
-		require.NoError(t, fullMetadata().WriteFile(link))
-		info, err = os.Lstat(link)
-		require.NoError(t, err)
-		require.NotZero(t, info.Mode()&os.ModeSymlink, "one to what is not there yet too")
-		_, err = ReadMetadata(target)
-		require.NoError(t, err)
-	}
-	require.NoError(t, fullMetadata().WriteFile(os.DevNull))
-	info, err := os.Stat(os.DevNull)
-	require.NoError(t, err)
-	require.False(t, info.Mode().IsRegular(), "a device stays one")
-
-	require.ErrorIs(t, fullMetadata().WriteFile(filepath.Join(dir, "no", "such")), os.ErrNotExist)
-}
-
-// What lies under a temporary name already, be it a link to something else, stays as it is.
-func TestMetadataBesideOthers(t *testing.T) {
-	dir := t.TempDir()
-	path, other := filepath.Join(dir, "m"), filepath.Join(dir, "other")
-	require.NoError(t, os.WriteFile(other, []byte("precious"), 0o644))
-	if err := os.Symlink("other", path+".tmp"); err != nil {
-		require.NoError(t, os.WriteFile(path+".tmp", []byte("precious"), 0o644))
-	}
-	require.NoError(t, os.WriteFile(path+".tmp2", []byte("precious"), 0o644))
-	require.NoError(t, fullMetadata().WriteFile(path))
-	for _, name := range []string{other, path + ".tmp", path + ".tmp2"} {
-		if b, err := os.ReadFile(name); err == nil {
-			require.Equal(t, "precious", string(b), name)
-		}
-	}
-	info, err := os.Lstat(path)
-	require.NoError(t, err)
-	require.True(t, info.Mode().IsRegular())
-	_, err = ReadMetadata(path)
-	require.NoError(t, err)
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, entries, 4)
-}
-
-// What is staged has not touched what was there, and need not.
-func TestMetadataStage(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "m")
-	require.NoError(t, os.WriteFile(path, []byte("old"), 0o644))
-	for _, commit := range []bool{false, true} {
-		s, err := fullMetadata().Stage(path)
-		require.NoError(t, err)
-		require.Equal(t, "old", string(readFile(t, path)))
-		if commit {
-			require.NoError(t, s.Commit())
-			_, err = ReadMetadata(path)
-			require.NoError(t, err)
-		} else {
-			s.Discard()
-		}
-		entries, err := os.ReadDir(filepath.Dir(path))
-		require.NoError(t, err)
-		require.Len(t, entries, 1)
-	}
-}
-
 // The words of a long command line stand in it twice, and are read again.
 func TestMetadataOfALongCommandLine(t *testing.T) {
 	m := fullMetadata()
 	m.CommandLine = strings.Repeat("127.0.0.1 ", 200_000)
 	path := filepath.Join(t.TempDir(), "m")
-	require.NoError(t, m.WriteFile(path))
+	writeMetadata(t, m, path)
 	got, err := ReadMetadata(path)
 	require.NoError(t, err)
 	require.Equal(t, m, got)
@@ -279,7 +192,7 @@ func TestReadMetadataErrors(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	path := filepath.Join(dir, "m")
 	for content, want := range map[string]string{
-		`{"schema":2}`:                        "schema 2, where this version knows 1",
+		`{"schema":2}`:                        "schema 2; this version reads 1",
 		`{"schema":1,`:                        "cut off",
 		``:                                    "cut off",
 		"\x00\x00\x00":                        "cut off",
@@ -296,10 +209,14 @@ func TestReadMetadataErrors(t *testing.T) {
 }
 
 func TestMetadataCheck(t *testing.T) {
-	m := Metadata{Input: InputCounts{Targets: 5}, Targets: TargetCounts{Done: 4, Aborted: 1}, Output: OutputCounts{Records: 3}}
+	var m Metadata
+	m.Input.Targets, m.Targets.Done, m.Targets.Aborted, m.Output.Records = 5, 4, 1, 3
 	m.Statuses[output.Success], m.Statuses[output.Timeout], m.Statuses[output.Aborted] = 3, 1, 1
 	require.NoError(t, m.Check(2))
-	require.EqualError(t, m.Check(0), "input.targets is 5, but output.records and those left out is 3")
-	m.Targets.Done, m.Statuses[output.Success] = 3, 9
-	require.EqualError(t, m.Check(2), "input.targets is 5, but targets.done + targets.aborted is 4\ninput.targets is 5, but the sum of statuses is 11")
+	require.EqualError(t, m.Check(0), "targets.done + targets.aborted is 5, but output.records plus the records left out is 3")
+	m.Input.Targets, m.Statuses[output.Success] = 6, 9
+	require.EqualError(t, m.Check(2), "targets.done + targets.aborted is 5, but input.targets is 6\n"+
+		"targets.done + targets.aborted is 5, but the sum of statuses is 11")
+	m.Resumed = &Resumed{}
+	require.EqualError(t, m.Check(2), "targets.done + targets.aborted is 5, but the sum of statuses is 11")
 }

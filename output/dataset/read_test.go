@@ -185,7 +185,7 @@ func TestReaderDamaged(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "r")
 		b = append(b, "something else"...)
 		require.NoError(t, os.WriteFile(path, b, 0o644))
-		_, err = Recover(path, func([]byte) error { return nil })
+		_, err = recoverFile(path, func([]byte) error { return nil })
 		require.ErrorContains(t, err, path)
 		require.Equal(t, b, readFile(t, path), "nobody cuts away what may be good")
 	}
@@ -248,7 +248,7 @@ func TestCutAtEveryByte(t *testing.T) {
 
 				require.NoError(t, os.WriteFile(path, cut, 0o644))
 				var kept bytes.Buffer
-				k, err := Recover(path, func(line []byte) error {
+				k, err := recoverFile(path, func(line []byte) error {
 					kept.Write(line)
 					kept.WriteByte('\n')
 					return nil
@@ -257,14 +257,15 @@ func TestCutAtEveryByte(t *testing.T) {
 				require.True(t, strings.HasPrefix(string(all), kept.String()), n)
 				require.GreaterOrEqual(t, kept.Len(), len(least), n)
 				b := readFile(t, path)
-				require.Equal(t, Kept{Compression: k.Compression, Lines: int64(bytes.Count(kept.Bytes(), []byte{'\n'})),
-					Bytes: int64(kept.Len()), Size: int64(len(b)), Removed: int64(n - len(b))}, k)
+				require.EqualValues(t, bytes.Count(kept.Bytes(), []byte{'\n'}), k.Lines)
+				require.EqualValues(t, kept.Len(), k.Bytes)
+				require.EqualValues(t, len(b), k.Size)
 				if n > 0 {
 					require.Equal(t, c, k.Compression)
 				}
 
 				// Once more: nothing is left to do.
-				k2, err := Recover(path, func([]byte) error { return nil })
+				k2, err := recoverFile(path, func([]byte) error { return nil })
 				require.NoError(t, err)
 				require.Zero(t, k2.Removed)
 				require.Equal(t, k.Lines, k2.Lines)
@@ -295,7 +296,7 @@ func TestCutForeignFrames(t *testing.T) {
 				}
 			}
 			require.NoError(t, os.WriteFile(path, whole[:n], 0o644))
-			kept, err := Recover(path, func([]byte) error { return nil })
+			kept, err := recoverFile(path, func([]byte) error { return nil })
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, kept.Bytes, int64(least), n)
 			if b := readFile(t, path); len(b) > 0 {
@@ -305,16 +306,16 @@ func TestCutForeignFrames(t *testing.T) {
 	}
 }
 
-// A file of no records is whole as the sink leaves it, however its frame ends.
-func TestSurveyOfAnEmptyFrame(t *testing.T) {
+// A file without records is whole as File leaves it, however its frame ends.
+func TestLoadOfAnEmptyFrame(t *testing.T) {
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		sink, err := OpenSink(path, SinkOptions{})
+		f, err := Create(path, CompressAuto)
 		require.NoError(t, err)
-		require.NoError(t, sink.Close())
-		s, err := NewSurvey(path, func([]byte) error { return nil })
+		require.NoError(t, f.Close())
+		k, err := recoverFile(path, func([]byte) error { return nil })
 		require.NoError(t, err)
-		require.True(t, s.Whole(), c)
+		require.True(t, k.wholeBefore, c)
 	}
 }
 
@@ -327,10 +328,10 @@ func TestRecoverZeroedTail(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			whole, ends := pack(t, c, frames...)
 			path := filepath.Join(t.TempDir(), name)
-			recoverOf := func(b []byte) Kept {
+			recoverOf := func(b []byte) recovered {
 				require.NoError(t, os.WriteFile(path, b, 0o644))
 				var kept []byte
-				k, err := Recover(path, func(line []byte) error {
+				k, err := recoverFile(path, func(line []byte) error {
 					kept = append(append(kept, line...), '\n')
 					return nil
 				})
@@ -369,7 +370,7 @@ func TestRecoverNewlineBehindFrames(t *testing.T) {
 		for _, more := range []string{"\n", "\n\n", "{}\n"} {
 			path := filepath.Join(t.TempDir(), endings[c])
 			require.NoError(t, os.WriteFile(path, append(bytes.Clone(whole), more...), 0o644))
-			kept, err := Recover(path, func([]byte) error { return nil })
+			kept, err := recoverFile(path, func([]byte) error { return nil })
 			require.NoError(t, err)
 			require.EqualValues(t, 3, kept.Lines)
 			require.Equal(t, whole, readFile(t, path))
@@ -394,10 +395,10 @@ func TestRecoverIsForDatasets(t *testing.T) {
 		for _, zeros := range []int{0, 1, 7, 8, 5000} {
 			b := append(bytes.Clone(b), make([]byte, zeros)...)
 			require.NoError(t, os.WriteFile(path, b, 0o644))
-			_, err := Recover(path, func([]byte) error { return nil })
+			_, err := recoverFile(path, func([]byte) error { return nil })
 			require.Error(t, err, "%.60q and %d zeros", b, zeros)
 			if zeros == 0 {
-				require.ErrorIs(t, err, errNoRecord)
+				require.ErrorIs(t, err, ErrNoRecords)
 			}
 			require.Equal(t, b, readFile(t, path))
 		}
@@ -419,36 +420,6 @@ func TestRecoverIsForDatasets(t *testing.T) {
 		b, _ = pack(t, c, noise)
 		check(t, name, b[:len(b)-100])
 	}
-	// Another program's header, of which nothing came out.
-	check(t, "r.gz", []byte("\x1F\x8B\x08\x08\x00\x00\x00\x00\x00\x03notes.txt\x00"))
-	check(t, "r.gz", []byte("\x1F\x8B\x08\x00\x12\x34\x56\x67\x00\x03"))
-	check(t, "r.zst", []byte("\x28\xB5\x2F\xFD\x04\x58\x55"))
-	check(t, "r.zst", []byte("\x28\xB5\x2F\xFD\x27\x01\x02\x03\x04"))
-	check(t, "r.zst", []byte("\x50\x2A\x4D\x18\x50\x00\x00\x00precious"))
-}
-
-// To survey a file changes nothing.
-func TestSurvey(t *testing.T) {
-	for c, name := range endings {
-		whole, _ := pack(t, c, lines(0, 3), lines(3, 3))
-		path := filepath.Join(t.TempDir(), name)
-		require.NoError(t, os.WriteFile(path, whole, 0o644))
-		s, err := NewSurvey(path, func([]byte) error { return nil })
-		require.NoError(t, err)
-		require.True(t, s.Whole())
-		require.Equal(t, Kept{Compression: c, Lines: 6, Bytes: int64(len(lines(0, 6))), Size: int64(len(whole))}, s.Kept())
-
-		cut := whole[:len(whole)-1]
-		require.NoError(t, os.WriteFile(path, cut, 0o644))
-		s, err = NewSurvey(path, func([]byte) error { return nil })
-		require.NoError(t, err)
-		require.False(t, s.Whole())
-		require.Equal(t, cut, readFile(t, path))
-		kept, err := s.Mend()
-		require.NoError(t, err)
-		require.Equal(t, s.Kept().Lines, kept.Lines)
-		require.Len(t, readFile(t, path), int(kept.Size))
-	}
 }
 
 // Of a frame of several blocks that was cut, the lines of the whole blocks are
@@ -464,7 +435,7 @@ func TestRecoverRescuesLines(t *testing.T) {
 		path := filepath.Join(t.TempDir(), endings[c])
 		require.NoError(t, os.WriteFile(path, whole[:ends[1]-1], 0o644))
 		var seqs []uint64
-		kept, err := Recover(path, func(line []byte) error {
+		kept, err := recoverFile(path, func(line []byte) error {
 			seq, ok := output.Seq(line)
 			if want := len(seqs); !ok || want >= 10 && int(seq) != 90+want {
 				return fmt.Errorf("line %d is %s", want, line)
@@ -482,16 +453,14 @@ func TestRecoverRescuesLines(t *testing.T) {
 func TestRecoverErrors(t *testing.T) {
 	none := func([]byte) error { return nil }
 	dir := t.TempDir()
-	_, err := Recover(filepath.Join(dir, "none"), none)
+	_, err := recoverFile(filepath.Join(dir, "none"), none)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = Recover(dir, none)
-	require.ErrorContains(t, err, "not a regular file")
 
 	path := filepath.Join(dir, "r")
 	content := append(lines(0, 3), "{\"seq"...)
 	require.NoError(t, os.WriteFile(path, content, 0o644))
 	unwanted := errors.New("not one of ours")
-	_, err = Recover(path, func([]byte) error { return unwanted })
+	_, err = recoverFile(path, func([]byte) error { return unwanted })
 	require.ErrorIs(t, err, unwanted)
 	require.Equal(t, content, readFile(t, path))
 }
@@ -558,7 +527,7 @@ func FuzzRecover(f *testing.F) {
 		}
 		require.NoError(t, os.WriteFile(path, b, 0o644))
 		var first [][]byte
-		kept, err := Recover(path, func(line []byte) error {
+		kept, err := recoverFile(path, func(line []byte) error {
 			first = append(first, bytes.Clone(line))
 			return nil
 		})
@@ -568,7 +537,7 @@ func FuzzRecover(f *testing.F) {
 		}
 		require.EqualValues(t, len(first), kept.Lines)
 		var second [][]byte
-		again, err := Recover(path, func(line []byte) error {
+		again, err := recoverFile(path, func(line []byte) error {
 			second = append(second, bytes.Clone(line))
 			return nil
 		})

@@ -15,6 +15,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
 // endings has a file name for each compression.
@@ -90,7 +92,7 @@ func TestSinkSyncedIsReadable(t *testing.T) {
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
-			s, err := OpenSink(path, SinkOptions{})
+			s, err := Create(path, CompressAuto)
 			require.NoError(t, err)
 			var want []byte
 			for i := range 5 {
@@ -115,28 +117,32 @@ func TestSinkSyncedIsReadable(t *testing.T) {
 	}
 }
 
-func TestSinkOverwritesOrAppends(t *testing.T) {
+func TestFileOverwritesOrAppends(t *testing.T) {
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
-			write := func(o SinkOptions, p []byte) {
-				s, err := OpenSink(path, o)
+			open := func(load bool) *File {
+				f, err := Open(path, CompressAuto)
 				require.NoError(t, err)
-				require.NoError(t, s.WriteLines(p))
-				require.NoError(t, s.Close())
+				if load {
+					require.NoError(t, f.Load(func([]byte) (bool, error) { return true, nil }))
+				}
+				require.NoError(t, f.Start())
+				return f
 			}
-			write(SinkOptions{}, lines(0, 3))
-			write(SinkOptions{}, lines(10, 2))
-			write(SinkOptions{Append: true}, lines(12, 2))
+			for i, p := range [][]byte{lines(0, 3), lines(10, 2), lines(12, 2)} {
+				f := open(i == 2)
+				require.NoError(t, f.WriteLines(p))
+				require.NoError(t, f.Close())
+			}
 			require.Equal(t, string(lines(10, 4)), string(unpack(t, c, readFile(t, path))))
 			before := readFile(t, path)
 
-			s, err := OpenSink(path, SinkOptions{Append: true})
-			require.NoError(t, err)
-			committed, err := s.Sync()
+			f := open(true)
+			committed, err := f.Sync()
 			require.NoError(t, err)
 			require.EqualValues(t, len(before), committed, "what was there counts")
-			require.NoError(t, s.Close())
+			require.NoError(t, f.Close())
 			require.Equal(t, before, readFile(t, path), "a run without records leaves it alone")
 		})
 	}
@@ -147,7 +153,7 @@ func TestSinkEmpty(t *testing.T) {
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
-			s, err := OpenSink(path, SinkOptions{})
+			s, err := Create(path, CompressAuto)
 			require.NoError(t, err)
 			require.NoError(t, s.Close())
 			b := readFile(t, path)
@@ -164,7 +170,7 @@ func TestSinkCompresses(t *testing.T) {
 	}
 	for _, c := range []Compression{CompressZstd, CompressGzip} {
 		path := filepath.Join(t.TempDir(), "r")
-		s, err := OpenSink(path, SinkOptions{Compression: c})
+		s, err := Create(path, c)
 		require.NoError(t, err)
 		require.NoError(t, s.WriteLines(p))
 		require.NoError(t, s.Close())
@@ -174,10 +180,10 @@ func TestSinkCompresses(t *testing.T) {
 	}
 }
 
-func TestOpenSinkErrors(t *testing.T) {
-	_, err := OpenSink(filepath.Join(t.TempDir(), "no", "such", "directory"), SinkOptions{})
+func TestOpenErrors(t *testing.T) {
+	_, err := Create(filepath.Join(t.TempDir(), "no", "such", "directory"), CompressAuto)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	_, err = OpenSink(filepath.Join(t.TempDir(), "r"), SinkOptions{Compression: 9})
+	_, err = Create(filepath.Join(t.TempDir(), "r"), 9)
 	require.EqualError(t, err, "no compressor for unknown")
 }
 
@@ -206,28 +212,24 @@ func TestSinkNoSpace(t *testing.T) {
 		t.Skip("this system has no /dev/full")
 	}
 	for c := range endings {
-		s, err := OpenSink("/dev/full", SinkOptions{Compression: c})
+		s, err := Create("/dev/full", c)
 		require.NoError(t, err)
 		err = failAfter(t, s)
-		require.True(t, IsNoSpace(err), "%v", err)
-		require.False(t, IsBrokenPipe(err))
+		require.True(t, osfile.IsNoSpace(err), "%v", err)
+		require.False(t, osfile.IsBrokenPipe(err))
 		require.ErrorContains(t, err, "/dev/full")
 	}
 }
 
-// pipeSink returns a Sink to a pipe and the pipe's other end.
+// pipeSink returns a File that writes to a pipe, and the other end of the pipe.
 func pipeSink(t *testing.T, c Compression) (reader *os.File, s Sink) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
-	f, err := newFile(w, false)
+	f, err := Create(fmt.Sprintf("/dev/fd/%d", w.Fd()), c)
 	require.NoError(t, err)
-	if c == CompressNone {
-		return r, f
-	}
-	s, err = newCompressor(f, c)
-	require.NoError(t, err)
-	return r, s
+	require.NoError(t, w.Close())
+	return r, f
 }
 
 func TestSinkBrokenPipe(t *testing.T) {
@@ -235,8 +237,8 @@ func TestSinkBrokenPipe(t *testing.T) {
 		r, s := pipeSink(t, c)
 		require.NoError(t, r.Close())
 		err := failAfter(t, s)
-		require.True(t, IsBrokenPipe(err), "%v", err)
-		require.False(t, IsNoSpace(err))
+		require.True(t, osfile.IsBrokenPipe(err), "%v", err)
+		require.False(t, osfile.IsNoSpace(err))
 	}
 }
 
@@ -262,7 +264,7 @@ func TestWriterSeesTheReaderLeave(t *testing.T) {
 			case <-time.After(time.Minute):
 				require.Fail(t, "it was not seen")
 			}
-			require.True(t, IsBrokenPipe(writer.Err()), "%v", writer.Err())
+			require.True(t, osfile.IsBrokenPipe(writer.Err()), "%v", writer.Err())
 			require.Equal(t, writer.Err(), writer.Close())
 		}
 	}

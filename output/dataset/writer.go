@@ -83,7 +83,7 @@ type WriterStats struct {
 type Writer struct {
 	sink      Sink
 	syncEvery time.Duration // 0: after each buffer
-	reader    *file         // what somebody reads who may leave; nil: nobody may
+	reader    *File         // a pipe or socket whose reader may leave; nil: none
 	piece     int           // bytes to write at most at a time, if lines are no longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
@@ -120,14 +120,16 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 		o.SyncEvery = defaultSyncEvery
 	}
 	piece := 0
-	var reader *file
-	if s, ok := sink.(fileSink); ok && s.base().leaves {
-		reader = s.base()
-	}
-	if f, direct := sink.(*file); direct {
-		o.SyncEvery = 0
-		if f.pipe {
-			piece = atomicWrite
+	var reader *File
+	if f, ok := sink.(*File); ok {
+		if f.plain.leaves {
+			reader = f
+		}
+		if f.pack == nil {
+			o.SyncEvery = 0
+			if f.plain.pipe {
+				piece = atomicWrite
+			}
 		}
 	}
 	if o.Wake == nil {

@@ -251,7 +251,7 @@ func TestBufferFull(t *testing.T) {
 // Into a plain file lines go as soon as they are handed over.
 func TestWriterPlainFileAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.ndjson")
-	s, err := OpenSink(path, SinkOptions{})
+	s, err := Create(path, CompressAuto)
 	require.NoError(t, err)
 	woken := make(chan struct{}, 1)
 	w := NewWriter(s, WriterOptions{Wake: func() { woken <- struct{}{} }})
@@ -265,7 +265,7 @@ func TestWriterPlainFileAtOnce(t *testing.T) {
 func TestWriterCompressedFile(t *testing.T) {
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := OpenSink(path, SinkOptions{})
+		s, err := Create(path, CompressAuto)
 		require.NoError(t, err)
 		w := NewWriter(s, WriterOptions{})
 		some := lines(0, 200)
@@ -289,7 +289,7 @@ func TestWriterCompressedFile(t *testing.T) {
 func TestWriterEmptyRun(t *testing.T) {
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := OpenSink(path, SinkOptions{})
+		s, err := Create(path, CompressAuto)
 		require.NoError(t, err)
 		w := NewWriter(s, WriterOptions{})
 		require.NoError(t, w.Close())
@@ -333,7 +333,7 @@ func BenchmarkWriterHandOver(b *testing.B) {
 }
 
 func benchmarkSink(b *testing.B, c Compression) {
-	s, err := OpenSink(os.DevNull, SinkOptions{Compression: c})
+	s, err := Create(os.DevNull, c)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,52 @@
+package dataset
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// A Compression is how a file of records is compressed.
+type Compression uint8
+
+// The compressions, by the names that String and ParseCompression use.
+const (
+	CompressAuto Compression = iota // auto: by the ending of the file's name
+	CompressNone                    // none
+	CompressZstd                    // zstd, .zst
+	CompressGzip                    // gzip, .gz
+)
+
+var compressionNames = [...]string{"auto", "none", "zstd", "gzip"}
+
+// String returns the name.
+func (c Compression) String() string {
+	if int(c) < len(compressionNames) {
+		return compressionNames[c]
+	}
+	return "unknown"
+}
+
+// ParseCompression returns the compression of that name.
+func ParseCompression(name string) (Compression, error) {
+	for i, n := range compressionNames {
+		if n == name {
+			return Compression(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not one of auto, none, zstd, gzip", name)
+}
+
+// For returns c, or for CompressAuto the compression that the ending of path means.
+func (c Compression) For(path string) Compression {
+	if c != CompressAuto {
+		return c
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".zst":
+		return CompressZstd
+	case ".gz":
+		return CompressGzip
+	}
+	return CompressNone
+}
