@@ -118,6 +118,9 @@ func (p *progress) stop() error {
 	return p.err
 }
 
+// drawn reports whether the progress is a line of a terminal that is redrawn.
+func (p *progress) drawn() bool { return p.show && p.ui.terminal.redraw && !p.ui.quiet }
+
 func (p *progress) current() *sample {
 	cur := p.sample()
 	cur.time = time.Now() // the tick itself can be long ago
@@ -202,7 +205,7 @@ type part struct {
 // text returns the progress line of cur in at most columns columns (0: any number).
 func (p *progress) text(cur *sample, t *terminal, columns int, between string) string {
 	if p.stopping.Load() {
-		return t.paint(yellow, fit(p.waiting(cur, "stopping: waiting for %s in flight")+"; interrupt again to stop now", orAny(columns)))
+		return t.paint(yellow, fit(p.waiting(cur, "stopping: %s in flight")+"; Ctrl-C again stops now", orAny(columns)))
 	}
 	if p.onlySilence(cur) {
 		return fit(p.waiting(cur, "waiting for %s"), orAny(columns))

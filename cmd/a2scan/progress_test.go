@@ -77,8 +77,8 @@ func TestProgressWaits(t *testing.T) {
 	p.stopping.Store(true)
 	cur.stats = scanner.Stats{Done: 100, InFlight: 319}
 	cur.at = 6 * time.Second
-	require.Equal(t, "stopping: waiting for 319 servers in flight, at most 6 s; interrupt again to stop now", p.text(&cur, &terminal{}, 100, "  "))
-	require.Equal(t, "stopping: waiting for 319 servers in f…", p.text(&cur, &terminal{}, 39, "  "))
+	require.Equal(t, "stopping: 319 servers in flight, at most 6 s; Ctrl-C again stops now", p.text(&cur, &terminal{}, 100, "  "))
+	require.Equal(t, "stopping: 319 servers in flight, at mo…", p.text(&cur, &terminal{}, 39, "  "))
 }
 
 // The estimate includes the time until silent servers are given up.

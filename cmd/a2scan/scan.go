@@ -485,6 +485,9 @@ func (r *scanRun) do() error {
 	w := r.watchSignals(func() {
 		cancel()
 		p.stopping.Store(true)
+		if p.drawn() {
+			return // the progress line says so
+		}
 		ended.before(func() {
 			r.ui.notef("stopping: waiting at most %s for the targets in flight", formatDuration(r.options.ask.cfg.TargetTimeout))
 			r.ui.noteHintf("interrupt again to stop at once")
