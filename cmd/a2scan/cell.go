@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"github.com/clipperhouse/displaywidth"
+
+	"github.com/a2scan/a2scan/internal/display"
 )
 
 // maxMarks is the number of combining marks that a character keeps in a cell. Hundreds of
@@ -39,7 +41,7 @@ func cell(s string) string {
 func isSelector(r rune) bool { return r >= 0xFE00 && r <= 0xFE0F || r >= 0xE0100 && r <= 0xE01EF }
 
 // width returns the number of columns that text takes.
-func width(s string) int { return displaywidth.String(s) }
+func width(s string) int { return display.Width(s) }
 
 // fit cuts s to at most n columns; a cut text ends with an ellipsis.
 func fit(s string, n int) string {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/a2scan/a2scan/internal/display"
 )
 
 // The rules of standard error. Every line begins with "a2scan: ", in lower case and
@@ -190,36 +190,7 @@ func errorLines(err error) []string {
 // clean returns foreign text in a form that is safe on a terminal: bytes that are not
 // UTF-8 become U+FFFD, and everything but visible characters and plain spaces (control
 // characters, line separators, marks that change the writing direction) becomes an escape.
-func clean[T string | []byte](text T) string {
-	s := string(text)
-	if isClean(s) {
-		return s
-	}
-	b := make([]byte, 0, len(s)+16)
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = utf8.AppendRune(b, utf8.RuneError)
-		case unicode.IsPrint(r):
-			b = utf8.AppendRune(b, r)
-		default:
-			q := strconv.QuoteRune(r)
-			b = append(b, q[1:len(q)-1]...)
-		}
-		s = s[n:]
-	}
-	return string(b)
-}
-
-func isClean(s string) bool {
-	for i, r := range s {
-		if !unicode.IsPrint(r) || r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
-			return false
-		}
-	}
-	return true
-}
+func clean[T string | []byte](text T) string { return display.Clean(string(text)) }
 
 // truncate cuts s to at most n characters; a cut text ends with an ellipsis.
 func truncate(s string, n int) string {
