@@ -18,6 +18,8 @@ type flagSet struct {
 
 	pass  int             // counts the passes; 0: none has begun
 	typed map[string]bool // flags that the command line has set
+
+	choices map[string][]string // the words that a flag accepts, for completion
 }
 
 type flagGroup struct {
@@ -26,7 +28,7 @@ type flagGroup struct {
 }
 
 func newFlagSet(command string) *flagSet {
-	fs := &flagSet{FlagSet: pflag.NewFlagSet(command, pflag.ContinueOnError)}
+	fs := &flagSet{FlagSet: pflag.NewFlagSet(command, pflag.ContinueOnError), choices: map[string][]string{}}
 	fs.SortFlags = false
 	fs.Usage = func() {}
 	return fs

@@ -34,11 +34,13 @@ func helpCommand() *command {
 	}
 }
 
+const overviewText = `a2scan queries and mass-scans Valve A2S game servers: info, players and rules of one server or of
+	millions, from one UDP socket.`
+
 func (a *app) printOverview() error {
 	var b bytes.Buffer
-	b.WriteString("a2scan queries and mass-scans Valve A2S game servers: info, players and rules of\n" +
-		"one server or of millions, from one UDP socket.\n\n" +
-		"Usage: a2scan COMMAND [FLAG…] [ARGUMENT…]\n\nCommands:\n")
+	writeWrapped(&b, overviewText, "", 80)
+	b.WriteString("\nUsage: a2scan COMMAND [FLAG…] [ARGUMENT…]\n\nCommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.short)
 	}
@@ -100,9 +102,7 @@ func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
 	}
 	head += usageLine(f)
 	_, text := pflag.UnquoteUsage(f)
-	if d := f.DefValue; d != "" && d != "false" && d != "0" && d != "0s" {
-		text += " (default " + d + ")"
-	}
+	text += defaultText(f)
 	b.WriteString(head)
 	if n := utf8.RuneCountInString(head); n < flagColumn-1 {
 		b.WriteString(strings.Repeat(" ", flagColumn-n))
@@ -110,6 +110,16 @@ func writeFlag(b *bytes.Buffer, f *pflag.Flag, width int) {
 		b.WriteString("\n" + strings.Repeat(" ", flagColumn))
 	}
 	writeWrapped(b, text, strings.Repeat(" ", flagColumn), width)
+}
+
+// defaultText returns the remark about the default of a flag, if it is worth one.
+func defaultText(f *pflag.Flag) string {
+	switch d := f.DefValue; d {
+	case "", "false", "0", "0s":
+		return ""
+	default:
+		return " (default " + d + ")"
+	}
 }
 
 // writeWrapped writes text in lines of at most width columns. All lines but the first

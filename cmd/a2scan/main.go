@@ -87,6 +87,8 @@ func (a *app) dispatch(args []string) error {
 		name = "help"
 	case "-V", "--version":
 		name = "version"
+	case completeCommand:
+		return a.complete(rest)
 	}
 	cmd, err := find(name)
 	if err != nil {
@@ -107,7 +109,7 @@ func (a *app) dispatch(args []string) error {
 func commands() []*command {
 	return []*command{
 		demoCommand(), scanCommand(), queryCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), farmCommand(),
-		benchCommand(), versionCommand(), helpCommand(),
+		benchCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand(),
 	}
 }
 

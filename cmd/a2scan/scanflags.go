@@ -94,7 +94,9 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.toggle(&o.json, "json", "", "write records to a terminal too, not a table")
 		fs.toggle(&o.resume, "resume", "", "resume the scan in the output file")
 		add(fs, &o.compress, "compress", "", "MODE", "auto (by the file name), none, zstd or gzip", parseCompression, dataset.Compression.String)
+		fs.choices["compress"] = []string{"auto", "none", "zstd", "gzip"}
 		addMore(fs, &o.ask.cfg.Filter, "filter", "", "LIST", "write only records with these statuses, such as success,partial", parseFilter, formatFilter, uniteFilters)
+		fs.choices["filter"] = statusNames()
 		fs.toggle(&o.ask.cfg.Raw, "raw", "", "keep every datagram in the record, in base64")
 		fs.text(&o.metadataFile, "metadata-file", "m", "FILE", "write the counts of the run to this file (default FILE.meta.json for -o FILE)")
 		fs.text(&o.statusFile, "status-updates-file", "u", "FILE", "write a JSON line with the progress to this file every second")
@@ -138,6 +140,7 @@ func (o *askOptions) registerTimeouts(fs *flagSet) {
 	fs.count(&o.cfg.Retries, "retries", "", "N", "retries after silence, per query")
 	fs.duration(&o.cfg.TargetTimeout, "target-timeout", "t", "D", "time limit for each target")
 	add(fs, &o.cfg.ICMP, "icmp", "", "MODE", "an ICMP port unreachable ends the target (on), is ignored (off) or costs one attempt (retry)", parseICMP, formatICMP)
+	fs.choices["icmp"] = icmpNames
 }
 
 func (o *askOptions) registerSocket(fs *flagSet) {
@@ -269,6 +272,7 @@ var kindNames = []string{"info", "players", "rules"}
 
 func registerKinds(fs *flagSet, p *proto.Kinds) {
 	addMore(fs, p, "query", "", "LIST", "what to query: info, players, rules", parseKinds, formatKinds, func(have, more proto.Kinds) proto.Kinds { return have | more })
+	fs.choices["query"] = kindNames
 }
 
 func parseKinds(s string) (proto.Kinds, error) {

@@ -199,6 +199,7 @@ func (fs *flagSet) choice(p *string, name, short, value, usage string, choices .
 		return s, nil
 	}
 	add(fs, p, name, short, value, usage, parse, sameText)
+	fs.choices[name] = choices
 }
 
 func parseDuration(s string) (time.Duration, error) {
