@@ -74,7 +74,15 @@ func (a *app) farm(o *farmOptions, replay string) error {
 	if err != nil {
 		return errors.Join(err, w.stop())
 	}
+	lists, err := openDirectory(o, f, false)
+	if err != nil {
+		return errors.Join(err, f.Close(), w.stop())
+	}
+	defer lists.Close()
 	a.ui.notef("serving %s, %s; interrupt to end", formatListen(f.Listen()), portsInWords(o.ports))
+	if what := lists.String(); what != "" {
+		a.ui.notef("%s listed by: %s", plural(uint64(o.lists.listed), "server is", "servers are"), what)
+	}
 	err = f.Wait()
 	a.ui.notef("%s", f.Summary())
 	stopped := w.stop()

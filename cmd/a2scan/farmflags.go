@@ -19,6 +19,7 @@ type farmOptions struct {
 	ports  targets.Ports
 	world  prototest.World
 	delay  span
+	lists  farmLists
 }
 
 func newFarmOptions() *farmOptions {
@@ -58,12 +59,13 @@ func (o *farmOptions) register(fs *flagSet) {
 		}
 		add(fs, &o.delay, "delay", "", "MIN:MAX", "response time, in milliseconds or as durations", parseSpan, formatSpan)
 	})
+	o.lists.register(fs)
 }
 
 // validate completes the options and returns every error in them, joined.
 func (o *farmOptions) validate() error {
 	o.world.Shares.DelayMin, o.world.Shares.DelayMax = o.delay.min, o.delay.max
-	return o.world.Shares.Validate()
+	return errors.Join(o.world.Shares.Validate(), o.lists.validate())
 }
 
 // config returns the configuration of the farm.

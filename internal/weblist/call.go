@@ -99,7 +99,7 @@ func (c *caller) get(ctx context.Context, name string, u *url.URL, read func(io.
 		if !errors.As(err, &temporary) || ctx.Err() != nil {
 			return errors.Join(ctx.Err(), err)
 		}
-		if attempt == attempts {
+		if attempt == attempts || c.maxCalls > 0 && c.calls >= c.maxCalls {
 			return err
 		}
 		wait := time.Second << attempt

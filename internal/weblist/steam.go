@@ -107,6 +107,9 @@ func (f *steam) fetch(ctx context.Context) error {
 				return err
 			}
 			continue
+		case ctx.Err() != nil:
+			f.stop(p, "interrupted")
+			return ctx.Err()
 		default:
 			f.stop(p, err.Error())
 			return err
