@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
-	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -37,7 +37,7 @@ func newBenchRig(b *testing.B, silent bool, replies [2][]byte) *benchRig {
 	}
 	e, err := newEngine(cfg, time.Unix(1_800_000_000, 0))
 	require.NoError(b, err)
-	e.TakeOutput(make([]byte, 0, 4*dataset.BufferSize))
+	e.TakeOutput(make([]byte, 0, 4*linewriter.BufferSize))
 	r.e, r.tx = e, mux.NewBatch(cfg.Batch, maxRequest)
 	return r
 }
@@ -72,7 +72,7 @@ func (r *benchRig) settle(n uint64) {
 			}
 		}
 		r.tx.Reset()
-		if out := r.e.Output(); len(out) > dataset.BufferSize {
+		if out := r.e.Output(); len(out) > linewriter.BufferSize {
 			r.e.TakeOutput(out[:0])
 		}
 	}

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
-	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 )
 
@@ -43,7 +43,7 @@ func TestO2_AdmissionWaitsForTheWriter(t *testing.T) {
 			}
 		}
 		perTarget := int64(outcomeFixed) + int64(result.Stats.BytesReceived)/n*9/10 // but for headers and challenges
-		room := 16 * dataset.BufferSize / perTarget
+		room := 16 * linewriter.BufferSize / perTarget
 		s.t.Logf("%d targets taken in, %d fit into the writer's buffers", len(asked), room)
 		require.LessOrEqual(s.t, int64(len(asked)), room+int64(cfg.MaxInFlight))
 		require.Less(s.t, len(asked), n)

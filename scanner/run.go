@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
@@ -84,18 +85,25 @@ type Result struct {
 	Start  time.Time
 	End    time.Time
 	Stats  Stats
-	Output dataset.WriterStats
+	Output Written
 	Port   mux.PortStats
+}
+
+// Written counts the records that are in the output.
+type Written struct {
+	Records   int64
+	Bytes     int64 // before compression
+	Committed int64 // length of the file, with the content of before the run
 }
 
 // A Scanner gives an engine a socket, targets, an output and the time. Its
 // goroutines are three, whatever the number of targets: one asks the Source,
-// one owns the engine and the socket, one (the dataset.Writer's) writes.
+// one owns the engine and the socket, one (the linewriter.Writer) writes.
 type Scanner struct {
 	cfg    Config
 	port   mux.Port
 	source Source
-	writer *dataset.Writer
+	writer *linewriter.Writer
 	engine *engine
 
 	start  time.Time
@@ -118,7 +126,7 @@ type Scanner struct {
 	// Of the loop.
 	rx, tx    *mux.Batch
 	full      bool // the socket had no room
-	buf       *dataset.Buffer
+	buf       *linewriter.Buffer
 	taken     []targets.Target
 	clock     clock
 	flushAt   proto.Time // 0: nothing to flush
@@ -160,7 +168,7 @@ func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner,
 	}
 	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
-	s.writer = dataset.NewWriter(sink, dataset.WriterOptions{
+	s.writer = linewriter.New(sink, linewriter.Options{
 		Overflow: spareOutput,
 		Encode:   newRecorder(start).lines,
 		Wake: func() {
@@ -185,7 +193,7 @@ func (s *Scanner) Stats() Stats {
 }
 
 // Written returns what is in the output by now. Any goroutine may call it.
-func (s *Scanner) Written() dataset.WriterStats { return s.writer.Stats() }
+func (s *Scanner) Written() Written { return Written(s.writer.Stats()) }
 
 // Abort ends the scan now: what is in flight is settled as aborted. Any
 // goroutine may call it.
@@ -227,7 +235,7 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 		Start:  s.start,
 		End:    time.Now(),
 		Stats:  s.Stats(),
-		Output: s.writer.Stats(),
+		Output: s.Written(),
 		Port:   s.port.Stats(),
 	}, err
 }

@@ -75,7 +75,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 }
 
 // fillOutput takes over what w counted of the file of records.
-func (r *scanRun) fillOutput(m *dataset.Metadata, w dataset.WriterStats) {
+func (r *scanRun) fillOutput(m *dataset.Metadata, w scanner.Written) {
 	m.Output.Records, m.Output.Bytes = w.Records, w.Bytes
 	if r.records.Compression() != dataset.CompressNone {
 		m.Output.CompressedBytes = &w.Committed

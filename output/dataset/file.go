@@ -17,8 +17,8 @@ var (
 	ErrChanged     = errors.New("another program has changed it")                        // its length is not what was written
 	ErrGone        = errors.New("it was removed or renamed while it was written")        // no file has its name
 	ErrReplaced    = errors.New("it was replaced by another file while it was written")  // another file has its name
+	ErrCutMetadata = errors.New("cut off")                                               // empty, or only the beginning of an object, as after a power cut
 	ErrNoRecords   = errors.New("it is not a dataset: line 1 is not a record of a scan") // nor the beginning of one
-	errCut         = errors.New("the file ends in the middle")                           // of a frame or line
 )
 
 // A Sink takes lines of records. A [File] is one. Calls come from one goroutine. An
@@ -154,8 +154,12 @@ func (f *File) Close() error {
 	return f.plain.Close()
 }
 
-// look returns EPIPE, without writing, if the reader of a pipe has left.
-func (f *File) look() error {
+// Stream describes a file that was started: pipe means that a write of up to PIPE_BUF
+// bytes is whole, mayLeave that its reader may leave and no other can come.
+func (f *File) Stream() (pipe, mayLeave bool) { return f.plain.pipe, f.plain.leaves }
+
+// Look returns EPIPE, without writing, if the reader of a pipe or socket has left.
+func (f *File) Look() error {
 	if f.plain.err == nil && f.out.ReaderLeft() {
 		f.plain.err = &os.PathError{Op: "write", Path: f.out.Name(), Err: syscall.EPIPE}
 	}

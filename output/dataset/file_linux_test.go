@@ -1,16 +1,13 @@
 package dataset
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -54,35 +51,6 @@ func TestSinkCutsPartialWrite(t *testing.T) {
 	}
 }
 
-// What a Writer counts is what the file holds, also where the disk fills up between
-// the parts of a large buffer.
-func TestWriterCountsWhatIsInTheFile(t *testing.T) {
-	limit, unlimit := fileLimit(t)
-	for c, name := range endings {
-		path := filepath.Join(t.TempDir(), name)
-		s, err := Create(path, CompressAuto)
-		require.NoError(t, err)
-		// Each byte becomes so many lines that two are more than one part.
-		part := lines(0, encodeSize/len(lines(0, 1)))
-		w := NewWriter(s, WriterOptions{Encode: func(dst, src []byte, _ int) (_, rest []byte) {
-			return append(dst, part...), src[1:]
-		}})
-		limit(uint64(len(part))*5/2 + 10)
-		b := w.Take()
-		b.B = append(b.B, make([]byte, 5000)...)
-		w.Put(b)
-		err = w.Close()
-		unlimit()
-		require.ErrorIs(t, err, syscall.EFBIG)
-		var found int64
-		if b := readFile(t, path); len(b) > 0 {
-			found = int64(bytes.Count(unpack(t, c, b), []byte{'\n'}))
-		}
-		require.Equal(t, w.Stats().Records, found, c)
-		require.EqualValues(t, len(readFile(t, path)), w.Stats().Committed, c)
-	}
-}
-
 // Where others have changed the file it is not cut back to what it was before a write that
 // failed: that would take away what is theirs, or put zeros in the place of what they took.
 func TestSinkCutsNothingOfOthers(t *testing.T) {
@@ -102,29 +70,6 @@ func TestSinkCutsNothingOfOthers(t *testing.T) {
 		b := string(readFile(t, path))
 		require.Equal(t, others+string(lines(20, 20))[:10], b)
 	}
-}
-
-// To a pipe that has a name another reader may come.
-func TestWriterToANamedPipe(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	reader, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	require.NoError(t, err)
-	s, err := Create(path, CompressAuto)
-	require.NoError(t, err)
-	w := NewWriter(s, WriterOptions{})
-	require.NoError(t, reader.Close())
-	time.Sleep(2 * watchEvery)
-	reader, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	require.NoError(t, err)
-	b := w.Take()
-	b.B = append(b.B, lines(0, 3)...)
-	w.Put(b)
-	require.NoError(t, w.Close())
-	got, err := io.ReadAll(reader)
-	require.NoError(t, err)
-	require.Equal(t, string(lines(0, 3)), string(got))
-	require.NoError(t, reader.Close())
 }
 
 // What other programs do to the file while it is written does not end as success, and

@@ -47,6 +47,9 @@ type frameReader interface {
 	next() (io.Reader, error)
 }
 
+// errCut says that the file ends inside a frame or line.
+var errCut = errors.New("the file ends in the middle")
+
 // Magic numbers: what a frame begins with.
 var (
 	zstdMagic = []byte{0x28, 0xB5, 0x2F, 0xFD} // RFC 8878, 3.1.1

@@ -29,14 +29,16 @@ func writeForever(path string) {
 	if err != nil {
 		panic(err)
 	}
-	w := NewWriter(s, WriterOptions{SyncEvery: 5 * time.Millisecond})
 	for seq := uint64(0); ; {
-		b := w.Take()
 		for range 10 {
-			b.B = append(b.B, recordLine(seq)...)
+			if err := s.WriteLines(recordLine(seq)); err != nil {
+				panic(err)
+			}
 			seq++
 		}
-		w.Put(b)
+		if _, err := s.Sync(); err != nil {
+			panic(err)
+		}
 		if seq > 20_000 {
 			time.Sleep(time.Hour)
 		}

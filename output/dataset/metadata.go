@@ -205,10 +205,6 @@ func ReadMetadata(path string) (*Metadata, error) {
 	return &m, nil
 }
 
-// ErrCutMetadata means that a metadata file is empty or only the beginning of an
-// object, as after a power cut.
-var ErrCutMetadata = errors.New("cut off")
-
 // isCut reports whether b is empty, but for zeros, or begins as metadata begins and is
 // no whole object.
 func isCut(b []byte) bool {

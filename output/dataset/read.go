@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// MaxLine bounds the length of a line that a Reader takes. The longest record is
+// maxLineLength bounds the length of a line that a Reader takes. The longest record is
 // some megabytes (every rule and player of a server that lies, in base64, with
 // its raw datagrams); a file without a newline must not fill the memory.
-const MaxLine = 64 << 20
+const maxLineLength = 64 << 20
 
 // A Reader reads a dataset line by line: plain, zstd or gzip, told apart by their
 // first bytes, in any number of frames.
@@ -44,7 +46,7 @@ func (e *CutError) Error() string {
 // OpenReader opens a dataset; "-" is standard input.
 func OpenReader(path string) (*Reader, error) {
 	if path == "-" {
-		return NewReader(os.Stdin)
+		return NewReader(osfile.Stdin)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -74,7 +76,7 @@ func newReader(src *source, c Compression) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Reader{compression: c, maxLine: MaxLine, content: content{src: src, frames: frames}}
+	out := &Reader{compression: c, maxLine: maxLineLength, content: content{src: src, frames: frames}}
 	out.buf = bufio.NewReaderSize(&out.content, 256<<10)
 	return out, nil
 }

@@ -6,11 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -242,34 +240,6 @@ func TestSinkBrokenPipe(t *testing.T) {
 	}
 }
 
-// That a reader has left is seen without a record to write.
-func TestWriterSeesTheReaderLeave(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("there the next write tells")
-	}
-	for c := range endings {
-		for _, written := range []bool{false, true} {
-			r, s := pipeSink(t, c)
-			writer := NewWriter(s, WriterOptions{})
-			if written {
-				b := writer.Take()
-				b.B = append(b.B, lines(0, 3)...)
-				writer.Put(b)
-			}
-			time.Sleep(2 * watchEvery)
-			require.NoError(t, writer.Err(), "it is still there")
-			require.NoError(t, r.Close())
-			select {
-			case <-writer.Failed():
-			case <-time.After(time.Minute):
-				require.Fail(t, "it was not seen")
-			}
-			require.True(t, osfile.IsBrokenPipe(writer.Err()), "%v", writer.Err())
-			require.Equal(t, writer.Err(), writer.Close())
-		}
-	}
-}
-
 // FuzzParseCompression: a word is one of ours and comes back the same, or is
 // named in the error.
 func FuzzParseCompression(f *testing.F) {
@@ -285,3 +255,27 @@ func FuzzParseCompression(f *testing.F) {
 		require.Equal(t, word, c.String())
 	})
 }
+
+func benchmarkSink(b *testing.B, c Compression) {
+	s, err := Create(os.DevNull, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var p []byte
+	for seq := uint64(0); len(p) < 64<<10; seq++ {
+		p = append(p, recordLine(seq)...)
+	}
+	b.SetBytes(int64(len(p)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.WriteLines(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkSinkZstd(b *testing.B) { benchmarkSink(b, CompressZstd) }
+func BenchmarkSinkGzip(b *testing.B) { benchmarkSink(b, CompressGzip) }

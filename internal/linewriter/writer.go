@@ -1,10 +1,19 @@
-package dataset
+// Package linewriter writes the lines of a scan on a goroutine of its own, so that a
+// slow disk slows the scan but never makes it use more memory, and the scan's loop
+// never waits for the disk.
+//
+//	loop ── lines ──► Buffer ── Put ──► Writer ──► Sink ──► FILE, FILE.zst, FILE.gz
+//	  ▲                                   │
+//	  └────────────── Free ◄──────────────┘
+package linewriter
 
 import (
 	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 // BufferSize is how many bytes of lines are handed over at a time. It is large
@@ -28,7 +37,7 @@ const (
 	encodeSize = 128 << 10
 )
 
-// A Buffer holds lines, or what WriterOptions.Encode makes lines of, on their way to
+// A Buffer holds lines, or what Options.Encode makes lines of, on their way to
 // the file. Between Free and Put it belongs to whoever took it, alone.
 type Buffer struct {
 	// B holds whole lines. Append to it, and let it grow where one does not fit.
@@ -43,8 +52,8 @@ func (b *Buffer) Full() bool { return len(b.B) >= BufferSize-fullSlack }
 // fullSlack leaves room for one more record of the common size without growing.
 const fullSlack = 2 << 10
 
-// WriterOptions size a Writer. The zero value asks for the defaults.
-type WriterOptions struct {
+// Options size a Writer. The zero value asks for the defaults.
+type Options struct {
 	Buffers  int // pooled buffers of BufferSize, at least 2; 16
 	Overflow int // bytes of buffers beyond the pool, taken only while it is empty; 64 MiB, none if negative
 
@@ -64,8 +73,8 @@ type WriterOptions struct {
 	Wake func()
 }
 
-// WriterStats count what went through a Writer.
-type WriterStats struct {
+// Stats count what went through a Writer.
+type Stats struct {
 	// Records, and Bytes before compression, are those that are in the file:
 	// what a failing Sink cut off again is not among them.
 	Records int64
@@ -81,9 +90,9 @@ type WriterStats struct {
 // Free, Put, Room, Take and Close are for one goroutine, the owner. None of them
 // but Take and Close ever waits. The others may be called by anybody.
 type Writer struct {
-	sink      Sink
+	sink      dataset.Sink
 	syncEvery time.Duration // 0: after each buffer
-	reader    *File         // a pipe or socket whose reader may leave; nil: none
+	reader    *dataset.File // a pipe or socket whose reader may leave; nil: none
 	piece     int           // bytes to write at most at a time, if lines are no longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
@@ -106,9 +115,9 @@ type Writer struct {
 	records, bytes, committed atomic.Int64
 }
 
-// NewWriter returns a Writer to sink and starts its goroutine, which ends with
+// New returns a Writer to sink and starts its goroutine, which ends with
 // Close. The Writer closes the sink.
-func NewWriter(sink Sink, o WriterOptions) *Writer {
+func New(sink dataset.Sink, o Options) *Writer {
 	if o.Buffers == 0 {
 		o.Buffers = defaultBuffers
 	}
@@ -120,14 +129,15 @@ func NewWriter(sink Sink, o WriterOptions) *Writer {
 		o.SyncEvery = defaultSyncEvery
 	}
 	piece := 0
-	var reader *File
-	if f, ok := sink.(*File); ok {
-		if f.plain.leaves {
+	var reader *dataset.File
+	if f, ok := sink.(*dataset.File); ok {
+		pipe, mayLeave := f.Stream()
+		if mayLeave {
 			reader = f
 		}
-		if f.pack == nil {
+		if f.Compression() == dataset.CompressNone {
 			o.SyncEvery = 0
-			if f.plain.pipe {
+			if pipe {
 				piece = atomicWrite
 			}
 		}
@@ -212,8 +222,8 @@ func (w *Writer) Err() error {
 }
 
 // Stats returns the counts so far.
-func (w *Writer) Stats() WriterStats {
-	return WriterStats{Records: w.records.Load(), Bytes: w.bytes.Load(), Committed: w.committed.Load()}
+func (w *Writer) Stats() Stats {
+	return Stats{Records: w.records.Load(), Bytes: w.bytes.Load(), Committed: w.committed.Load()}
 }
 
 // Close writes what was put, closes the Sink and returns the first error there
@@ -258,7 +268,7 @@ func (w *Writer) run() {
 		case <-timer.C:
 			w.sync()
 		case <-look:
-			if err := w.reader.look(); err != nil && w.Err() == nil {
+			if err := w.reader.Look(); err != nil && w.Err() == nil {
 				w.fail(err)
 			}
 		}

@@ -1,17 +1,26 @@
-package dataset
+package linewriter
 
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/internal/osfile"
+	"github.com/a2scan/a2scan/output/dataset"
 )
 
 // A fakeSink keeps lines in memory, as slowly and as badly as it is told to.
@@ -90,7 +99,7 @@ func TestFirstLines(t *testing.T) {
 func TestWriterSyncsWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSink{}
-		w := NewWriter(s, WriterOptions{})
+		w := New(s, Options{})
 		time.Sleep(time.Minute)
 		_, _, syncs := s.state()
 		require.Zero(t, syncs, "nothing written, nothing synced")
@@ -112,7 +121,7 @@ func TestWriterSyncsWithinASecond(t *testing.T) {
 		_, synced, syncs := s.state()
 		require.Equal(t, 1, syncs, "a second after the first line, not the last")
 		require.Equal(t, string(lines(0, 3)), synced)
-		require.Equal(t, WriterStats{Records: 3, Bytes: int64(len(synced)), Committed: int64(len(synced))}, w.Stats())
+		require.Equal(t, Stats{Records: 3, Bytes: int64(len(synced)), Committed: int64(len(synced))}, w.Stats())
 
 		time.Sleep(time.Minute)
 		_, _, syncs = s.state()
@@ -129,7 +138,7 @@ func TestWriterSyncsWithinASecond(t *testing.T) {
 func TestWriterSyncsWhileBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSink{delay: 10 * time.Millisecond}
-		w := NewWriter(s, WriterOptions{Buffers: 4})
+		w := New(s, Options{Buffers: 4})
 		start := time.Now()
 		for range 1000 {
 			b := w.Take()
@@ -150,7 +159,7 @@ func TestWriterBoundsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSink{block: make(chan struct{})}
 		var wakes atomic.Int32
-		w := NewWriter(s, WriterOptions{Buffers: 4, Overflow: 3*BufferSize + 1, Wake: func() { wakes.Add(1) }})
+		w := New(s, Options{Buffers: 4, Overflow: 3*BufferSize + 1, Wake: func() { wakes.Add(1) }})
 		require.Equal(t, 4, w.Room())
 		for i := range 7 {
 			put(t, w, lines(i, 1))
@@ -186,7 +195,7 @@ func TestWriterFailure(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var seen error
 				var w *Writer
-				w = NewWriter(s, WriterOptions{Buffers: 2, Overflow: -1, Wake: func() {
+				w = New(s, Options{Buffers: 2, Overflow: -1, Wake: func() {
 					if seen == nil {
 						seen = w.Err()
 					}
@@ -215,7 +224,7 @@ func TestWriterCloseError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		s := &fakeSink{closeErr: broken}
-		w := NewWriter(s, WriterOptions{})
+		w := New(s, Options{})
 		put(t, w, lines(0, 1))
 		require.NoError(t, w.Err())
 		require.Equal(t, broken, w.Close())
@@ -229,7 +238,7 @@ func TestWriterCloseError(t *testing.T) {
 func TestWriterShrinksBuffers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSink{}
-		w := NewWriter(s, WriterOptions{Buffers: 2})
+		w := New(s, Options{Buffers: 2})
 		put(t, w, append(bytes.Repeat([]byte{'x'}, 20*BufferSize), '\n'))
 		put(t, w, append(bytes.Repeat([]byte{'y'}, 2*BufferSize), '\n'))
 		synctest.Wait()
@@ -251,10 +260,10 @@ func TestBufferFull(t *testing.T) {
 // Into a plain file lines go as soon as they are handed over.
 func TestWriterPlainFileAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.ndjson")
-	s, err := Create(path, CompressAuto)
+	s, err := dataset.Create(path, dataset.CompressAuto)
 	require.NoError(t, err)
 	woken := make(chan struct{}, 1)
-	w := NewWriter(s, WriterOptions{Wake: func() { woken <- struct{}{} }})
+	w := New(s, Options{Wake: func() { woken <- struct{}{} }})
 	put(t, w, lines(0, 3))
 	<-woken
 	require.Equal(t, string(lines(0, 3)), string(readFile(t, path)))
@@ -265,9 +274,9 @@ func TestWriterPlainFileAtOnce(t *testing.T) {
 func TestWriterCompressedFile(t *testing.T) {
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := Create(path, CompressAuto)
+		s, err := dataset.Create(path, dataset.CompressAuto)
 		require.NoError(t, err)
-		w := NewWriter(s, WriterOptions{})
+		w := New(s, Options{})
 		some := lines(0, 200)
 		for range 40 {
 			b := w.Take()
@@ -289,16 +298,16 @@ func TestWriterCompressedFile(t *testing.T) {
 func TestWriterEmptyRun(t *testing.T) {
 	for c, name := range endings {
 		path := filepath.Join(t.TempDir(), name)
-		s, err := Create(path, CompressAuto)
+		s, err := dataset.Create(path, dataset.CompressAuto)
 		require.NoError(t, err)
-		w := NewWriter(s, WriterOptions{})
+		w := New(s, Options{})
 		require.NoError(t, w.Close())
-		require.Equal(t, WriterStats{Committed: int64(len(readFile(t, path)))}, w.Stats(), c)
+		require.Equal(t, Stats{Committed: int64(len(readFile(t, path)))}, w.Stats(), c)
 	}
 }
 
 func TestWriterAllocs(t *testing.T) {
-	w := NewWriter(&nullSink{}, WriterOptions{})
+	w := New(&nullSink{}, Options{})
 	line := lines(3, 1)
 	require.Zero(t, testing.AllocsPerRun(500, func() {
 		b := w.Take()
@@ -320,7 +329,7 @@ func (nullSink) Close() error            { return nil }
 
 // BenchmarkWriterHandOver is what a buffer costs the loop beyond its bytes.
 func BenchmarkWriterHandOver(b *testing.B) {
-	w := NewWriter(&nullSink{}, WriterOptions{Overflow: -1})
+	w := New(&nullSink{}, Options{Overflow: -1})
 	b.ReportAllocs()
 	for b.Loop() {
 		buf := w.Take()
@@ -332,26 +341,80 @@ func BenchmarkWriterHandOver(b *testing.B) {
 	}
 }
 
-func benchmarkSink(b *testing.B, c Compression) {
-	s, err := Create(os.DevNull, c)
-	if err != nil {
-		b.Fatal(err)
+// endings has a file name for each compression.
+var endings = map[dataset.Compression]string{dataset.CompressNone: "r.ndjson", dataset.CompressZstd: "r.ndjson.zst", dataset.CompressGzip: "r.ndjson.gz"}
+
+// lines returns n lines of various lengths that end in their number.
+func lines(from, n int) []byte {
+	var b []byte
+	for i := from; i < from+n; i++ {
+		b = fmt.Appendf(b, "{\"schema\":1,\"seq\":%d,\"x\":%q}\n", i, strings.Repeat("ab", i*7%50))
 	}
-	var p []byte
-	for seq := uint64(0); len(p) < BufferSize; seq++ {
-		p = append(p, recordLine(seq)...)
-	}
-	b.SetBytes(int64(len(p)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.WriteLines(p); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := s.Close(); err != nil {
-		b.Fatal(err)
-	}
+	return b
 }
 
-func BenchmarkSinkZstd(b *testing.B) { benchmarkSink(b, CompressZstd) }
-func BenchmarkSinkGzip(b *testing.B) { benchmarkSink(b, CompressGzip) }
+// unpack is what b holds, read by the libraries' own readers.
+func unpack(t *testing.T, c dataset.Compression, b []byte) []byte {
+	t.Helper()
+	var r io.Reader = bytes.NewReader(b)
+	switch c {
+	case dataset.CompressZstd:
+		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+		require.NoError(t, err)
+		defer d.Close()
+		r = d
+	case dataset.CompressGzip:
+		g, err := gzip.NewReader(r)
+		require.NoError(t, err)
+		r = g
+	}
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return out
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return b
+}
+
+// pipeSink returns a File that writes to a pipe, and the other end of the pipe.
+func pipeSink(t *testing.T, c dataset.Compression) (reader *os.File, s dataset.Sink) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	f, err := dataset.Create(fmt.Sprintf("/dev/fd/%d", w.Fd()), c)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return r, f
+}
+
+// That a reader has left is seen without a record to write.
+func TestWriterSeesTheReaderLeave(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there the next write tells")
+	}
+	for c := range endings {
+		for _, written := range []bool{false, true} {
+			r, s := pipeSink(t, c)
+			writer := New(s, Options{})
+			if written {
+				b := writer.Take()
+				b.B = append(b.B, lines(0, 3)...)
+				writer.Put(b)
+			}
+			time.Sleep(2 * watchEvery)
+			require.NoError(t, writer.Err(), "it is still there")
+			require.NoError(t, r.Close())
+			select {
+			case <-writer.Failed():
+			case <-time.After(time.Minute):
+				require.Fail(t, "it was not seen")
+			}
+			require.True(t, osfile.IsBrokenPipe(writer.Err()), "%v", writer.Err())
+			require.Equal(t, writer.Err(), writer.Close())
+		}
+	}
+}
