@@ -24,7 +24,7 @@ func (s *stepper) run() {
 	now := proto.Time(0)
 	for _, d := range s.reply {
 		for s.q.WantsSend() {
-			s.out = s.c.AppendTransmit(s.out[:0], &s.q, now)
+			s.out = s.c.Transmit(s.out[:0], &s.q, now)
 		}
 		now = now.Add(20 * time.Millisecond)
 		s.c.HandleTimeout(&s.q, now) // early, as the lap of a wheel may be
@@ -37,7 +37,7 @@ func (s *stepper) silence() {
 	now := proto.Time(0)
 	for {
 		for s.q.WantsSend() {
-			s.out = s.c.AppendTransmit(s.out[:0], &s.q, now)
+			s.out = s.c.Transmit(s.out[:0], &s.q, now)
 		}
 		at, open := s.c.Deadline(&s.q)
 		if !open {

@@ -18,7 +18,7 @@ const millisecond = proto.Time(time.Millisecond)
 func ask(c *proto.Client) *proto.Query {
 	q := new(proto.Query)
 	c.Begin(q, proto.WantRules)
-	c.AppendTransmit(nil, q, 0)
+	c.Transmit(nil, q, 0)
 	return q
 }
 
@@ -71,7 +71,7 @@ func TestEvictionTakesTheOldest(t *testing.T) {
 		require.Equal(t, proto.Fragment, out.Verdict, "the first half of %d is gone", i)
 		out = c.HandleTimeout(q, 2000*millisecond)
 		require.True(t, out.Send)
-		c.AppendTransmit(nil, q, 2000*millisecond)
+		c.Transmit(nil, q, 2000*millisecond)
 		out = c.HandleDatagram(q, 2010*millisecond, halves[i%4][0])
 		require.Equal(t, proto.Answer, out.Verdict, "it may use the half that came late")
 		require.Equal(t, payload[4:], out.Body)
@@ -176,7 +176,7 @@ func TestThirdIDPushesOutTheOldest(t *testing.T) {
 	c.Begin(q, proto.WantInfo|proto.WantPlayers|proto.WantRules)
 	c.SetChallenge(q, 7)
 	for q.WantsSend() {
-		c.AppendTransmit(nil, q, 0)
+		c.Transmit(nil, q, 0)
 	}
 	half := func(id uint32, i int) []byte {
 		return cutter{dialect: proto.DialectSource, id: id, size: 20}.cut(rulesPayload(3))[i]

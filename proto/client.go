@@ -7,18 +7,23 @@ import (
 )
 
 // A Config is the rules by which all Queries of a Client ask. The zero value
-// of a field means the default that is named beside it.
+// of a field means the default given in its comment.
 type Config struct {
-	Timeout    time.Duration // wait of the first try: 1 s
-	Retries    int           // further tries on silence, for each kind; zero means none. Where a challenge came only after silence, or a part of the answer did, one request more is made, which is not counted
+	Timeout    time.Duration // of the first attempt; doubles with each retry: 1 s
 	MaxElapsed time.Duration // a Query's whole time from its first send: 10 s
 
-	// MaxChallenges is how many different challenges are answered for one
-	// request: 5. CS:GO and Rust need two; a server that never stops is a loop.
+	// Retries is how many further attempts silence causes, per kind; zero means none.
+	// One attempt more is made after the first silence to a request that carried a
+	// token (D-16). If a part of the answer came, one request more is made, which
+	// does not count as an attempt.
+	Retries int
+
+	// MaxChallenges is how many different challenges are answered per attempt: 5.
+	// CS:GO and Rust need two; a server that never stops is a loop.
 	MaxChallenges int
 
-	// FragmentGap is how long the rest of a split reply is waited for after each
-	// new fragment: half of Timeout, at least 100 ms.
+	// FragmentGap is the longest wait between two fragments of a split reply: half of
+	// Timeout, at least 100 ms.
 	FragmentGap time.Duration
 
 	// Sequential asks one kind at a time. Otherwise all that are open go out
@@ -32,16 +37,16 @@ type Config struct {
 	ReassemblyBytes int // memory for unfinished split replies of all Queries: 64 MiB
 
 	// InflateBudget is how many bytes may be decompressed between two calls of
-	// BeginTurn: 512 KiB. Compressed bytes count twice beside them. What exceeds it
-	// waits for the next turn, so that bombs can't hold up a million timers.
+	// BeginTurn: 512 KiB. Compressed bytes count twice. Replies beyond it wait for the
+	// next turn, so decompression bombs can't hold up a million timers.
 	InflateBudget int
 }
 
 // A Client holds what all Queries of a scan share: the rules and the memory
 // for split replies. It never reads a clock and is not safe for concurrent use.
 //
-// What servers send never makes a method fail; misuse by the caller (sending
-// what does not want to be sent) panics.
+// No datagram makes a method fail. Misuse by the caller, such as sending for a Query
+// that does not want to send, panics.
 type Client struct {
 	cfg     Config
 	asm     *assembler
@@ -81,7 +86,7 @@ func NewClient(cfg Config) (*Client, error) {
 	inRange("Timeout", int64(cfg.Timeout), 1, int64(maxElapsed))
 	inRange("MaxElapsed", int64(cfg.MaxElapsed), 1, int64(maxElapsed))
 	inRange("FragmentGap", int64(cfg.FragmentGap), 1, int64(maxElapsed))
-	inRange("Retries", int64(cfg.Retries), 0, 254)
+	inRange("Retries", int64(cfg.Retries), 0, 253)
 	inRange("MaxChallenges", int64(cfg.MaxChallenges), 1, 254)
 	inRange("ReassemblyBytes", int64(cfg.ReassemblyBytes), 1, 1<<32)
 	inRange("InflateBudget", int64(cfg.InflateBudget), 1, 1<<32)
@@ -91,11 +96,11 @@ func NewClient(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg, asm: newAssembler(cfg.ReassemblyBytes), inflate: cfg.InflateBudget}, nil
 }
 
-// BeginTurn gives the Client its inflation budget anew. The owner of the loop
-// calls it once a turn.
+// BeginTurn renews the inflation budget. The owner of the loop calls it once per
+// turn.
 func (c *Client) BeginTurn() { c.inflate = c.cfg.InflateBudget }
 
-// Evicted returns how many unfinished split replies had to make way for others.
+// Evicted returns how many unfinished split replies were evicted for others.
 func (c *Client) Evicted() uint64 { return c.asm.evicted }
 
 // ReassemblyUsed returns the bytes that unfinished split replies hold now.

@@ -47,7 +47,7 @@ func TestClientDefaults(t *testing.T) {
 func TestClientRefusesWhatIsOutOfRange(t *testing.T) {
 	_, err := proto.NewClient(proto.Config{
 		Timeout:         -1,
-		Retries:         255,
+		Retries:         254,
 		MaxElapsed:      2 * time.Hour,
 		MaxChallenges:   -5,
 		FragmentGap:     -1,
@@ -58,12 +58,12 @@ func TestClientRefusesWhatIsOutOfRange(t *testing.T) {
 		require.ErrorContains(t, err, name)
 	}
 	for _, cfg := range []proto.Config{
-		{Retries: -1}, {Retries: 255}, {MaxChallenges: 255}, {Timeout: time.Hour + 1}, {ReassemblyBytes: 1<<32 + 1},
+		{Retries: -1}, {Retries: 254}, {MaxChallenges: 255}, {Timeout: time.Hour + 1}, {ReassemblyBytes: 1<<32 + 1},
 	} {
 		_, err := proto.NewClient(cfg)
 		require.Error(t, err, "%+v", cfg)
 	}
-	_, err = proto.NewClient(proto.Config{Retries: 254, MaxChallenges: 254, Timeout: time.Hour, MaxElapsed: time.Hour, ReassemblyBytes: 1})
+	_, err = proto.NewClient(proto.Config{Retries: 253, MaxChallenges: 254, Timeout: time.Hour, MaxElapsed: time.Hour, ReassemblyBytes: 1})
 	require.NoError(t, err)
 }
 
@@ -71,6 +71,7 @@ func TestClientRefusesWhatIsOutOfRange(t *testing.T) {
 func TestMisusePanics(t *testing.T) {
 	c := newClient(t, proto.Config{})
 	q := ask(c)
-	require.Panics(t, func() { c.AppendTransmit(nil, q, 0) })
-	require.Panics(t, func() { c.AppendTransmit(nil, new(proto.Query), 0) })
+	require.Panics(t, func() { c.AppendTransmit(nil, q) })
+	require.Panics(t, func() { c.Sent(q, 0) })
+	require.Panics(t, func() { c.AppendTransmit(nil, new(proto.Query)) })
 }

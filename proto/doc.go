@@ -1,7 +1,7 @@
 // Package proto is the client side of Valve's server queries (A2S), without the
 // I/O: bytes and the time go in, bytes and events come out. It opens no socket,
-// reads no clock and starts no goroutine, so that one goroutine can hold a
-// million conversations, and a test can run them in virtual time.
+// reads no clock and starts no goroutine, so one goroutine can hold a million
+// conversations, and a test can run them in virtual time.
 //
 // # The wire
 //
@@ -45,53 +45,58 @@
 //
 // The facts are from Valve's Developer wiki ("Server queries", "Master Server
 // Query Protocol"), from the sources of servers that answer (ReHLDS, HLTV,
-// Xash3D FWGS) and from what some 60 games really sent. Where these disagree, the
-// last has it. Comments name the source, or a ruling (D-1 to D-15) where others
+// Xash3D FWGS) and from captured replies of some 60 games, which win if these
+// disagree. Comments name the source, or a ruling (D-1 to D-21) if other programs
 // read the bytes differently.
 //
 // # Theory of operation
 //
-// A [Query] is the conversation with one server, and a [Client] is what all
-// Queries share: the rules by which they ask and the memory for replies that
-// come in parts. A Query holds no pointers and its Client no sockets; the caller
-// owns both, the socket, the clock and every slice.
+// A [Query] is the conversation with one server. A [Client] holds the state that all
+// Queries share: the rules by which they ask and the memory for replies that come in
+// parts. A Query holds no pointers and its Client no sockets; the caller owns both, the
+// socket, the clock and every slice.
 //
-// [Client.Begin] says what a Query shall ask for. From then on the caller does
-// three things. While the Query wants to send ([Output].Send), and whenever it
-// sees fit, it calls [Client.AppendTransmit] and sends what that wrote: only
-// then does the try's time begin, so that waiting for a rate limit never eats
-// into a server's time to answer; what could not be sent after all it takes back
-// ([Client.TakeBack]). It hands over each datagram that comes from the
-// server ([Client.HandleDatagram]), and calls [Client.HandleTimeout] once
-// [Client.Deadline] has passed. Each of these returns an Output: at most one
-// reply, what the Query wants next, and whether it is done. There is nothing to
-// drain, and early or repeated calls do nothing.
+// [Client.Begin] makes a Query ask for some of INFO, PLAYER and RULES. From then on
+// the caller does three things. While the Query wants to send ([Output].Send), and the
+// caller sees fit, it calls [Client.AppendTransmit] and sends the request; once the system
+// took it, it calls [Client.Sent]. Only then does the attempt begin, so waiting for a
+// rate limit never shortens a server's time to answer. The caller hands over each datagram
+// that comes from the server ([Client.HandleDatagram]), and calls [Client.HandleTimeout]
+// once [Client.Deadline] has passed. Each of these returns an Output: at most one reply,
+// the Query's next wish, and whether it is done. There is nothing to drain, and early
+// or repeated calls do nothing.
 //
-// INFO goes first, and plain, as old servers and firewalls want it. A server
-// that has been abused as an amplifier answers with a challenge, four bytes
-// that prove that the client receives what is sent to its address. They are
-// echoed at once, which is not another try; and since they serve all queries of
-// the server, PLAYER and RULES go out at the same moment. Servers may ask
-// twice, and a stale challenge is answered with a new one. A server that never stops asking is
-// cut off after MaxChallenges.
+// INFO goes first, and plain, as old servers and firewalls want it. A server that has
+// been abused as an amplifier answers with a challenge, four bytes that prove that the
+// client receives datagrams sent to its address. They are echoed at once, which is not
+// another attempt. Since they serve all queries of the server, PLAYER and RULES go out
+// at the same moment. Servers may ask twice. A server that never stops asking is cut
+// off after MaxChallenges.
 //
-// Silence costs a try, and the next one waits longer. A reply to the first try
-// that comes while the second is under way is a reply. HLDS answers INFO twice,
-// with 6D and then 49: the first settles it, the better one improves on it if it
-// comes within moments. A well-formed reply to a question that is not open is
-// counted and dropped, as is anything that cannot be read: what a server sends
-// never is an error of this package's, only a verdict ([Verdict]).
+// Silence costs an attempt, and the next one waits longer. A retry after silence asks
+// for a new challenge, since caches and filters in front of servers drop spent tokens
+// silently (D-16), and retries of one server's queries are half a timeout apart (D-19). If
+// a server is silent to a request for a challenge, PLAYER and then the legacy request
+// ask for one (D-21). A reply to the first attempt that comes during the second is a
+// reply. HLDS answers INFO twice, with 6D and then 49: the first settles it, and the
+// better one replaces it if it comes within moments. A PLAYER or RULES reply that comes
+// sooner than the server can have answered is replaced likewise (D-17). A text in place of
+// an answer ("Banned by server") ends the Query (D-20).
 //
-// Fragments are kept in an arena of fixed size, whatever servers send, until
-// fragment 0 tells the dialect and all have come. Each new one puts off the try's
-// deadline a little, and never its ceiling. If the arena is full, the oldest
-// unfinished reply makes way, and its Query's timer asks again. Decompression
-// has a budget for each turn of the caller's loop, so that a bomb can't stall it.
+// An answer is an answer only if it decodes. A well-formed reply to a question that is
+// not open is counted and dropped, as is everything that cannot be read: no datagram
+// causes an error, only a verdict ([Verdict]).
 //
-// [Info], [PlayerList] and [RuleList] decode the bodies into memory that is
-// reused, with slices that alias the payload: zero allocations a reply. They
-// refuse only what lacks its base fields. What is cut off, counted wrongly,
-// unknown or too long is kept as far as it is whole, and marked.
+// Fragments are kept in a fixed amount of memory until fragment 0 shows the dialect and
+// all have come. Each new one puts off the attempt's deadline a little, and never the
+// ceiling. If the memory is used up, the oldest unfinished reply is evicted, and its
+// Query's timer asks again. Decompression has a budget per turn of the caller's
+// loop, so that a bomb can't stall it.
+//
+// [Info], [PlayerList] and [RuleList] decode the bodies into memory that is reused,
+// with slices that alias the payload, and allocate nothing. They refuse only replies
+// without their base fields. Fields and entries that came whole are kept, and the rest is
+// marked.
 //
 // Programs without timers of their own, such as a decoder of captured files, use
 // a [Conversation] instead: datagrams in, messages out.

@@ -20,13 +20,15 @@ func ExampleClient() {
 	client.Begin(&q, proto.WantInfo)
 
 	now := proto.Time(0)
-	request := client.AppendTransmit(nil, &q, now)
+	request := client.AppendTransmit(nil, &q) // hand it to the system, and then
+	client.Sent(&q, now)
 	fmt.Printf("%d bytes to send\n", len(request))
 
 	now = now.Add(40 * time.Millisecond)
 	out := client.HandleDatagram(&q, now, prototest.AppendChallenge(nil, 0x04030201))
 	fmt.Println("challenged:", out.Verdict == proto.Challenged, "send:", out.Send)
-	request = client.AppendTransmit(request[:0], &q, now)
+	request = client.AppendTransmit(request[:0], &q)
+	client.Sent(&q, now)
 	fmt.Printf("%d bytes to send, the last of them % x\n", len(request), request[25:])
 
 	now = now.Add(40 * time.Millisecond)
@@ -57,7 +59,8 @@ func ExampleClient_HandleTimeout() {
 	client.Begin(&q, proto.WantPlayers)
 	now := proto.Time(0)
 	for done := false; !done; {
-		client.AppendTransmit(nil, &q, now)
+		client.AppendTransmit(nil, &q)
+		client.Sent(&q, now)
 		fmt.Println("sent after", time.Duration(now).Round(100*time.Millisecond))
 		now, _ = client.Deadline(&q)
 		done = client.HandleTimeout(&q, now).Done

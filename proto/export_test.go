@@ -17,3 +17,13 @@ func (a *assembler) openSets() (n int) {
 	}
 	return n
 }
+
+// Transmit appends the next request of q to dst and sends it at now.
+func (c *Client) Transmit(dst []byte, q *Query, now Time) []byte {
+	dst = c.AppendTransmit(dst, q)
+	c.Sent(q, now)
+	return dst
+}
+
+// Waiting reports whether kind k waits for the answer to a request.
+func (q *Query) Waiting(k Kind) bool { return k < numAsked && q.tracks[k].state == waiting }

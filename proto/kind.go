@@ -1,6 +1,6 @@
 package proto
 
-// A Kind is a question one can ask a server.
+// A Kind is a question to a server.
 type Kind uint8
 
 // The kinds of query. Their order is the order in which a Query asks them.
@@ -8,7 +8,7 @@ const (
 	KindInfo    Kind = iota // A2S_INFO, answered by 'I', 'm' or 'C'
 	KindPlayers             // A2S_PLAYER, answered by 'D'
 	KindRules               // A2S_RULES, answered by 'E'
-	KindPing                // A2A_PING, answered by 'j'; gone from current servers
+	KindPing                // A2A_PING, answered by 'j'; gone from current servers, so a Query does not ask it
 	NumKinds    = 4
 )
 
@@ -38,7 +38,6 @@ const (
 	WantInfo    Kinds = 1 << KindInfo
 	WantPlayers Kinds = 1 << KindPlayers
 	WantRules   Kinds = 1 << KindRules
-	WantPing    Kinds = 1 << KindPing
 )
 
 // Has reports whether k is in s.

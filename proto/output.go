@@ -2,49 +2,50 @@ package proto
 
 import "time"
 
-// An Output is all that one input to a Query caused: at most one reply, and
-// what the Query wants next. A2S needs no queues.
+// An Output is the effect of one input on a Query: at most one reply, and the
+// Query's next wish. A2S needs no queues.
 type Output struct {
-	// Verdict says what the input was taken for.
+	// Verdict classifies the input.
 	Verdict Verdict
-	// Kind is which request was answered, where Verdict is Answer or Upgrade.
+	// Kind is the request that was answered, if Verdict is Answer or Upgrade.
 	Kind Kind
-	// Body is the answer from its type byte on, whole and decompressed. It
-	// aliases the datagram or the Client's scratch memory: use it before the
-	// next call on the Client.
+	// Body is the answer from its type byte on, whole and decompressed, or the text
+	// of a Denied. It aliases the datagram or the Client's scratch memory: use it before
+	// the next call on the Client.
 	Body []byte
-	// Split says that Body came in fragments.
+	// Split reports whether Body came in fragments.
 	Split bool
-	// Send says that the Query wants AppendTransmit, when the caller has budget.
+	// Send reports whether the Query wants AppendTransmit.
 	Send bool
-	// Done says that every kind that was asked for is settled. The Query
-	// changes no more, but for Reject, and Result tells how each kind ended.
+	// Done reports whether every kind that was asked for is settled. The Query
+	// does not change any more, and Result returns how each kind ended.
 	Done bool
 }
 
-// A Verdict says what a datagram, or another input, was taken for.
+// A Verdict classifies a datagram or another input.
 type Verdict uint8
 
-// The verdicts. Those of foreign bytes never are errors: hostile and broken
-// servers are what a scanner lives among.
+// The verdicts. None is an error: a scanner meets hostile and broken servers all the
+// time.
 const (
 	Nothing     Verdict = iota // not a datagram, or nothing to note
 	Answer                     // the reply to an outstanding request
-	Upgrade                    // a better reply of a kind that was answered: 'I' after 'm'
+	Upgrade                    // a better reply of a kind that was answered: 'I' after 'm', a reply in time after an early one
 	Challenged                 // a challenge that was taken
 	Fragment                   // a part of a split reply
 	Deferred                   // the last part of a compressed reply, waiting for inflation budget
 	Duplicate                  // heard before
 	Unexpected                 // well-formed, but nothing that was asked for
-	Malformed                  // does not parse
+	Malformed                  // does not parse or does not decode
 	Dropped                    // a fragment for which there was no memory; the timer will ask again
-	NumVerdicts = 10
+	Denied                     // a text in place of an answer, such as "Banned by server"
+	NumVerdicts = 11
 )
 
-// A Reason says why a kind ended without an answer.
+// A Reason is why a kind ended without an answer.
 type Reason uint8
 
-// The reasons. There is room for fifteen in a Query.
+// The reasons.
 const (
 	NoReason          Reason = iota // answered, not asked for, or still open
 	ReasonTimeout                   // silence
@@ -57,15 +58,17 @@ const (
 	ReasonMalformed                 // bytes came that do not parse
 	ReasonLoop                      // a new challenge for each that was answered
 	ReasonAborted                   // the caller gave up
+	ReasonDenied                    // the server refused in words
+	ReasonNoMemory                  // answered, but the caller had no memory to keep the answer
 )
 
-// A Result is how one kind of a Query ended, or stands.
+// A Result is how one kind of a Query ended, or its state so far.
 type Result struct {
 	Answered bool
 	Reason   Reason        // why not, once it has ended
-	Attempts int           // tries sent; answers to challenges are none
+	Attempts int           // attempts; requests that answer a challenge do not count
 	Rounds   int           // challenges answered
-	RTT      time.Duration // from the send of the try to the first byte of its answer; negative: not measured, or a retransmission made it ambiguous
+	RTT      time.Duration // from the request to its answer; negative: not measured, or ambiguous after a retransmission
 	Got      int           // ReasonFragments: fragments that came
-	Total    int           // ReasonFragments: of how many, 0 where unknown
+	Total    int           // ReasonFragments: of how many, 0 if unknown
 }

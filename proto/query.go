@@ -1,43 +1,50 @@
 package proto
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
 	"time"
 )
 
-// Rule 1: whatever changes the state of a conversation is in this file.
+// Rule 1: all code that changes the state of a conversation is in this file.
 //
-// A Query asks up to four kinds. Each is in one of these states, and moves so:
+// A Query asks up to three kinds. Each is in one of these states, and moves so:
 //
-//	state    | AppendTransmit | challenge            | fragment | whole reply    | its deadline       | ceiling, abort
-//	---------+----------------+----------------------+----------+----------------+--------------------+---------------
-//	unasked  | –              | –                    | –        | –              | –                  | –
-//	held     | –              | → ready (1)          | –        | –              | –                  | → failed
-//	ready    | → waiting      | new token (5)        | kept     | → answered (3) | –                  | → failed
-//	waiting  | –              | → ready or failed (4)| gap (2)  | → answered (3) | → ready or failed  | → failed
-//	grace    | –              | –                    | –        | → answered (6) | → answered         | → answered
-//	answered | –              | –                    | –        | –              | –                  | –
-//	failed   | –              | –                    | kept     | → answered (3) | –                  | –
+//	state    | Sent      | challenge            | fragment | whole reply    | its deadline       | ceiling, abort
+//	---------+-----------+----------------------+----------+----------------+--------------------+---------------
+//	unasked  | –         | –                    | –        | –              | –                  | –
+//	held     | –         | → ready (1)          | –        | –              | –                  | → failed
+//	ready    | → waiting | new token (5)        | kept     | → answered (3) | –                  | → failed
+//	waiting  | –         | → ready or failed (4)| gap (2)  | → answered (3) | → ready or failed  | → failed
+//	grace    | –         | –                    | –        | → answered (6) | → answered         | → answered
+//	answered | –         | –                    | –        | –              | –                  | –
+//	failed   | –         | –                    | kept     | → answered (3) | –                  | –
 //
 //	(1) not with Sequential: there the next kind is released when one is settled.
-//	(2) the part is kept; the deadline of the kind that it belongs to becomes
-//	    FragmentGap from now. Where it does not show whose it is, no kind that
-//	    waits gives up before that. The ceiling holds all the same.
-//	(3) 'm' and 'C' go to grace: HLDS answers one INFO with two datagrams, 'm' and
-//	    then 'I', and the second is the better. Others release the next held kind.
-//	    A kind that was never sent can't be answered; an answer that comes after the
-//	    kind has failed is welcome as long as the Query is not done.
-//	(4) a challenge that is the one already sent is a duplicate and changes nothing;
-//	    more than MaxChallenges different ones are a loop.
+//	(2) the fragment is kept; the deadline of the kind that it belongs to becomes
+//	    FragmentGap from now. If the fragment does not show its kind, no waiting
+//	    kind gives up before that. The ceiling holds all the same.
+//	(3) if the reply decodes; otherwise it is malformed and only noted. 'm' and 'C'
+//	    go to grace: HLDS answers one INFO with two datagrams, 'm' and then 'I', and
+//	    the second is the better. Others release the next held kind. A kind that was
+//	    never sent can't be answered. An answer to a failed kind is welcome as long
+//	    as the Query is not done.
+//	(4) a challenge that the outstanding requests carry already is a duplicate and
+//	    changes nothing; more than MaxChallenges per attempt are a loop. If a
+//	    request without a token is out, the challenge answers that one, and requests
+//	    that carry a token go on waiting.
 //	(5) if the kind was sent before, this send is an answer to the challenge and no
 //	    longer a retry: it counts as a round, while rounds are left.
 //	(6) by 'I' only.
+//	(7) a 'D' or 'E' that comes sooner than the server can have answered (tooEarly)
+//	    is delivered, and its kind goes on waiting for a better one, for about two
+//	    round trips. A later reply replaces it; if none comes, it is the answer.
 //
 // An answer may come while a retry waits in ready: it is the answer. Once no
 // kind is held, ready, waiting or in grace the Query is done, and nothing that
-// still comes changes it. TakeBack goes the one way back, from waiting to ready.
+// still comes changes it.
 type kindState uint8
 
 const (
@@ -50,83 +57,92 @@ const (
 	failed
 )
 
+// numAsked is how many kinds a Query can ask: INFO, PLAYER and RULES.
+const numAsked = 3
+
 // A track is one kind's part of a Query. Times are microseconds since the
 // Query's first send.
 type track struct {
-	// sent is when the last request went out. Once answered it is the RTT; where
+	// sent is when the last request went out. Once answered it is the RTT; if
 	// fragments were missing at the end it is got<<16 | total.
 	sent     uint32
-	deadline uint32 // waiting: the try's end; grace: the grace's end
+	deadline uint32 // waiting: the attempt's end; grace: the grace's end
+	flags    trackFlags
 	attempts uint8
 	rounds   uint8
 	state    kindState
-	flags    trackFlags
+	why      Reason // failed; NoReason: the evidence decides
 }
 
-type trackFlags uint8
+type trackFlags uint16
 
 const (
 	trackRepeat    trackFlags = 1 << iota // ready: the next send repeats the last, on silence; waiting: the last did
-	trackAmbiguous                        // the answer may be to the send before: no RTT
-	trackMalformed                        // an answer of this kind did not parse
+	trackAmbiguous                        // the answer may be to an earlier send: no RTT
+	trackMalformed                        // an answer of this kind did not decode
 	trackDoubt                            // ready: the send before may yet be answered
-	trackUpgraded                         // 'I' came after 'm', which was good
-	trackExtra                            // a challenge came only after silence, or a part of the answer did: one request more
-	trackSpent                            // which was made
-	trackNoise                            // what does not parse came while this kind waited
+	trackExtra                            // a part of the answer came: one request more is allowed
+	trackSpent                            // and was made
+	trackNoise                            // a datagram that does not parse came while this kind waited
+	trackToken                            // the last request carried a token
+	trackPlain                            // ready: the next request carries none, to get a new one (D-16)
+	trackGranted                          // a token met silence: one attempt more is allowed (D-16)
+	trackEarly                            // an answer came too early (D-17), and stands if no better one comes
+	trackUpgraded                         // a better answer came after one that stands without it
+	trackNoRoom                           // the caller had no memory for an answer
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
-// pointers, so that a million of them cost the garbage collector nothing. The
-// zero Query is done; Begin makes it anything else.
+// pointers, so a million of them cost the garbage collector nothing. The zero
+// Query is done; Begin makes it ask.
 type Query struct {
-	start  Time // of the first send
-	owner  setOwner
-	token  Challenge
-	former Challenge // the token before, with queryFormer
-	tracks [NumKinds]track
-	why    reasons // of failed tracks; NoReason: the evidence tells
-	flags  queryFlags
+	start    Time // of the first send
+	owner    setOwner
+	token    Challenge
+	former   Challenge // the token before, with queryFormer
+	tracks   [numAsked]track
+	shortest uint16 // shortest round trip that was seen, in rttUnit; 0: none
+	flags    queryFlags
 }
-
-// reasons is a Reason for each kind, in four bits.
-type reasons uint16
-
-func (r reasons) of(k Kind) Reason { return Reason(r >> (4 * k) & 0xF) }
-
-func (r *reasons) set(k Kind, why Reason) { *r = *r&^(0xF<<(4*k)) | reasons(why)<<(4*k) }
 
 type queryFlags uint16
 
 const (
 	queryStarted     queryFlags = 1 << iota // start is set
 	queryToken                              // token is set
-	queryHeard                              // something came that parses
-	queryNoise                              // something came that does not
+	queryHeard                              // a datagram came that parses
+	queryNoise                              // a datagram came that does not
 	queryUnexpected                         // a well-formed reply came that was not asked for
 	queryInflate                            // a complete compressed reply waits for budget
 	queryChallenged                         // a challenge was taken
 	queryFragment                           // a part of a split reply came, and not the whole since
-	queryRefused                            // ICMP said so, where that is only a try's end
+	queryRefused                            // an ICMP error said so, which only ends an attempt
 	queryUnreachable                        // likewise
 	queryFormer                             // former is set, and was not heard again
-	queryOpened                             // the last answer was decompressed
 	queryForgave                            // a challenge came again after the next, as a late duplicate does
+	queryConfirmed                          // the server gave out token again after a request with it met silence
 )
 
-// minGrace is the shortest wait for the 'I' behind an 'm'; maxGrace the longest.
+// minGrace is the shortest wait for the 'I' after an 'm'; maxGrace the longest.
 // In between, it is the server's own round trip.
 const (
 	minGrace = 30 * time.Millisecond
 	maxGrace = 300 * time.Millisecond
 )
 
-// maxBackoff is the largest factor by which a try waits longer than the first.
+// maxBackoff is the largest factor by which an attempt waits longer than the first.
 const maxBackoff = 4
 
-// Begin resets q to ask want, which must not be empty. q then wants to send.
-// What q held before is not released: a Query that was begun must have been
-// done, or given up with Abort.
+// rttUnit is the unit of Query.shortest, which so holds up to a second.
+const rttUnit = 16 // µs
+
+// leastEarly is the shortest round trip for which an answer can be too early
+// (D-17): on a LAN or loopback nothing is.
+const leastEarly = 5 * time.Millisecond
+
+// Begin resets q to ask want, some of info, players and rules. q then wants to
+// send. Begin does not release what q held before: a Query that was begun must be
+// done, or given up with Abort, before it is begun again.
 func (c *Client) Begin(q *Query, want Kinds) {
 	c.serial++
 	if c.serial == 0 {
@@ -141,8 +157,8 @@ func (c *Client) Begin(q *Query, want Kinds) {
 	c.release(q)
 }
 
-// SetChallenge gives q a challenge known from before: it is tried at once, and
-// a stale one costs one round.
+// SetChallenge gives q a challenge known from before. It is tried at once; a stale
+// one costs a round or, if the server ignores stale ones, an attempt.
 func (c *Client) SetChallenge(q *Query, token Challenge) {
 	q.token = token
 	q.flags |= queryToken
@@ -158,7 +174,7 @@ func (q *Query) Started() (Time, bool) { return q.start, q.flags&queryStarted !=
 // WasChallenged reports whether the server ever sent a challenge.
 func (q *Query) WasChallenged() bool { return q.flags&queryChallenged != 0 }
 
-// Heard reports whether anything that parses came from the server.
+// Heard reports whether any datagram that parses came from the server.
 func (q *Query) Heard() bool { return q.flags&queryHeard != 0 }
 
 // WantsSend reports whether AppendTransmit may be called.
@@ -171,7 +187,7 @@ func (q *Query) WantsSend() bool {
 	return false
 }
 
-// settled reports whether nothing of q is open any more.
+// settled reports whether every kind of q is settled.
 func (q *Query) settled() bool {
 	for k := range q.tracks {
 		switch q.tracks[k].state {
@@ -200,117 +216,154 @@ func (c *Client) release(q *Query) {
 	}
 }
 
-// AppendTransmit appends the next request that q wants to send to dst and
-// starts the clock of this try at now: the wait for a place in the sending
-// queue is not the server's. It must be called only while q wants to send.
-func (c *Client) AppendTransmit(dst []byte, q *Query, now Time) []byte {
-	k := 0
-	for q.tracks[k].state != ready {
-		k++ // beyond the last: the caller's error
+// nextReady returns the kind whose request is the next to be sent. It panics if q does
+// not want to send.
+func (q *Query) nextReady() Kind {
+	for k := range q.tracks {
+		if q.tracks[k].state == ready {
+			return Kind(k)
+		}
 	}
+	panic("proto: the Query does not want to send")
+}
+
+// AppendTransmit appends the next request that q wants to send to dst. It changes
+// nothing: once the system took the request, call Sent. It must be called only
+// while q wants to send.
+func (c *Client) AppendTransmit(dst []byte, q *Query) []byte {
+	k := q.nextReady()
 	t := &q.tracks[k]
+	token, known := q.tokenFor(t)
+	if !known {
+		token = NoChallenge
+	}
+	switch typ := c.requestType(q, k, known); typ {
+	case TypeInfoRequest:
+		dst = AppendInfoRequest(dst, token)
+		if known && token == NoChallenge { // a server may hand out these four bytes too
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(token))
+		}
+		return dst
+	case TypePlayersRequest:
+		return AppendPlayersRequest(dst, token)
+	case TypeRulesRequest:
+		return AppendRulesRequest(dst, token)
+	default:
+		return AppendGetChallengeRequest(dst)
+	}
+}
+
+// tokenFor returns the token that t's next request carries, if it carries one.
+func (q *Query) tokenFor(t *track) (Challenge, bool) {
+	return q.token, q.flags&queryToken != 0 && t.flags&trackPlain == 0
+}
+
+// requestType returns the type of the next request for k. It is k's own, or asks for a
+// challenge in another way: after silence to a request without a token, by PLAYER
+// and then by the legacy request, as some servers give tokens to these only (D-21).
+// Once the server gave a token there is no need for that.
+func (c *Client) requestType(q *Query, k Kind, known bool) byte {
+	own := [numAsked]byte{TypeInfoRequest, TypePlayersRequest, TypeRulesRequest}[k]
+	t := &q.tracks[k]
+	switch {
+	case k == KindInfo || known:
+		return own
+	case c.cfg.GetChallenge:
+		return TypeGetChallengeRequest
+	case q.flags&(queryChallenged|queryUnexpected) != 0 || t.flags&trackPlain == 0 || t.flags&trackToken != 0:
+		return own
+	}
+	switch t.attempts % 3 {
+	case 1:
+		return TypePlayersRequest
+	case 2:
+		return TypeGetChallengeRequest
+	}
+	return own
+}
+
+// Sent notes that the system took the request that AppendTransmit wrote: its attempt
+// begins at now, so the wait for a place in the sending queue does not shorten the
+// server's time to answer. q must not have changed since.
+func (c *Client) Sent(q *Query, now Time) {
+	t := &q.tracks[q.nextReady()]
 	if q.flags&queryStarted == 0 {
 		q.start, q.flags = now, q.flags|queryStarted
 	}
+	_, carries := q.tokenFor(t)
 	repeat := t.flags&trackRepeat != 0
 	if t.attempts == 0 || repeat && t.flags&trackSpent == 0 {
 		t.attempts++
 	}
 	doubt := t.flags&trackDoubt != 0
-	t.flags &^= trackAmbiguous | trackDoubt
+	t.flags &^= trackAmbiguous | trackDoubt | trackToken | trackPlain
 	if repeat || doubt {
 		t.flags |= trackAmbiguous
+	}
+	if carries {
+		t.flags |= trackToken
 	}
 	t.state = waiting
 	t.sent = q.micros(now)
 	t.deadline = later(t.sent, c.wait(q, t))
-
-	token, known := q.token, q.flags&queryToken != 0
-	if !known {
-		token = NoChallenge
+	if t.flags&trackEarly != 0 {
+		t.deadline = min(t.deadline, later(t.sent, q.earlyWait()))
 	}
-	switch Kind(k) {
-	case KindInfo:
-		dst = AppendInfoRequest(dst, token)
-		if known && token == NoChallenge { // a server may hand out these four bytes too
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(token))
-		}
-	case KindPlayers, KindRules:
-		switch {
-		case !known && c.cfg.GetChallenge:
-			dst = AppendGetChallengeRequest(dst)
-		case Kind(k) == KindPlayers:
-			dst = AppendPlayersRequest(dst, token)
-		default:
-			dst = AppendRulesRequest(dst, token)
-		}
-	case KindPing:
-		dst = AppendPingRequest(dst)
-	}
-	return dst
 }
 
-// TakeBack undoes the AppendTransmit that wrote request, which could not be sent after
-// all: q wants to send it again, no try is spent, and the clock of q's first try and of
-// this one starts when it is. It reports whether that repeats a request on silence. Of
-// several requests the last is taken back first. Nothing else may have been done with q
-// since they were written.
-func (c *Client) TakeBack(q *Query, request []byte) (repeat bool) {
-	k := KindInfo
-	switch request[4] {
-	case TypePlayersRequest:
-		k = KindPlayers
-	case TypeRulesRequest:
-		k = KindRules
-	case TypePingRequest:
-		k = KindPing
-	case TypeGetChallengeRequest: // while it is unknown one kind is asked at a time
-		if k = KindPlayers; q.tracks[k].state != waiting {
-			k = KindRules
-		}
+// mayRepeat reports whether t, whose attempt is over, may be asked once more. Beyond the
+// retries one attempt is allowed after a token met silence, and one request that is
+// not counted if it was not silence.
+func (c *Client) mayRepeat(t *track) bool {
+	return c.attemptsLeft(t) || t.flags&(trackExtra|trackSpent) == trackExtra && c.cfg.Retries > 0
+}
+
+func (c *Client) attemptsLeft(t *track) bool {
+	most := c.cfg.Retries + 1
+	if t.flags&trackGranted != 0 {
+		most++
 	}
-	t := &q.tracks[k]
-	if t.state != waiting {
-		panic("proto: TakeBack of what was not written last")
+	return int(t.attempts) < most
+}
+
+// repeat lets t, which may repeat, want to send again. With plain it asks for a new
+// token, since caches and filters in front of servers drop spent and unknown ones
+// silently (D-16).
+func (c *Client) repeat(t *track, plain bool) {
+	if !c.attemptsLeft(t) {
+		t.flags |= trackSpent
 	}
 	t.state = ready
-	repeat = t.flags&trackRepeat != 0
-	if !repeat && t.flags&trackAmbiguous != 0 {
-		t.flags |= trackDoubt
+	t.flags |= trackRepeat
+	if plain {
+		t.flags |= trackPlain
 	}
-	// Its first request, neither a repetition nor the answer to a challenge, or a counted one.
-	if !repeat && t.rounds == 0 || repeat && t.flags&trackSpent == 0 {
-		t.attempts--
-	}
-	if t.attempts > 0 {
-		t.flags |= trackAmbiguous // when the request before was sent is forgotten
-	}
-	for k := range q.tracks {
-		if q.tracks[k].attempts > 0 {
-			return repeat
+}
+
+// staggered returns when kind k may be repeated at the earliest. Retries of one Query are
+// half a timeout apart (D-19): a server that allows one query per moment would answer
+// the same one each time.
+func (c *Client) staggered(q *Query, k Kind, at uint32) uint32 {
+	gap, until := uint32(c.cfg.Timeout/2/time.Microsecond), at
+	for other := range q.tracks {
+		t := &q.tracks[other]
+		if Kind(other) == k || t.flags&trackRepeat == 0 {
+			continue
+		}
+		switch t.state {
+		case ready:
+			return later(at, max(gap, 1))
+		case waiting:
+			until = max(until, later(t.sent, gap))
 		}
 	}
-	q.flags &^= queryStarted
-	return repeat
+	return until
 }
 
-// again reports whether t, whose try is over, is asked once more. Beyond the tries
-// on silence one request is allowed where it was not silence, and counts as none.
-func (c *Client) again(t *track) bool {
-	if int(t.attempts) <= c.cfg.Retries {
-		return true
-	}
-	if t.flags&(trackExtra|trackSpent) != trackExtra || c.cfg.Retries == 0 {
-		return false
-	}
-	t.flags |= trackSpent
-	return true
-}
-
-// wait returns the length of t's current try in microseconds: the first is
-// Timeout to the letter, each further one twice the one before, up to
-// maxBackoff, and up to an eighth more, so that many servers that fell
-// silent together are not asked again together.
+// wait returns the length of t's current attempt in microseconds: the first is
+// exactly Timeout, each further one twice the one before, up to maxBackoff, and up to
+// an eighth more, so that many servers that fell silent together are not asked again
+// together.
 func (c *Client) wait(q *Query, t *track) uint32 {
 	d := c.cfg.Timeout
 	if n := t.attempts - 1; n > 0 {
@@ -320,7 +373,7 @@ func (c *Client) wait(q *Query, t *track) uint32 {
 	return uint32(min(d, maxElapsed) / time.Microsecond)
 }
 
-// jitter is a 16-bit hash of a Query and a try: random enough to scatter, and
+// jitter is a 16-bit hash of a Query and an attempt: random enough to scatter, and
 // the same in every run of the same scan.
 func jitter(serial uint32, attempt uint8) uint16 {
 	x := uint64(serial)<<8 | uint64(attempt)
@@ -329,14 +382,15 @@ func jitter(serial uint32, attempt uint8) uint16 {
 	return uint16(x >> 48)
 }
 
-// micros returns now as q counts time, rounded up, so that what is counted from
+// micros returns now as q counts time, rounded up, so that a deadline counted from
 // it is not early. It stops at the ends of its range: a machine that slept for
 // hours finds its deadlines passed.
 func (q *Query) micros(now Time) uint32 {
 	return uint32(min(max((now.Sub(q.start)+time.Microsecond-1)/time.Microsecond, 0), math.MaxUint32))
 }
 
-// passed returns now as q counts time, rounded down: only what is over is over.
+// passed returns now as q counts time, rounded down: only a deadline that is over
+// is over.
 func (q *Query) passed(now Time) uint32 {
 	return uint32(min(max(now.Sub(q.start)/time.Microsecond, 0), math.MaxUint32))
 }
@@ -344,8 +398,31 @@ func (q *Query) passed(now Time) uint32 {
 // later returns a + b, or the end of the range.
 func later(a, b uint32) uint32 { return a + min(b, math.MaxUint32-a) }
 
-// since returns b − a, or 0 where b is before a.
+// since returns b − a, or 0 if b is before a.
 func since(a, b uint32) uint32 { return b - min(a, b) }
+
+// measured notes a round trip of q's server, in microseconds.
+func (q *Query) measured(rtt uint32) {
+	n := uint16(min(max(rtt/rttUnit, 1), math.MaxUint16))
+	if q.shortest == 0 || n < q.shortest {
+		q.shortest = n
+	}
+}
+
+// tooEarly reports whether a reply at now comes too early to be the answer to t's
+// request (D-17): the request is the first of its kind, and the reply took less than
+// half of the server's shortest round trip. dproto and ReUnion answer one INFO with
+// 'm', 'D' and 'I'; that 'D' may be empty.
+func (q *Query) tooEarly(t *track, now Time) bool {
+	rtt := uint32(q.shortest) * rttUnit
+	return time.Duration(rtt)*time.Microsecond > leastEarly && t.attempts == 1 &&
+		since(t.sent, q.micros(now)) < rtt/2
+}
+
+// earlyWait returns how long a better answer than an early one is waited for.
+func (q *Query) earlyWait() uint32 {
+	return max(2*uint32(q.shortest)*rttUnit, uint32(minGrace/time.Microsecond))
+}
 
 func (c *Client) ceiling() uint32 {
 	return uint32((c.cfg.MaxElapsed + time.Microsecond - 1) / time.Microsecond)
@@ -390,18 +467,17 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 	default:
 		return c.noise(q)
 	}
-	if b[4] == TypeChallenge {
+	switch b[4] {
+	case TypeChallenge:
 		if len(b) < 9 {
 			return c.noise(q)
 		}
-		return c.handleChallenge(q, Challenge(binary.LittleEndian.Uint32(b[5:])))
+		return c.handleChallenge(q, now, Challenge(binary.LittleEndian.Uint32(b[5:])))
+	case TypePrint, TypeReject:
+		return c.handleDenial(q, b[5:])
 	}
 	k, ok := KindOfReply(b[4])
 	if !ok {
-		if b[4] == TypePrint {
-			q.flags |= queryHeard | queryUnexpected
-			return c.said(q, Unexpected)
-		}
 		return c.noise(q)
 	}
 	return c.deliver(q, now, k, b[4:], false)
@@ -411,11 +487,11 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 // the end. It changes nothing, and above all keeps nothing.
 func (c *Client) late(q *Query, b []byte) Output {
 	if h, _, ok := ParseHeader(b); ok && !h.Split {
-		if k, ok := KindOfReply(h.Type); ok && q.tracks[k].state == answered {
-			return c.said(q, Duplicate)
+		if k, ok := KindOfReply(h.Type); ok && k < numAsked && q.tracks[k].state == answered {
+			return c.note(q, Duplicate)
 		}
 	}
-	return c.said(q, Unexpected)
+	return c.note(q, Unexpected)
 }
 
 func (c *Client) noise(q *Query) Output {
@@ -425,68 +501,85 @@ func (c *Client) noise(q *Query) Output {
 			t.flags |= trackNoise
 		}
 	}
-	return c.said(q, Malformed)
+	return c.note(q, Malformed)
 }
 
-func (c *Client) handleChallenge(q *Query, token Challenge) Output {
+// handleDenial takes a text in place of an answer, such as "Banned by server": it ends
+// all that is open (D-20). The Output's Body is the text.
+func (c *Client) handleDenial(q *Query, text []byte) Output {
 	q.flags |= queryHeard
-	outstanding, asked := false, 0
+	text, _, _ = bytes.Cut(text, []byte{0})
+	out := c.end(q, ReasonDenied)
+	out.Verdict, out.Body = Denied, bytes.TrimSpace(text)
+	return out
+}
+
+func (c *Client) handleChallenge(q *Query, now Time, token Challenge) Output {
+	q.flags |= queryHeard
+	outstanding, plain, asked := false, false, 0
 	for k := range q.tracks {
 		t := &q.tracks[k]
 		if t.state == waiting || t.state == ready && t.attempts > 0 {
 			outstanding = true
 		}
-		if t.state == waiting {
-			asked++
+		if t.state == waiting && t.flags&trackToken == 0 {
+			plain = true
 		}
 	}
 	if !outstanding {
-		return c.said(q, Unexpected)
+		return c.note(q, Unexpected)
 	}
-	if q.flags&queryToken != 0 && token == q.token {
-		return c.said(q, Duplicate)
+	known := q.flags&queryToken != 0
+	if known && token == q.token && !plain {
+		return c.note(q, Duplicate)
 	}
 	again := q.flags&queryFormer != 0 && token == q.former
-	if again && q.flags&queryForgave == 0 {
-		// Of the challenge before, late: its answer is out. Once that may be; a server
-		// that goes back and forth between two is a loop.
+	if again && !plain && q.flags&queryForgave == 0 {
+		// A late copy of the challenge before: its answer is out. That may happen once; a
+		// server that goes back and forth between two is a loop.
 		q.flags |= queryForgave
-		return c.said(q, Duplicate)
+		return c.note(q, Duplicate)
 	}
-	if q.flags&queryToken != 0 {
+	switch {
+	case known && token == q.token:
+		q.flags |= queryConfirmed // silence has other reasons than the token
+	case known && plain: // the exchange begins anew
+		q.flags &^= queryFormer | queryConfirmed
+	case known:
 		q.former = q.token
 		q.flags |= queryFormer
+		q.flags &^= queryConfirmed
 	}
 	q.token = token
 	q.flags |= queryToken | queryChallenged
+	answers := func(t *track) bool { return t.state == waiting && (!plain || t.flags&trackToken == 0) }
+	for k := range q.tracks {
+		if t := &q.tracks[k]; answers(t) {
+			if asked++; t.flags&trackAmbiguous == 0 {
+				q.measured(since(t.sent, q.micros(now)))
+			}
+		}
+	}
 	for k := range q.tracks {
 		t := &q.tracks[k]
-		if Kind(k) == KindPing {
-			continue
-		}
-		spent := int(t.rounds) == c.cfg.MaxChallenges
+		spent := int(t.rounds) >= min(c.cfg.MaxChallenges*int(t.attempts), math.MaxUint8-1)
 		switch {
-		case t.state == waiting && spent:
-			c.fail(q, Kind(k), ReasonLoop)
-		case t.state == waiting, t.state == ready && t.flags&trackRepeat != 0 && !spent:
-			if t.attempts > 1 {
-				// The server is there, and tries were spent on finding that out:
-				// where 5 % are lost each way, one more halves what is missed.
-				t.flags |= trackExtra
-			}
+		case answers(t) && spent:
+			c.conclude(q, Kind(k), ReasonLoop)
+		case answers(t), t.state == ready && t.flags&trackRepeat != 0 && !spent:
 			if asked > 1 || again || t.rounds > 1 {
-				// Which of them it answers it does not say; and what comes once more, or
-				// for the third time where servers ask twice, may be late, and the answer
-				// to the send before be on its way.
+				// The challenge does not show which request it answers; and one that comes
+				// once more, or for the third time (some servers ask twice), may be late, and
+				// the answer to the send before on its way.
 				t.flags |= trackDoubt
 			}
 			t.rounds++
 			t.state = ready
-			t.flags &^= trackRepeat
+			t.flags &^= trackRepeat | trackPlain
 		}
 	}
 	c.release(q)
-	return c.said(q, Challenged)
+	return c.note(q, Challenged)
 }
 
 func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
@@ -497,10 +590,10 @@ func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 	q.flags |= queryHeard
 	switch result {
 	case fragmentDuplicate:
-		return c.said(q, Duplicate)
+		return c.note(q, Duplicate)
 	case fragmentDropped:
 		q.flags |= queryFragment
-		return c.said(q, Dropped)
+		return c.note(q, Dropped)
 	case fragmentLast:
 		return c.takeSplit(q, now, n)
 	}
@@ -512,12 +605,12 @@ func (c *Client) handleFragment(q *Query, now Time, b []byte) Output {
 			continue
 		}
 		gap := q.micros(now.Add(c.cfg.FragmentGap))
-		if !known { // a part of somebody's: it takes no time away from the others
+		if !known { // a part of any kind's reply: it takes no time away from the others
 			gap = max(gap, t.deadline)
 		}
 		t.deadline = gap
 	}
-	return c.said(q, Fragment)
+	return c.note(q, Fragment)
 }
 
 // takeSplit joins a complete split reply, if the budget allows to decompress it.
@@ -531,7 +624,7 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 	if looked {
 		if c.inflate <= 0 {
 			q.flags |= queryInflate
-			return c.said(q, Deferred)
+			return c.note(q, Deferred)
 		}
 		c.inflate -= packed * bzipByte
 	}
@@ -556,102 +649,116 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 	} else {
 		out = c.noise(q)
 	}
-	switch {
-	case !opened:
-	case out.Verdict == Answer || out.Verdict == Upgrade:
-		q.flags |= queryOpened // if it is rejected, it was for nothing
-	default:
+	if opened && out.Verdict != Answer && out.Verdict != Upgrade {
 		q.owner.duds++
 	}
 	return out
 }
 
-// deliver takes a whole reply from its type byte on.
+// deliver takes a whole reply from its type byte on. It is an answer only if it decodes.
 func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Output {
-	q.flags = q.flags&^queryOpened | queryHeard
+	q.flags |= queryHeard
+	if k >= numAsked || q.tracks[k].state < ready { // unasked, held
+		q.flags |= queryUnexpected
+		return c.note(q, Unexpected)
+	}
 	t := &q.tracks[k]
-	verdict := Answer
 	switch t.state {
-	case waiting:
 	case ready, failed:
 		if t.attempts == 0 {
 			q.flags |= queryUnexpected
-			return c.said(q, Unexpected)
+			return c.note(q, Unexpected)
 		}
 	case grace:
 		if body[0] != TypeInfo {
-			return c.said(q, Duplicate)
+			return c.note(q, Duplicate)
 		}
-		t.state = answered
-		t.flags |= trackUpgraded
-		out := c.output(q)
-		out.Verdict, out.Kind, out.Body, out.Split = Upgrade, k, body, split
-		return out
 	case answered:
-		// The network repeats a datagram soon. What comes when another kind is
+		// The network repeats a datagram soon. A reply that comes when another kind is
 		// asked for again is the answer to that, of the wrong kind.
 		for i := range q.tracks {
 			if t := &q.tracks[i]; t.state == waiting && t.attempts > 1 {
 				q.flags |= queryUnexpected
 			}
 		}
-		return c.said(q, Duplicate)
-	default: // unasked, held
-		q.flags |= queryUnexpected
-		return c.said(q, Unexpected)
+		return c.note(q, Duplicate)
 	}
-	if t.state == failed {
-		t.flags |= trackAmbiguous
-		q.why.set(k, NoReason)
+	if !decodes(k, body) {
+		if t.state != grace { // there the answer before it stands
+			t.flags |= trackMalformed | trackAmbiguous
+		}
+		return c.note(q, Malformed)
 	}
-	t.sent = since(t.sent, q.micros(now))
-	t.state = answered
-	if body[0] == TypeInfoGoldSource || body[0] == TypeInfoObsolete {
-		rtt := time.Duration(t.sent) * time.Microsecond
-		t.state = grace
-		t.deadline = q.micros(now.Add(min(max(rtt, minGrace), maxGrace)))
+	verdict := Answer
+	switch {
+	case t.state == grace:
+		t.state = answered
+		t.flags |= trackUpgraded
+		verdict = Upgrade
+	case k != KindInfo && t.state != failed && q.tooEarly(t, now):
+		if t.flags&trackEarly != 0 {
+			return c.note(q, Duplicate)
+		}
+		t.flags |= trackEarly
+		t.deadline = min(t.deadline, q.micros(now.Add(time.Duration(q.earlyWait())*time.Microsecond)))
+	default:
+		if t.flags&trackEarly != 0 {
+			t.flags = t.flags&^trackEarly | trackUpgraded
+			verdict = Upgrade
+		}
+		if t.state == failed {
+			t.flags |= trackAmbiguous
+			t.why = NoReason
+		}
+		t.sent = since(t.sent, q.micros(now))
+		if t.flags&trackAmbiguous == 0 {
+			q.measured(t.sent)
+		}
+		t.state = answered
+		if body[0] == TypeInfoGoldSource || body[0] == TypeInfoObsolete {
+			rtt := time.Duration(t.sent) * time.Microsecond
+			t.state = grace
+			t.deadline = q.micros(now.Add(min(max(rtt, minGrace), maxGrace)))
+		}
+		c.release(q)
 	}
-	c.release(q)
 	out := c.output(q)
 	out.Verdict, out.Kind, out.Body, out.Split = verdict, k, body, split
 	return out
 }
 
-// Reject takes back the answer of kind k that q has just delivered, because
-// its body does not decode: the try goes on as if nothing had come, and the
-// kind ends as malformed if nothing better comes. The answer's own try may be
-// over; then the next HandleTimeout retries. Where an Upgrade is rejected, the
-// answer before it stands. One that was compressed is among those of its server
-// that were opened for nothing.
+// Reject takes back the answer of kind k that q has just delivered without being done,
+// because the caller has no memory to keep it. The attempt continues as if nothing
+// had come, and the kind ends with ReasonNoMemory if nothing comes that can be kept. If
+// the answer's attempt is over, the next HandleTimeout retries. If an Upgrade is
+// rejected, the answer before it stands.
 func (c *Client) Reject(q *Query, k Kind, now Time) Output {
 	t := &q.tracks[k]
-	if t.state != answered && t.state != grace {
+	early := t.flags&trackEarly != 0
+	if q.settled() || t.flags&trackUpgraded != 0 || !early && t.state != answered && t.state != grace {
 		return c.output(q)
 	}
-	if q.flags&queryOpened != 0 {
-		q.flags &^= queryOpened
-		q.owner.duds++
+	t.flags |= trackNoRoom | trackAmbiguous
+	t.flags &^= trackEarly
+	if !early {
+		t.sent = since(t.sent, q.micros(now))
 	}
-	if t.flags&trackUpgraded != 0 {
-		return c.said(q, Malformed)
-	}
-	t.flags |= trackMalformed | trackAmbiguous
-	wasGrace := t.state == grace
-	t.state = waiting
-	t.sent = since(t.sent, q.micros(now))
-	if wasGrace {
+	if early || t.state == grace {
 		t.deadline = later(t.sent, c.wait(q, t))
 	}
-	for i := range q.tracks { // what the answer let go first waits again
+	if t.state != ready {
+		t.state = waiting
+	}
+	for i := range q.tracks { // kinds that the answer released wait again
 		if t := &q.tracks[i]; t.state == ready && t.attempts == 0 {
 			t.state = held
 		}
 	}
 	c.release(q)
-	return c.said(q, Malformed)
+	return c.note(q, Dropped)
 }
 
-// HandleTimeout does what is due at now: retries, failures, the end of a
+// HandleTimeout does the work that is due at now: retries, failures, the end of a
 // grace. Early and repeated calls do nothing.
 func (c *Client) HandleTimeout(q *Query, now Time) Output {
 	if q.flags&queryStarted == 0 {
@@ -662,30 +769,36 @@ func (c *Client) HandleTimeout(q *Query, now Time) Output {
 		return c.end(q, NoReason)
 	}
 	if q.flags&queryInflate != 0 {
-		// What has come in time shall not be asked for again, nor given up,
-		// because this machine is behind.
+		// A reply that came in time is not asked for again, nor given up, because this
+		// machine is behind.
 		return c.output(q)
 	}
 	for k := range q.tracks {
 		t := &q.tracks[k]
 		switch {
-		case t.state == grace && t.deadline <= at:
-			t.state = answered
+		case t.state == grace && t.deadline <= at, t.state == waiting && t.deadline <= at && t.flags&trackEarly != 0:
+			c.conclude(q, Kind(k), NoReason)
 		case t.state == waiting && t.deadline <= at:
-			if got, _ := c.asm.progress(&q.owner, Kind(k)); got > 0 {
-				// Not silence: a part was lost. Of five datagrams and a request,
-				// where 5 % are lost each way, one is missing in every fourth try.
+			got, _ := c.asm.progress(&q.owner, Kind(k))
+			silent := got == 0 && t.flags&trackNoise == 0
+			blamed := silent && q.flags&queryConfirmed == 0 // the token
+			if got > 0 {
+				// A part was lost. Of five datagrams and a request, if 5 % are lost each way,
+				// one is missing in every fourth attempt.
 				t.flags |= trackExtra
+			} else if blamed && t.flags&trackToken != 0 {
+				t.flags |= trackGranted
 			}
-			if !c.again(t) {
+			if !c.mayRepeat(t) {
 				c.fail(q, Kind(k), NoReason)
-				continue
+			} else if until := c.staggered(q, Kind(k), at); until > at {
+				t.deadline = until
+			} else {
+				c.repeat(t, blamed)
 			}
-			t.state = ready
-			t.flags |= trackRepeat
 		}
 	}
-	// A server that has said nothing at all to one kind is not asked the others.
+	// A server that has sent nothing at all in reply to one kind is not asked the others.
 	if q.flags&(queryHeard|queryNoise) == 0 && c.noneOpen(q) {
 		return c.end(q, NoReason)
 	}
@@ -700,7 +813,7 @@ func (q *Query) Deferred() bool { return q.flags&queryInflate != 0 }
 // CanInflate reports whether this turn has inflation budget left.
 func (c *Client) CanInflate() bool { return c.inflate > 0 }
 
-// Inflate goes on where the inflation budget ended a turn. The owner of the loop
+// Inflate decompresses a reply that waited for inflation budget. The owner of the loop
 // calls it, in turns that have budget, for each Query that is Deferred, the one that
 // has waited longest first. It may deliver one answer, and q may still be Deferred then.
 // Deadlines that passed meanwhile are due at once.
@@ -724,7 +837,7 @@ func (c *Client) Inflate(q *Query, now Time) Output {
 		}
 		return out
 	}
-	return c.output(q) // it had to make way for others
+	return c.output(q) // it was evicted meanwhile
 }
 
 func (c *Client) noneOpen(q *Query) bool {
@@ -737,12 +850,12 @@ func (c *Client) noneOpen(q *Query) bool {
 }
 
 // HandleUnreachable takes an ICMP error about one of q's datagrams. With final
-// it ends all that is open; otherwise it is remembered, and if silence follows
+// it ends all that is open; otherwise it is remembered, and if silence follows,
 // the error rather than the silence is the reason. Errors that come before
-// anything was sent are somebody else's.
+// anything was sent are about other datagrams.
 func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
 	if q.flags&queryStarted == 0 || q.settled() {
-		return c.said(q, Unexpected)
+		return c.note(q, Unexpected)
 	}
 	reason := ReasonUnreachable
 	if refused {
@@ -764,17 +877,28 @@ func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
 // ReasonSend. It may be called before the first send.
 func (c *Client) Abort(q *Query, reason Reason) Output { return c.end(q, reason) }
 
-// end settles every open kind and releases what q holds.
+// end settles every open kind and releases the memory of q's fragments.
 func (c *Client) end(q *Query, reason Reason) Output {
 	for k := range q.tracks {
-		switch t := &q.tracks[k]; t.state {
-		case grace:
-			t.state = answered
-		case held, ready, waiting:
-			c.fail(q, Kind(k), reason)
+		switch q.tracks[k].state {
+		case held, ready, waiting, grace:
+			c.conclude(q, Kind(k), reason)
 		}
 	}
 	return c.output(q)
+}
+
+// conclude ends an open kind: with the answer that it has, or as failed.
+func (c *Client) conclude(q *Query, k Kind, reason Reason) {
+	switch t := &q.tracks[k]; {
+	case t.state == grace:
+		t.state = answered
+	case t.flags&trackEarly != 0:
+		t.state = answered
+		t.flags |= trackAmbiguous
+	default:
+		c.fail(q, k, reason)
+	}
 }
 
 // fail ends a kind. Without a reason of its own, Result finds it in the evidence.
@@ -782,7 +906,7 @@ func (c *Client) fail(q *Query, k Kind, reason Reason) {
 	t := &q.tracks[k]
 	t.state = failed
 	t.sent = 0
-	q.why.set(k, reason)
+	t.why = reason
 	if reason == NoReason && t.attempts > 0 {
 		if got, total := c.asm.progress(&q.owner, k); got > 0 {
 			t.sent = uint32(got)<<16 | uint32(total)
@@ -790,8 +914,8 @@ func (c *Client) fail(q *Query, k Kind, reason Reason) {
 	}
 }
 
-// output says what q wants now. When everything is settled it gives back what
-// q holds.
+// output returns what q wants now. Once everything is settled it frees q's
+// fragments.
 func (c *Client) output(q *Query) Output {
 	out := Output{Send: q.WantsSend(), Done: q.settled()}
 	if out.Done {
@@ -801,17 +925,21 @@ func (c *Client) output(q *Query) Output {
 	return out
 }
 
-// said is output with a verdict.
-func (c *Client) said(q *Query, v Verdict) Output {
+// note is output with a verdict.
+func (c *Client) note(q *Query, v Verdict) Output {
 	out := c.output(q)
 	out.Verdict = v
 	return out
 }
 
-// Result returns how kind k of q ended, or stands.
+// Result returns how kind k of q ended, or its state so far.
 func (q *Query) Result(k Kind) Result {
+	r := Result{RTT: -1}
+	if k >= numAsked {
+		return r
+	}
 	t := &q.tracks[k]
-	r := Result{Attempts: int(t.attempts), Rounds: int(t.rounds), RTT: -1}
+	r.Attempts, r.Rounds = int(t.attempts), int(t.rounds)
 	switch t.state {
 	case answered, grace:
 		r.Answered = true
@@ -824,16 +952,16 @@ func (q *Query) Result(k Kind) Result {
 	return r
 }
 
-// verdictOn finds the reason of a failed kind: the strongest evidence speaks.
+// verdictOn finds the reason of a failed kind: the strongest evidence decides.
 func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
-	if why := q.why.of(k); why != NoReason {
-		return why, 0, 0
-	}
 	t := &q.tracks[k]
+	if t.why != NoReason {
+		return t.why, 0, 0
+	}
 	if t.attempts == 0 {
-		// Its turn never came. What kept another from being answered kept this
-		// one from being asked.
-		for other := range Kind(NumKinds) {
+		// Its turn never came. The reason why another kind was not answered is the reason
+		// why this one was not asked.
+		for other := range Kind(numAsked) {
 			if o := &q.tracks[other]; o.state == failed && o.attempts > 0 {
 				return q.verdictOn(other)
 			}
@@ -846,6 +974,8 @@ func (q *Query) verdictOn(k Kind) (reason Reason, got, total int) {
 		}
 	}
 	switch {
+	case t.flags&trackNoRoom != 0:
+		return ReasonNoMemory, 0, 0
 	case t.flags&trackMalformed != 0:
 		return ReasonMalformed, 0, 0
 	case t.sent != 0:

@@ -24,6 +24,9 @@ func challenge(token Challenge) []byte {
 
 var infoReply = []byte("\xFF\xFF\xFF\xFFI\x11a\x00b\x00c\x00d\x00\x00\x00\x01\x02\x00dl\x00\x011.0\x00\x00")
 
+// oldInfoReply is an 'm'.
+var oldInfoReply = []byte("\xFF\xFF\xFF\xFFm1.2.3.4:5\x00a\x00b\x00c\x00d\x00\x01\x02\x2Fdl\x00\x00\x01\x00")
+
 func TestQuerySize(t *testing.T) {
 	require.LessOrEqual(t, unsafe.Sizeof(Query{}), uintptr(80), "a million of these are alive at once")
 }
@@ -32,14 +35,14 @@ func TestAllThreeInTwoRoundTrips(t *testing.T) {
 	c := newClient(t, Config{Retries: 2})
 	var q Query
 	c.Begin(&q, WantInfo|WantPlayers|WantRules)
-	require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.AppendTransmit(nil, &q, 0))
+	require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.Transmit(nil, &q, 0))
 	require.False(t, q.WantsSend(), "the others wait for the challenge")
 	out := c.HandleDatagram(&q, 100*ms, challenge(7))
 	require.Equal(t, Challenged, out.Verdict)
 	require.True(t, out.Send)
-	require.Equal(t, AppendInfoRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
-	require.Equal(t, AppendPlayersRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
-	require.Equal(t, AppendRulesRequest(nil, 7), c.AppendTransmit(nil, &q, 100*ms))
+	require.Equal(t, AppendInfoRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
+	require.Equal(t, AppendPlayersRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
+	require.Equal(t, AppendRulesRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
 	require.False(t, q.WantsSend())
 	require.Equal(t, Duplicate, c.HandleDatagram(&q, 101*ms, challenge(7)).Verdict)
 	out = c.HandleDatagram(&q, 200*ms, infoReply)
@@ -60,7 +63,7 @@ func TestSilenceEndsAfterAllTries(t *testing.T) {
 	now, sends := Time(0), 0
 	for {
 		for q.WantsSend() {
-			c.AppendTransmit(nil, &q, now)
+			c.Transmit(nil, &q, now)
 			sends++
 		}
 		d, open := c.Deadline(&q)
@@ -89,9 +92,9 @@ func TestRetriesScatter(t *testing.T) {
 		for range 1000 {
 			var q Query
 			c.Begin(&q, WantInfo)
-			c.AppendTransmit(nil, &q, 0)
+			c.Transmit(nil, &q, 0)
 			c.HandleTimeout(&q, 1000*ms)
-			c.AppendTransmit(nil, &q, 1000*ms)
+			c.Transmit(nil, &q, 1000*ms)
 			at, _ := c.Deadline(&q)
 			waits = append(waits, at.Sub(1000*ms))
 		}
@@ -115,13 +118,13 @@ func TestNoRTTWhereAChallengeMayBeAnothers(t *testing.T) {
 	c := newClient(t, Config{})
 	var q Query
 	c.Begin(&q, WantInfo|WantPlayers)
-	c.AppendTransmit(nil, &q, 0)
+	c.Transmit(nil, &q, 0)
 	c.HandleDatagram(&q, 10*ms, challenge(1))
-	c.AppendTransmit(nil, &q, 10*ms)
-	c.AppendTransmit(nil, &q, 10*ms)
+	c.Transmit(nil, &q, 10*ms)
+	c.Transmit(nil, &q, 10*ms)
 	c.HandleDatagram(&q, 18*ms, challenge(2)) // PLAYER's, say
-	c.AppendTransmit(nil, &q, 18*ms)
-	c.AppendTransmit(nil, &q, 18*ms)
+	c.Transmit(nil, &q, 18*ms)
+	c.Transmit(nil, &q, 18*ms)
 	require.Equal(t, Answer, c.HandleDatagram(&q, 20*ms, infoReply).Verdict)
 	require.Negative(t, q.Result(KindInfo).RTT)
 }
@@ -140,13 +143,13 @@ func TestNoRTTWhereAChallengeMayBeLate(t *testing.T) {
 			now := Time(0)
 			for _, token := range challenges {
 				if q.WantsSend() {
-					c.AppendTransmit(nil, &q, now)
+					c.Transmit(nil, &q, now)
 				}
 				now += 5 * ms
 				c.HandleDatagram(&q, now, challenge(token))
 			}
 			require.True(t, q.WantsSend())
-			c.AppendTransmit(nil, &q, now)
+			c.Transmit(nil, &q, now)
 			require.Equal(t, Answer, c.HandleDatagram(&q, now+ms/4, infoReply).Verdict)
 			require.Negative(t, q.Result(KindInfo).RTT)
 		})
@@ -159,36 +162,175 @@ func TestLateDuplicateOfTheChallengeBefore(t *testing.T) {
 	c := newClient(t, Config{})
 	var q Query
 	c.Begin(&q, WantInfo)
-	c.AppendTransmit(nil, &q, 0)
+	c.Transmit(nil, &q, 0)
 	c.HandleDatagram(&q, 10*ms, challenge(1))
-	c.AppendTransmit(nil, &q, 10*ms)
+	c.Transmit(nil, &q, 10*ms)
 	c.HandleDatagram(&q, 20*ms, challenge(2))
-	c.AppendTransmit(nil, &q, 20*ms)
+	c.Transmit(nil, &q, 20*ms)
 	require.Equal(t, Duplicate, c.HandleDatagram(&q, 22*ms, challenge(1)).Verdict)
 	require.False(t, q.WantsSend())
 	require.Equal(t, Answer, c.HandleDatagram(&q, 30*ms, infoReply).Verdict)
 	require.Equal(t, 10*time.Millisecond, q.Result(KindInfo).RTT)
 }
 
-// What is lost before the challenge comes is not taken from the tries behind it.
-func TestChallengeAfterSilenceGrantsATry(t *testing.T) {
+// The first attempt after a token met silence asks for a new token, and is granted in
+// addition to the retries, once (D-16).
+func TestTokenThatMeetsSilenceIsReplaced(t *testing.T) {
 	c := newClient(t, Config{Retries: 1})
 	var q Query
 	c.Begin(&q, WantInfo)
 	now := Time(0)
-	lose := func() {
-		c.AppendTransmit(nil, &q, now)
+	token := Challenge(7)
+	for attempt := range 3 {
+		require.True(t, q.WantsSend(), "attempt %d", attempt)
+		require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.Transmit(nil, &q, now))
+		token++
+		now = now.Add(time.Millisecond)
+		c.HandleDatagram(&q, now, challenge(token))
+		require.Equal(t, AppendInfoRequest(nil, token), c.Transmit(nil, &q, now))
 		now, _ = c.Deadline(&q)
 		c.HandleTimeout(&q, now)
 	}
-	lose()
-	c.AppendTransmit(nil, &q, now)
-	c.HandleDatagram(&q, now.Add(time.Millisecond), challenge(7))
-	lose()
-	require.True(t, q.WantsSend(), "the second phase has a retry too")
-	lose()
 	require.False(t, q.WantsSend())
-	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 2, Rounds: 1, RTT: -1}, q.Result(KindInfo), "which counts as no try on silence")
+	require.Equal(t, Result{Reason: ReasonChallenge, Attempts: 3, Rounds: 3, RTT: -1}, q.Result(KindInfo))
+}
+
+// A token that the server hands out again is not to blame for the silence: later retries
+// carry it, so that a server with a limit on its rate is not asked twice each time.
+func TestConfirmedTokenIsKept(t *testing.T) {
+	c := newClient(t, Config{Retries: 3})
+	var q Query
+	c.Begin(&q, WantInfo)
+	now := Time(0)
+	c.Transmit(nil, &q, now)
+	c.HandleDatagram(&q, now, challenge(7))
+	c.Transmit(nil, &q, now)
+	silence := func() []byte {
+		now, _ = c.Deadline(&q)
+		c.HandleTimeout(&q, now)
+		return c.Transmit(nil, &q, now)
+	}
+	require.Equal(t, AppendInfoRequest(nil, NoChallenge), silence())
+	require.Equal(t, Challenged, c.HandleDatagram(&q, now, challenge(7)).Verdict)
+	require.Equal(t, AppendInfoRequest(nil, 7), c.Transmit(nil, &q, now))
+	require.Equal(t, AppendInfoRequest(nil, 7), silence())
+	require.Equal(t, Duplicate, c.HandleDatagram(&q, now, challenge(7)).Verdict)
+	require.Equal(t, Challenged, c.HandleDatagram(&q, now, challenge(8)).Verdict)
+	require.Equal(t, AppendInfoRequest(nil, 8), c.Transmit(nil, &q, now))
+	require.Equal(t, AppendInfoRequest(nil, NoChallenge), silence(), "the new one is not confirmed")
+}
+
+// Requests that carry a token go on waiting when a challenge answers one that does not.
+func TestChallengeAnswersTheRequestWithoutToken(t *testing.T) {
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantPlayers|WantRules)
+	c.SetChallenge(&q, 7)
+	c.Transmit(nil, &q, 0)
+	c.Transmit(nil, &q, 0)
+	require.Equal(t, 1000*ms, deadlineOf(c, &q))
+	c.HandleTimeout(&q, 1000*ms)
+	require.Equal(t, AppendPlayersRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
+	require.False(t, q.WantsSend(), "the retries are staggered")
+	require.Equal(t, 1500*ms, deadlineOf(c, &q))
+	require.Equal(t, Challenged, c.HandleDatagram(&q, 1010*ms, challenge(8)).Verdict)
+	require.Equal(t, AppendPlayersRequest(nil, 8), c.Transmit(nil, &q, 1010*ms))
+	require.False(t, q.WantsSend())
+	c.HandleTimeout(&q, 1500*ms)
+	require.Equal(t, AppendRulesRequest(nil, NoChallenge), c.Transmit(nil, &q, 1500*ms))
+}
+
+func deadlineOf(c *Client, q *Query) Time {
+	at, _ := c.Deadline(q)
+	return at
+}
+
+// The first reply of a kind that comes sooner than the server can answer is kept only
+// until a better one comes (D-17).
+func TestTooEarly(t *testing.T) {
+	players := func(n byte) []byte { return []byte{0xFF, 0xFF, 0xFF, 0xFF, 'D', n} }
+	begin := func(rtt Time) (*Client, *Query) {
+		c, q := newClient(t, Config{Retries: 2}), new(Query)
+		c.Begin(q, WantInfo|WantPlayers)
+		c.Transmit(nil, q, 0)
+		require.Equal(t, Answer, c.HandleDatagram(q, rtt, infoReply).Verdict)
+		c.Transmit(nil, q, rtt)
+		return c, q
+	}
+	t.Run("a better one comes", func(t *testing.T) {
+		c, q := begin(30 * ms)
+		out := c.HandleDatagram(q, 31*ms, players(0))
+		require.Equal(t, Answer, out.Verdict)
+		require.False(t, out.Done)
+		require.Equal(t, Duplicate, c.HandleDatagram(q, 32*ms, players(0)).Verdict)
+		require.Equal(t, Challenged, c.HandleDatagram(q, 60*ms, challenge(7)).Verdict)
+		require.Equal(t, AppendPlayersRequest(nil, 7), c.Transmit(nil, q, 60*ms))
+		out = c.HandleDatagram(q, 90*ms, players(1))
+		require.Equal(t, Upgrade, out.Verdict)
+		require.Equal(t, players(1)[4:], out.Body)
+		require.True(t, out.Done)
+		require.Equal(t, Result{Answered: true, Attempts: 1, Rounds: 1, RTT: 30 * time.Millisecond}, q.Result(KindPlayers))
+	})
+	t.Run("none comes", func(t *testing.T) {
+		c, q := begin(30 * ms)
+		c.HandleDatagram(q, 31*ms, players(0))
+		at := deadlineOf(c, q)
+		require.InDelta(t, float64(91*ms), float64(at), float64(ms), "two round trips, not a timeout")
+		require.True(t, c.HandleTimeout(q, at).Done)
+		require.Equal(t, Result{Answered: true, Attempts: 1, RTT: -1}, q.Result(KindPlayers), "its round trip is unknown")
+	})
+	t.Run("the server is close", func(t *testing.T) {
+		c, q := begin(4 * ms)
+		require.True(t, c.HandleDatagram(q, 5*ms, players(0)).Done)
+	})
+	t.Run("it is not that early", func(t *testing.T) {
+		c, q := begin(30 * ms)
+		require.True(t, c.HandleDatagram(q, 46*ms, players(0)).Done)
+	})
+	t.Run("the caller ends it", func(t *testing.T) {
+		c, q := begin(30 * ms)
+		c.HandleDatagram(q, 31*ms, players(0))
+		c.Abort(q, ReasonAborted)
+		require.True(t, q.Result(KindPlayers).Answered)
+	})
+	t.Run("it cannot be kept", func(t *testing.T) {
+		c, q := begin(30 * ms)
+		c.HandleDatagram(q, 31*ms, players(0))
+		require.Equal(t, Dropped, c.Reject(q, KindPlayers, 31*ms).Verdict)
+		require.Equal(t, 1030*ms, deadlineOf(c, q))
+	})
+}
+
+// After silence a token is asked for in the ways that some servers alone understand
+// (D-21), unless one was ever given.
+func TestTokensByOtherRequests(t *testing.T) {
+	for _, row := range []struct {
+		want Kinds
+		sent string
+	}{{WantRules, "VUWVUW"}, {WantPlayers, "UUWUUW"}, {WantInfo, "TTTTTT"}} {
+		c := newClient(t, Config{Retries: 5, MaxElapsed: time.Hour})
+		var q Query
+		c.Begin(&q, row.want)
+		now, sent := Time(0), ""
+		for q.WantsSend() {
+			sent += string(c.Transmit(nil, &q, now)[4])
+			now = deadlineOf(c, &q)
+			c.HandleTimeout(&q, now)
+		}
+		require.Equal(t, row.sent, sent)
+	}
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantRules)
+	c.Transmit(nil, &q, 0)
+	c.HandleTimeout(&q, 1000*ms)
+	require.Equal(t, AppendPlayersRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
+	require.Equal(t, Unexpected, c.HandleDatagram(&q, 1010*ms, []byte("\xFF\xFF\xFF\xFFD\x00")).Verdict, "PLAYER was not asked")
+	c.HandleDatagram(&q, 1020*ms, challenge(7))
+	require.Equal(t, AppendRulesRequest(nil, 7), c.Transmit(nil, &q, 1020*ms))
+	at := deadlineOf(c, &q)
+	c.HandleTimeout(&q, at)
+	require.Equal(t, AppendRulesRequest(nil, NoChallenge), c.Transmit(nil, &q, at), "it gives tokens")
 }
 
 // TestSerialsSkipZero: 0 is the serial of free sets, which belong to nobody.
@@ -203,15 +345,15 @@ func TestSerialsSkipZero(t *testing.T) {
 // TestTriesFitTheirByte: the most retries that a Config takes and the one that
 // fragments add are counted in a byte.
 func TestTriesFitTheirByte(t *testing.T) {
-	c := newClient(t, Config{Retries: 254, Timeout: time.Millisecond, MaxElapsed: time.Hour, ReassemblyBytes: 1 << 20})
+	c := newClient(t, Config{Retries: 253, Timeout: time.Millisecond, MaxElapsed: time.Hour, ReassemblyBytes: 1 << 20})
 	var q Query
 	c.Begin(&q, WantRules)
 	now, sends := Time(0), 0
 	for id := byte(0); ; id++ {
 		for q.WantsSend() {
-			c.AppendTransmit(nil, &q, now)
+			c.Transmit(nil, &q, now)
 			sends++
-			require.Equal(t, min(sends, 255), q.Result(KindRules).Attempts)
+			require.Equal(t, min(sends, 254), q.Result(KindRules).Attempts)
 		}
 		c.HandleDatagram(&q, now, []byte{0xFE, 0xFF, 0xFF, 0xFF, id, 0, 0, 0, 2, 0, 0xE0, 4, 0xFF, 0xFF, 0xFF, 0xFF, 'E', 1, 0})
 		at, open := c.Deadline(&q)
@@ -221,91 +363,54 @@ func TestTriesFitTheirByte(t *testing.T) {
 		now = at
 		c.HandleTimeout(&q, now)
 	}
-	require.Equal(t, 256, sends)
+	require.Equal(t, 255, sends)
 	require.Equal(t, ReasonFragments, q.Result(KindRules).Reason)
 }
 
-// TestTakeBack: a request that was written and could not be sent spends no try, and
-// no time, whatever it was: the first, a repetition, the answer to a challenge, one of several.
-func TestTakeBack(t *testing.T) {
+// TestUnsentRequestsChangeNothing: a request that was written and could not be sent costs no
+// attempt and no time, whatever it was: the first, a repetition, the answer to a
+// challenge, one of several.
+func TestUnsentRequestsChangeNothing(t *testing.T) {
 	silence := func(c *Client, q *Query, now Time) { c.HandleTimeout(q, now) }
 	asks := func(token Challenge) func(c *Client, q *Query, now Time) {
 		return func(c *Client, q *Query, now Time) { c.HandleDatagram(q, now, challenge(token)) }
 	}
 	send := func(c *Client, q *Query, now Time) {
 		for q.WantsSend() {
-			c.AppendTransmit(nil, q, now)
+			c.Transmit(nil, q, now)
 		}
 	}
 	for name, steps := range map[string][]func(c *Client, q *Query, now Time){
-		"the first":                       {},
-		"a repetition":                    {send, silence},
-		"the second repetition":           {send, silence, send, silence},
-		"answers to a challenge":          {send, asks(7)},
-		"to one after silence":            {send, silence, send, asks(7)},
-		"to one that may be late":         {send, asks(7), send, asks(8)},
-		"to one while a repetition waits": {send, silence, asks(7)},
-		"a repetition of answers":         {send, asks(7), send, silence},
-		"the request beyond the tries":    {send, silence, send, silence, send, asks(7), send, silence},
-		"an answer to the one beyond":     {send, silence, send, silence, send, asks(7), send, silence, send, asks(8)},
+		"the first":               {},
+		"a repetition":            {send, silence},
+		"answers to a challenge":  {send, asks(7)},
+		"to one that may be late": {send, asks(7), send, asks(8)},
+		"a repetition of answers": {send, asks(7), send, silence},
 	} {
-		for _, legacy := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				c := newClient(t, Config{Retries: 2, GetChallenge: legacy, MaxElapsed: time.Hour})
-				var q Query
-				c.Begin(&q, WantInfo|WantPlayers|WantRules)
-				if legacy {
-					c.Begin(&q, WantRules)
-				}
-				now := Time(0)
-				for _, step := range steps {
-					now += 5000 * ms
-					step(c, &q, now)
-				}
-				require.True(t, q.WantsSend())
-				before := q
-				var requests [][]byte
-				for q.WantsSend() {
-					requests = append(requests, c.AppendTransmit(nil, &q, now))
-				}
-				for i := len(requests) - 1; i >= 0; i-- {
-					c.TakeBack(&q, requests[i])
-				}
-				_, started := q.Started()
-				require.Equal(t, len(steps) > 0, started)
-				at, due := c.Deadline(&q)
-				require.Equal(t, started, due)
-				require.True(t, !due || at >= Time(time.Hour), "no try can be over")
-				for k := range Kind(NumKinds) {
-					require.Equal(t, before.Result(k), q.Result(k))
-				}
-				later := now + 60_000*ms
-				for _, b := range requests {
-					require.Equal(t, b, c.AppendTransmit(nil, &q, later))
-					c.AppendTransmit(nil, &before, later)
-				}
-				require.Equal(t, before, q, "as if it had been written but once")
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, Config{Retries: 2, MaxElapsed: time.Hour})
+			var q Query
+			c.Begin(&q, WantInfo|WantPlayers|WantRules)
+			now := Time(0)
+			for _, step := range steps {
+				now += 5000 * ms
+				step(c, &q, now)
+			}
+			before := q
+			first := c.AppendTransmit(nil, &q)
+			require.Equal(t, first, c.AppendTransmit(nil, &q))
+			require.Equal(t, before, q)
+			_, started := q.Started()
+			require.Equal(t, len(steps) > 0, started)
+			if !started { // nothing that was never sent has an answer or a deadline
+				require.Equal(t, Unexpected, c.HandleDatagram(&q, now, infoReply).Verdict)
+				_, due := c.Deadline(&q)
+				require.False(t, due)
+			}
+			k := q.nextReady()
+			c.Sent(&q, now+3000*ms)
+			require.GreaterOrEqual(t, q.tracks[k].deadline, uint32(1e6), "its attempt begins when it is sent")
+			require.Equal(t, q.micros(now+3000*ms), q.tracks[k].sent)
+		})
 	}
-}
-
-// TestTakeBackForgetsTheSendBefore: an answer that comes while a repetition waits for
-// room is one, and its round trip is nobody's.
-func TestTakeBackForgetsTheSendBefore(t *testing.T) {
-	c := newClient(t, Config{Retries: 2})
-	var q Query
-	c.Begin(&q, WantInfo)
-	c.AppendTransmit(nil, &q, 0)
-	c.HandleTimeout(&q, 1000*ms)
-	c.TakeBack(&q, c.AppendTransmit(nil, &q, 1000*ms))
-	require.Equal(t, Answer, c.HandleDatagram(&q, 1500*ms, infoReply).Verdict)
-	require.Equal(t, Result{Answered: true, Attempts: 1, RTT: -1}, q.Result(KindInfo))
-
-	// Of what was never sent nothing is an answer.
-	c.Begin(&q, WantInfo)
-	b := c.AppendTransmit(nil, &q, 0)
-	c.TakeBack(&q, b)
-	require.Equal(t, Unexpected, c.HandleDatagram(&q, 5*ms, infoReply).Verdict)
-	require.Panics(t, func() { c.TakeBack(&q, b) })
 }

@@ -28,6 +28,7 @@ const (
 	TypeRules               byte = 'E'
 	TypePing                byte = 'j'
 	TypePrint               byte = 'l' // a ban notice: text until NUL (ReHLDS engine/net.h)
+	TypeReject              byte = '9' // connection rejected: text until NUL
 )
 
 // MaxDatagram is the largest UDP payload over IPv4: 65,535 less 20 and 8 bytes

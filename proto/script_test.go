@@ -93,11 +93,10 @@ var canned = map[string][]byte{
 	"old-info":  []byte("\xFF\xFF\xFF\xFFm127.0.0.1:27015\x00name\x00map\x00folder\x00game\x00\x01\x20\x2Fdl\x00\x00\x01\x00"),
 	"players":   []byte("\xFF\xFF\xFF\xFFD\x01\x00someone\x00\x07\x00\x00\x00\x00\x00\x20\x41"),
 	"rules":     []byte("\xFF\xFF\xFF\xFFE\x01\x00sv_gravity\x00800\x00"),
-	"ping":      []byte("\xFF\xFF\xFF\xFFj\x00"),
 }
 
 var scriptKinds = map[string]proto.Kind{
-	"info": proto.KindInfo, "players": proto.KindPlayers, "rules": proto.KindRules, "ping": proto.KindPing,
+	"info": proto.KindInfo, "players": proto.KindPlayers, "rules": proto.KindRules,
 }
 
 var scriptReasons = map[string]proto.Reason{
@@ -111,6 +110,8 @@ var scriptReasons = map[string]proto.Reason{
 	"malformed":      proto.ReasonMalformed,
 	"challenge-loop": proto.ReasonLoop,
 	"aborted":        proto.ReasonAborted,
+	"denied":         proto.ReasonDenied,
+	"no-memory":      proto.ReasonNoMemory,
 }
 
 func reasonWord(r proto.Reason) string {
@@ -130,6 +131,7 @@ var verdictWords = map[proto.Verdict]string{
 	proto.Unexpected: "unexpected",
 	proto.Malformed:  "malformed",
 	proto.Dropped:    "dropped",
+	proto.Denied:     "denied",
 }
 
 // An event is what one input caused, as the script has to name it.
@@ -428,13 +430,11 @@ func (s *scriptRun) send(words []string) {
 		want = append(want, 'V')
 	case "getchallenge":
 		want = append(want, 'W')
-	case "ping":
-		want = append(want, 'i')
 	default:
 		s.require(false, "not a request: %q", words[0])
 	}
 	want = append(want, token...)
-	got := s.c.AppendTransmit([]byte("kept"), &s.q, s.now)
+	got := s.c.Transmit([]byte("kept"), &s.q, s.now)
 	s.require(string(got) == "kept"+string(want), "it sends % X", got[4:])
 }
 
@@ -442,14 +442,14 @@ func (s *scriptRun) send(words []string) {
 func (s *scriptRun) note(out proto.Output) {
 	s.require(out.Send == s.q.WantsSend(), "Send is %v", out.Send)
 	carries := out.Verdict == proto.Answer || out.Verdict == proto.Upgrade
-	s.require(carries == (out.Body != nil), "%v with %d bytes", out.Verdict, len(out.Body))
-	s.require(!s.last.Done || out.Done || out.Verdict == proto.Malformed, "it was done and is not any more")
+	s.require(out.Verdict == proto.Denied || carries == (out.Body != nil), "%v with %d bytes", out.Verdict, len(out.Body))
+	s.require(!s.last.Done || out.Done, "it was done and is not any more")
 	s.last = out
 	switch {
 	case carries:
 		s.events = append(s.events, event{verdictWords[out.Verdict] + " " + out.Kind.String(), slices.Clone(out.Body), out.Split})
 	case verdictWords[out.Verdict] != "":
-		s.events = append(s.events, event{text: verdictWords[out.Verdict]})
+		s.events = append(s.events, event{verdictWords[out.Verdict], slices.Clone(out.Body), false})
 	}
 	for k := range s.failed {
 		r := s.q.Result(proto.Kind(k))

@@ -389,6 +389,9 @@ func FuzzSplit(f *testing.F) {
 			longest = 500 // the packer is slow on what repeats
 		}
 		reply = append([]byte("DE"[r.IntN(2):][:1]), reply[:min(len(reply), longest)]...)
+		for len(reply) < 3 {
+			reply = append(reply, 0) // the count, without which it is no answer
+		}
 		payload := append([]byte("\xFF\xFF\xFF\xFF"), reply...)
 		bare := false
 		if c.dialect == proto.DialectGoldSource {
@@ -453,8 +456,8 @@ func FuzzSplit(f *testing.F) {
 		var q proto.Query
 		client.Begin(&q, proto.WantPlayers|proto.WantRules)
 		client.SetChallenge(&q, 7)
-		client.AppendTransmit(nil, &q, 0)
-		client.AppendTransmit(nil, &q, 0)
+		client.Transmit(nil, &q, 0)
+		client.Transmit(nil, &q, 0)
 		replies = 0
 		forestalled := false
 		for i, d := range arrivals {

@@ -16,9 +16,9 @@ import (
 func TestTransitions(t *testing.T) {
 	columns, rows := readTransitions(t)
 	inputs := map[string]func(m *machine){
-		"AppendTransmit": func(m *machine) {
+		"Sent": func(m *machine) {
 			if m.q.WantsSend() {
-				m.c.AppendTransmit(nil, &m.q, m.now)
+				m.c.Transmit(nil, &m.q, m.now)
 			}
 		},
 		"challenge":    func(m *machine) { m.c.HandleDatagram(&m.q, m.now, challenge(9)) },
@@ -77,7 +77,7 @@ func TestTransitions(t *testing.T) {
 						if either {
 							m = reach(t, state)
 							m.track().attempts = uint8(m.c.cfg.Retries + 1)
-							m.track().rounds = uint8(m.c.cfg.MaxChallenges)
+							m.track().rounds = uint8(m.c.cfg.MaxChallenges * int(m.track().attempts))
 							input(m)
 							require.Equal(t, states[other], m.track().state, "with no try and no round left")
 						}
@@ -150,7 +150,7 @@ func (m *machine) fragment() []byte {
 // reach brings a kind into a state, by the ways that the API has.
 func reach(t *testing.T, state kindState) *machine {
 	m := &machine{c: newClient(t, Config{Retries: 1, MaxChallenges: 2, ReassemblyBytes: 1 << 20})}
-	send := func() { m.c.AppendTransmit(nil, &m.q, m.now) }
+	send := func() { m.c.Transmit(nil, &m.q, m.now) }
 	switch state {
 	case unasked:
 		m.k = KindRules
@@ -176,7 +176,7 @@ func reach(t *testing.T, state kindState) *machine {
 		m.c.Begin(&m.q, WantInfo)
 		send()
 		m.now = 40 * ms
-		m.c.HandleDatagram(&m.q, m.now, []byte("\xFF\xFF\xFF\xFFm"))
+		m.c.HandleDatagram(&m.q, m.now, oldInfoReply)
 	case answered: // while RULES waits
 		m.k = KindInfo
 		m.c.Begin(&m.q, WantInfo|WantRules)
@@ -204,7 +204,7 @@ func TestNote1HeldWithSequential(t *testing.T) {
 	m.c.cfg.Sequential = true
 	m.c.HandleDatagram(&m.q, m.now, challenge(9))
 	require.Equal(t, held, m.track().state)
-	m.c.AppendTransmit(nil, &m.q, m.now)
+	m.c.Transmit(nil, &m.q, m.now)
 	m.c.HandleDatagram(&m.q, m.now, infoReply)
 	require.Equal(t, ready, m.track().state)
 }
@@ -216,8 +216,8 @@ func TestNote2FragmentGap(t *testing.T) {
 	var q Query
 	c.Begin(&q, WantPlayers|WantRules)
 	c.SetChallenge(&q, 7)
-	c.AppendTransmit(nil, &q, 0)
-	c.AppendTransmit(nil, &q, 0)
+	c.Transmit(nil, &q, 0)
+	c.Transmit(nil, &q, 0)
 	first := []byte("\xFE\xFF\xFF\xFF\x01\x00\x00\x00\x04\x00\xE0\x04\xFF\xFF\xFF\xFFE\x01\x00a")
 	other := []byte("\xFE\xFF\xFF\xFF\x02\x00\x00\x00\x04\x01\xE0\x04zz")
 	third := []byte("\xFE\xFF\xFF\xFF\x02\x00\x00\x00\x04\x02\xE0\x04zz")
@@ -255,19 +255,19 @@ func TestNote3NeverSentIsNotAnswered(t *testing.T) {
 func TestNote5ChallengeTurnsARetryIntoAnAnswer(t *testing.T) {
 	m := reach(t, ready)
 	m.c.HandleDatagram(&m.q, m.now, challenge(9))
-	require.Equal(t, AppendRulesRequest(nil, 9), m.c.AppendTransmit(nil, &m.q, m.now))
+	require.Equal(t, AppendRulesRequest(nil, 9), m.c.Transmit(nil, &m.q, m.now))
 	require.Equal(t, Result{Attempts: 1, Rounds: 1, RTT: -1}, m.q.Result(m.k))
 
 	m = reach(t, ready)
-	m.track().rounds = uint8(m.c.cfg.MaxChallenges)
+	m.track().rounds = uint8(m.c.cfg.MaxChallenges * int(m.track().attempts))
 	m.c.HandleDatagram(&m.q, m.now, challenge(9))
-	require.Equal(t, AppendRulesRequest(nil, 9), m.c.AppendTransmit(nil, &m.q, m.now))
+	require.Equal(t, AppendRulesRequest(nil, NoChallenge), m.c.Transmit(nil, &m.q, m.now))
 	require.Equal(t, 2, m.q.Result(m.k).Attempts, "without a round left it is the retry that it was")
 }
 
 func TestNote6OnlyTheBetterInfoUpgrades(t *testing.T) {
 	m := reach(t, grace)
-	for _, b := range []string{"\xFF\xFF\xFF\xFFm", "\xFF\xFF\xFF\xFFC"} {
+	for _, b := range []string{string(oldInfoReply), "\xFF\xFF\xFF\xFFC"} {
 		require.Equal(t, Duplicate, m.c.HandleDatagram(&m.q, m.now, []byte(b)).Verdict)
 		require.Equal(t, grace, m.track().state)
 	}
@@ -301,7 +301,7 @@ func TestLongWaits(t *testing.T) {
 	c := newClient(t, Config{Timeout: time.Hour, MaxElapsed: time.Hour, Retries: 3})
 	var q Query
 	c.Begin(&q, WantRules)
-	c.AppendTransmit(nil, &q, 5)
+	c.Transmit(nil, &q, 5)
 	require.Equal(t, Fragment, c.HandleDatagram(&q, Time(59*time.Minute), []byte("\xFE\xFF\xFF\xFF\x01\x00\x00\x00\x02\x00\xE0\x04\xFF\xFF\xFF\xFFE\x00\x00")).Verdict)
 	at, open := c.Deadline(&q)
 	require.True(t, open)
@@ -310,7 +310,7 @@ func TestLongWaits(t *testing.T) {
 	require.True(t, out.Done, "a machine that slept finds the deadline passed")
 
 	c.Begin(&q, WantInfo)
-	c.AppendTransmit(nil, &q, 1000*ms)
+	c.Transmit(nil, &q, 1000*ms)
 	out = c.HandleDatagram(&q, 999*ms, infoReply)
 	require.Equal(t, Answer, out.Verdict, "a clock that steps back")
 	require.Zero(t, q.Result(KindInfo).RTT)

@@ -51,7 +51,9 @@ func noDrops() uint64 { return 0 }
 
 func (r *allocRig) fill() {
 	r.e.Fill(r.now, r.tx)
-	r.tx.Reset()
+	for r.e.Commit(r.now, r.tx, r.tx.Len()) {
+		r.e.Fill(r.now, r.tx)
+	}
 }
 
 func (r *allocRig) receive(b []byte) {
@@ -121,7 +123,7 @@ func TestNoAllocations(t *testing.T) {
 		"timeout": {rigConfig(proto.WantInfo), func(r *allocRig) {
 			r.begin()
 			for r.e.InFlight() > 0 {
-				r.now, _ = r.e.Deadline(r.now)
+				r.now, _ = r.e.Deadline(r.now, false)
 				r.e.HandleTimeout(r.now)
 				r.fill()
 			}
@@ -130,7 +132,7 @@ func TestNoAllocations(t *testing.T) {
 			r.begin()
 			r.receive(info)
 			for r.e.InFlight() > 0 {
-				r.now, _ = r.e.Deadline(r.now)
+				r.now, _ = r.e.Deadline(r.now, false)
 				r.e.HandleTimeout(r.now)
 				r.fill()
 			}
@@ -141,9 +143,11 @@ func TestNoAllocations(t *testing.T) {
 			r.e.HandlePacket(r.now, &r.p)
 		}, 1, 0},
 		"not sent": {rigConfig(proto.WantInfo), func(r *allocRig) {
-			r.begin()
-			r.p = mux.Packet{Peer: r.list[0].Key, Data: info[:25]}
-			r.e.SendFailed(r.now, &r.p, refused)
+			r.seq++
+			r.list[0] = targets.Target{Key: rigKey(int(r.seq % 250)), Seq: r.seq}
+			r.e.Feed(r.list)
+			r.e.Fill(r.now, r.tx)
+			r.e.SendFailed(r.now, 0, refused)
 		}, 1, 1},
 		"stranger": {rigConfig(proto.WantInfo), func(r *allocRig) { r.e.HandlePacket(r.now, &stranger) }, 0, 0},
 		"blocked": {rigConfig(proto.WantInfo), func(r *allocRig) {

@@ -75,11 +75,6 @@ func (b *budget) spend(now proto.Time, packets, payload int) {
 	}
 }
 
-// giveBack undoes a part of the spend at now.
-func (b *budget) giveBack(now proto.Time, packets, payload int) {
-	b.spend(now, -packets, -payload) // a Limiter takes fewer than none as well, and never more than its burst
-}
-
 // next returns when it is worth asking again: when a millisecond's worth of
 // packets, at least one, may go.
 func (b *budget) next(now proto.Time) proto.Time {

@@ -143,26 +143,3 @@ func TestBudgetAllocatesNothing(t *testing.T) {
 		now = b.next(now)
 	}))
 }
-
-// What is given back can be spent again, all of it and no more.
-func TestBudgetGivesBack(t *testing.T) {
-	for _, rate := range []float64{1, 7.3, 2000, 1e5, 1e6} {
-		b := newBudget(rate, rate*8*requestSize)
-		other := newBudget(rate, rate*8*requestSize)
-		now := proto.Time(0)
-		for i := range 1000 {
-			n := b.available(now, 64)
-			require.Equal(t, other.available(now, 64), n)
-			for range i % 4 {
-				b.spend(now, n, 29*n)
-				b.giveBack(now, n, 29*n)
-				require.Equal(t, n, b.available(now, 64))
-			}
-			b.spend(now, n, 29*n)
-			b.giveBack(now, n-n/3, 29*(n-n/3))
-			other.spend(now, n/3, 29*(n/3))
-			require.Equal(t, other.next(now), b.next(now))
-			now = max(b.next(now), now.Add(time.Duration(i)*time.Microsecond))
-		}
-	}
-}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -391,9 +390,6 @@ type clientLoop struct {
 	due      []uint32
 	tokens   map[mux.Key]proto.Challenge
 	tx       *mux.Batch
-	info     proto.Info
-	players  proto.PlayerList
-	rules    proto.RuleList
 }
 
 // maxTokens bounds the challenges that are remembered for later calls. A stale
@@ -557,11 +553,7 @@ func (l *clientLoop) handle(now proto.Time, p *mux.Packet) {
 
 func (l *clientLoop) step(now proto.Time, w *call, out *proto.Output) {
 	if out.Verdict == proto.Answer || out.Verdict == proto.Upgrade {
-		if l.valid(out.Kind, out.Body) {
-			w.bodies[out.Kind] = bytes.Clone(out.Body)
-		} else {
-			*out = l.pc.Reject(&w.q, out.Kind, now)
-		}
+		w.bodies[out.Kind] = bytes.Clone(out.Body)
 	}
 	if out.Done {
 		l.settle(w)
@@ -577,19 +569,6 @@ func (l *clientLoop) step(now proto.Time, w *call, out *proto.Output) {
 	if at, ok := l.pc.Deadline(&w.q); ok {
 		l.wheel.arm(w.id, at)
 	}
-}
-
-func (l *clientLoop) valid(k proto.Kind, body []byte) bool {
-	var err error
-	switch k {
-	case proto.KindInfo:
-		err = l.info.Decode(body)
-	case proto.KindPlayers:
-		err = l.players.Decode(body)
-	case proto.KindRules:
-		err = l.rules.Decode(body)
-	}
-	return err == nil
 }
 
 // settle ends the call in flight and begins the next of its server.
@@ -636,79 +615,37 @@ func (l *clientLoop) inflate(now proto.Time) {
 	}
 }
 
-// transmit sends what wants to be sent, as far as the socket has room. Where that ends
-// a call, the next of its server begins: hence the loop.
+// transmit sends what wants to be sent, as far as the socket has room.
 func (l *clientLoop) transmit(now proto.Time) error {
 	for len(l.sending) > 0 {
-		l.fill(now)
-		if room, err := l.flush(); err != nil || !room {
-			return err // Recv returns when there is room
-		}
-	}
-	return nil
-}
-
-// fill moves requests into tx, as many as it holds.
-func (l *clientLoop) fill(now proto.Time) {
-	for len(l.sending) > 0 && l.tx.Len() < l.tx.Cap() {
 		w := l.sending[0]
 		if l.flights[w.id] == w && w.q.WantsSend() {
-			l.tx.Commit(w.key, l.pc.AppendTransmit(l.tx.Next(), &w.q, now))
-			if at, ok := l.pc.Deadline(&w.q); ok {
-				l.wheel.arm(w.id, at)
-			}
-			if w.q.WantsSend() {
-				continue
+			l.tx.Reset()
+			l.tx.Commit(w.key, l.pc.AppendTransmit(l.tx.Next(), &w.q))
+			n, err := l.c.port.Send(l.tx)
+			var refused *mux.PeerError
+			switch {
+			case errors.As(err, &refused):
+				w.sendTo = refused.Err
+				l.pc.Abort(&w.q, proto.ReasonSend)
+				l.settle(w)
+			case err != nil:
+				return err
+			case n == 0:
+				return nil // Recv returns when there is room
+			default:
+				l.pc.Sent(&w.q, now)
+				if at, ok := l.pc.Deadline(&w.q); ok {
+					l.wheel.arm(w.id, at)
+				}
+				if w.q.WantsSend() {
+					continue
+				}
 			}
 		}
 		w.queued = false
 		l.sending[0] = nil
 		l.sending = l.sending[1:]
 	}
-}
-
-// flush empties tx. It reports whether the socket had room for all of it: what it had
-// none for is to be sent again, and has spent no time.
-func (l *clientLoop) flush() (room bool, err error) {
-	for l.tx.Len() > 0 {
-		n, err := l.c.port.Send(l.tx)
-		l.tx.DropFront(n)
-		if err == nil {
-			room = l.tx.Len() == 0
-			l.takeBack()
-			return room, nil
-		}
-		var refused *mux.PeerError
-		if !errors.As(err, &refused) {
-			return false, err
-		}
-		peer := l.tx.Packet(0).Peer
-		dropPeer(l.tx, peer) // all that is there is this call's
-		if list := l.open[peer]; len(list) > 0 {
-			w := list[0]
-			w.sendTo = refused.Err
-			l.pc.Abort(&w.q, proto.ReasonSend)
-			l.settle(w)
-		}
-	}
-	return true, nil
-}
-
-// takeBack undoes fill for what is left in tx.
-func (l *clientLoop) takeBack() {
-	for i := l.tx.Len() - 1; i >= 0; i-- {
-		p := l.tx.Packet(i)
-		w := l.open[p.Peer][0]
-		l.pc.TakeBack(&w.q, p.Data)
-		if !w.queued {
-			w.queued = true
-			l.sending = slices.Insert(l.sending, 0, w)
-		}
-		if at, ok := l.pc.Deadline(&w.q); ok {
-			l.wheel.arm(w.id, at)
-		} else {
-			l.wheel.disarm(w.id)
-		}
-	}
-	l.tx.Reset()
+	return nil
 }

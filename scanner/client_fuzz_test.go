@@ -54,7 +54,7 @@ func FuzzClient(f *testing.F) {
 			c: &Client{port: port}, pc: pc, open: map[mux.Key][]*call{}, tokens: map[mux.Key]proto.Challenge{},
 			wheel: newWheel(0, 0), due: make([]uint32, 0, expireStep), tx: mux.NewBatch(2, maxRequest),
 		}
-		want := proto.Kinds(kinds) & (allKinds | proto.WantPing)
+		want := proto.Kinds(kinds) & allKinds
 		if want == 0 {
 			want = allKinds
 		}
@@ -122,7 +122,6 @@ func FuzzClient(f *testing.F) {
 			for k := range proto.Kind(proto.NumKinds) {
 				answered := w.q.Result(k).Answered
 				require.Equal(t, answered, w.bodies[k] != nil, "%v", k)
-				require.True(t, !answered || proto.Decodes(k, w.bodies[k]), "%v", k)
 				started = started || answered
 			}
 			r, err := w.reply(w.key.AddrPort(), context.Canceled)
@@ -133,7 +132,7 @@ func FuzzClient(f *testing.F) {
 			}
 			require.True(t, r.Info != nil || !w.q.Result(proto.KindInfo).Answered)
 		}
-		require.LessOrEqual(t, port.sent, 4*proto.NumKinds*(1+2+5))
+		require.LessOrEqual(t, port.sent, 4*proto.NumKinds*(1+3+5))
 	})
 }
 

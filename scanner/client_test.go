@@ -128,7 +128,7 @@ func TestClientErrors(t *testing.T) {
 		"unreachable":      {muxtest.Host{Unreachable: mux.Prohibited}, []error{ErrUnreachable}, "info of 192.0.2.80:27015: host or network unreachable", 0},
 		"not sent":         {muxtest.Host{SendErr: syscall.ENETUNREACH}, []error{ErrSend, syscall.ENETUNREACH}, "info of 192.0.2.80:27015: the system cannot send: " + syscall.ENETUNREACH.Error(), 0},
 		"not an answer":    {garbage, []error{ErrProtocol}, "info of 192.0.2.80:27015: the reply does not parse", 7 * time.Second},
-		"challenge only":   {host(map[byte][][]byte{'T': {challengeReply(1)}}), []error{ErrIncomplete}, "info of 192.0.2.80:27015: challenged, never answered, after 3 tries", 7 * time.Second},
+		"challenge only":   {host(map[byte][][]byte{'T': {challengeReply(1)}}), []error{ErrIncomplete}, "info of 192.0.2.80:27015: challenged, never answered, after 4 tries", 10 * time.Second},
 		"half of a reply":  {half, []error{ErrIncomplete}, "info of 192.0.2.80:27015: 1 of 2 fragments received", 10 * time.Second},
 		"only other kinds": {host(map[byte][][]byte{'T': {rulesReply()}}), []error{ErrIncomplete}, "info of 192.0.2.80:27015: only replies to other queries, after 3 tries", 7 * time.Second},
 	} {

@@ -29,7 +29,7 @@ func TestValidateNamesTheFlag(t *testing.T) {
 	for flag, spoil := range map[string][]func(*Config){
 		"--query ": {
 			func(c *Config) { c.Kinds = 0 },
-			func(c *Config) { c.Kinds = proto.WantPing },
+			func(c *Config) { c.Kinds = proto.KindPing.Bit() },
 			func(c *Config) { c.Kinds |= 1 << 7 },
 		},
 		"--rate ": {

@@ -10,10 +10,13 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// expireStep is how many deadlines are dealt with in one turn of the loop: a
-// hundred thousand that fall together must not keep it from the socket, and the
-// records of one turn should fit an output buffer (80 of them do).
+// expireStep is how many deadlines are handled in one turn of the loop: a hundred
+// thousand that fall together must not keep it from the socket, and the records of
+// one turn should fit an output buffer (80 of them do).
 const expireStep = 64
+
+// maxDenial is how many bytes of a server's refusal go into the record.
+const maxDenial = 256
 
 // An engine is a whole scan, less the socket, the clock and the goroutines:
 // targets, datagrams and the time go in, requests and records come out. It is a
@@ -41,15 +44,19 @@ type engine struct {
 
 	answers  readyList
 	retries  readyList
+	fresh    readyList // nothing was sent to these yet
+	filled   []uint32  // slots of the packets that Fill wrote
 	deferred deferred
 	origins  origins
 
 	feed    []targets.Target // not yet admitted
 	feedAt  int
-	ended   bool    // no more targets will be fed
-	stopped bool    // none are to be admitted
-	held    bool    // the output is behind: none are to be admitted now
-	blocked bool    // the next target waits for room among the parked ones
+	ended   bool // no more targets will be fed
+	stopped bool // none are to be admitted
+	behind  bool // the output is behind: none are to be admitted now
+	blocked bool // the next target waits for a place among the parked ones
+	held    bool // by addresses alone, since heldAt
+	heldAt  proto.Time
 	window  *window // with Config.Rate 0, else nil
 	reached bool    // MaxResults
 
@@ -93,6 +100,8 @@ func newEngine(cfg Config, wall time.Time) (*engine, error) {
 		store:   arena.New(storeBytes(&cfg)),
 		answers: readyList{mark: slotAnswer},
 		retries: readyList{mark: slotRetry},
+		fresh:   readyList{mark: slotFresh},
+		filled:  make([]uint32, 0, cfg.Batch),
 		due:     make([]uint32, 0, expireStep),
 	}
 	if cfg.Raw {
@@ -140,8 +149,8 @@ func (e *engine) Stop() {
 	e.feed, e.feedAt = nil, 0
 }
 
-// Hold stops admission for as long as the output is behind.
-func (e *engine) Hold(held bool) { e.held = held }
+// Hold stops admission while the output is behind.
+func (e *engine) Hold(behind bool) { e.behind = behind }
 
 // SetReceiveBuffer tells a closed loop (Config.Rate 0) how many bytes of
 // datagrams the socket can hold, as the kernel accounts them.
@@ -322,7 +331,7 @@ func (e *engine) HandleTimeout(now proto.Time) {
 			e.list(s).push(&e.slab, i)
 		}
 		out := e.client.HandleTimeout(&s.q, now)
-		if out.Send && s.flags&(slotAnswer|slotRetry|slotPaced) == 0 {
+		if out.Send && s.flags&slotQueued == 0 {
 			s.flags |= slotRetries
 		}
 		e.step(now, i, &out)
@@ -367,18 +376,12 @@ func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
-		if !proto.Decodes(out.Kind, out.Body) {
-			e.stats.Malformed++
-			*out = e.client.Reject(&s.q, out.Kind, now)
-			break
-		}
 		if out.Done {
-			e.settle(now, i, out, "")
+			e.settle(now, i, out, nil)
 			return
 		}
 		if !e.keep(s, out.Body, uint32(out.Kind)) {
 			e.stats.NoMemory++
-			s.flags |= slotNoRoom
 			*out = e.client.Reject(&s.q, out.Kind, now)
 		}
 	case proto.Deferred:
@@ -393,9 +396,13 @@ func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 		e.stats.Malformed++
 	case proto.Dropped:
 		e.stats.NoMemory++
+	case proto.Denied:
+		e.stats.Denied++
+		e.settle(now, i, nil, out.Body[:min(len(out.Body), maxDenial)])
+		return
 	}
 	if out.Done {
-		e.settle(now, i, nil, "")
+		e.settle(now, i, nil, nil)
 		return
 	}
 	if out.Send {
@@ -407,7 +414,7 @@ func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 // want queues a slot that wants to send, now or when its address has a turn.
 func (e *engine) want(now proto.Time, i uint32) {
 	s := &e.slab.slots[i]
-	if s.flags&(slotAnswer|slotRetry|slotPaced) != 0 {
+	if s.flags&slotQueued != 0 {
 		return
 	}
 	if at := e.hosts.reserve(now, e.table.Key(i)); at > now {
@@ -433,6 +440,9 @@ func (e *engine) unlist(i uint32) {
 	if s.flags&slotRetry != 0 {
 		e.retries.remove(&e.slab, i)
 	}
+	if s.flags&slotFresh != 0 {
+		e.fresh.remove(&e.slab, i)
+	}
 }
 
 // rearm sets the slot's deadline to what its Query and its pacing want.
@@ -447,22 +457,65 @@ func (e *engine) rearm(i uint32) {
 	}
 }
 
-// Fill appends to tx what may be sent at now: what wants to be sent again, and
-// then fresh targets.
+// Fill replaces the packets of tx by requests that may be sent at now: answers to
+// challenges and further queries first, since their servers wait, then retries, then
+// fresh targets. Nothing counts as sent before Commit.
 func (e *engine) Fill(now proto.Time, tx *mux.Batch) {
-	allowed := e.budget.available(now, tx.Cap()-tx.Len())
-	packets, payload := 0, 0
-	for packets < allowed {
-		i, ok := e.next(now)
+	tx.Reset()
+	e.filled = e.filled[:0]
+	allowed := e.budget.available(now, tx.Cap())
+	for _, l := range [...]*readyList{&e.answers, &e.retries, &e.fresh} {
+		for next := l.head; next != 0 && len(e.filled) < allowed; {
+			i := next - 1
+			s := &e.slab.slots[i]
+			next = s.next
+			if !s.q.WantsSend() { // the request that it wanted to repeat was answered
+				l.remove(&e.slab, i)
+				s.flags &^= slotRetries
+				continue
+			}
+			e.fill(tx, i)
+		}
+	}
+	for len(e.filled) < allowed {
+		i, ok := e.admit(now)
 		if !ok {
 			break
 		}
+		e.fresh.push(&e.slab, i)
+		e.fill(tx, i)
+	}
+	e.noteHeld(now, len(e.filled) < allowed)
+}
+
+// noteHeld counts the time in which the rate allows more, and all targets at hand wait for
+// their addresses' turns.
+func (e *engine) noteHeld(now proto.Time, spare bool) {
+	held := spare && e.hosts.parked > 0 && e.accepts() && (e.window == nil || !e.window.full(len(e.filled)))
+	if held && e.held {
+		e.stats.HeldByAddress += now.Sub(e.heldAt)
+	}
+	e.held, e.heldAt = held, now
+}
+
+// fill appends the next request of slot i to tx. Of one slot there is one in a batch.
+func (e *engine) fill(tx *mux.Batch, i uint32) {
+	tx.Commit(e.table.Key(i), e.client.AppendTransmit(tx.Next(), &e.slab.slots[i].q))
+	e.filled = append(e.filled, i)
+}
+
+// Commit starts the clocks of the first n packets of tx, which Fill wrote at now and the
+// system took, and counts them. The others stay ready. It reports whether more can
+// be sent at once to servers that wait.
+func (e *engine) Commit(now proto.Time, tx *mux.Batch, n int) (more bool) {
+	payload := 0
+	for j, i := range e.filled[:n] {
 		s := &e.slab.slots[i]
-		s.flags &^= slotRetries
-		data := e.client.AppendTransmit(tx.Next(), &s.q, now)
-		tx.Commit(e.table.Key(i), data)
-		packets++
+		data := tx.Packet(j).Data
 		payload += len(data)
+		e.unlist(i)
+		s.flags &^= slotRetries
+		e.client.Sent(&s.q, now)
 		if e.window != nil {
 			s.asked = stampAt(now)
 			s.open++
@@ -479,84 +532,39 @@ func (e *engine) Fill(now proto.Time, tx *mux.Batch) {
 		}
 		e.rearm(i)
 	}
-	if packets > 0 {
-		e.budget.spend(now, packets, payload)
-		e.stats.Sent += uint64(packets)
+	if n > 0 {
+		e.budget.spend(now, n, payload)
+		e.stats.Sent += uint64(n)
 		e.stats.BytesSent += uint64(payload)
 	}
+	return e.answers.head != 0
 }
 
-// TakeBack undoes what Fill did at now for the packets that are left in tx, because the
-// socket has no room for them, and empties it. Each is the first of its kind that Fill
-// appends again: answers to challenges, retries and then fresh targets. Till then no try of
-// theirs is spent and no clock runs: a target that nothing was sent to has no deadline.
-// Nothing else may have happened to the engine since Fill but SendFailed, for packets
-// before them.
-func (e *engine) TakeBack(now proto.Time, tx *mux.Batch) {
-	n, payload := tx.Len(), 0
-	if n == 0 {
-		return
-	}
-	for j := n - 1; j >= 0; j-- {
-		p := tx.Packet(j)
-		payload += len(p.Data)
-		i, _ := e.unsend(p)
-		s := &e.slab.slots[i]
-		if e.window != nil {
-			s.open--
-			e.window.unsent(s.asked)
-		}
-		list := &e.answers
-		repeat := e.client.TakeBack(&s.q, p.Data)
-		_, started := s.q.Started()
-		if repeat || !started { // a fresh one goes before those that are not in flight yet
-			list = &e.retries
-		}
-		if s.flags&(slotAnswer|slotRetry|slotPaced) != 0 {
-			// It has a turn of its address for the packet behind this one, and takes
-			// another when this one is sent. This one's it keeps.
-			e.hosts.giveBack(p.Peer)
-			s.flags &^= slotPaced
-			e.unlist(i)
-		}
-		list.pushFront(&e.slab, i)
-		if started {
-			e.rearm(i)
-		} else {
-			e.wheel.disarm(i)
-		}
-	}
-	e.budget.giveBack(now, n, payload)
-	tx.Reset()
+// SendFailed settles the target of packet n of the batch that Fill wrote, which the system
+// refused to send for that target's own sake. The packets before it must have been
+// committed. A refused packet takes its share of the rate, or a network that is down
+// would end a whole list at once.
+func (e *engine) SendFailed(now proto.Time, n int, err error) {
+	i := e.filled[n]
+	e.budget.spend(now, 1, 0)
+	e.stats.SendErrors++
+	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
+	e.settle(now, i, nil, []byte(err.Error()))
 }
 
-// next returns the slot that is to send next.
-func (e *engine) next(now proto.Time) (uint32, bool) {
-	for {
-		i, ok := e.answers.pop(&e.slab)
-		if !ok {
-			i, ok = e.retries.pop(&e.slab)
-		}
-		if !ok {
-			return e.admit(now)
-		}
-		if e.slab.slots[i].q.WantsSend() {
-			return i, true
-		}
-		e.slab.slots[i].flags &^= slotRetries // what it wanted to repeat was answered meanwhile
-	}
-}
+// SendBlocked counts that the system had no room for a packet.
+func (e *engine) SendBlocked() { e.stats.SendWaits++ }
 
 // accepts reports whether a fresh target would find a place.
 func (e *engine) accepts() bool {
-	return !e.stopped && !e.held && !e.slab.full() &&
+	return !e.stopped && !e.behind && !e.slab.full() &&
 		e.store.Available() >= e.store.Capacity()/4
 }
 
 // admit takes in the next target that may be sent to and returns its slot.
 func (e *engine) admit(now proto.Time) (uint32, bool) {
 	for e.accepts() {
-		if e.window != nil && e.window.full() {
+		if e.window != nil && e.window.full(len(e.filled)) {
 			e.window.limited = true
 			return 0, false
 		}
@@ -633,105 +641,41 @@ func (e *engine) open(t *targets.Target) (uint32, bool) {
 	return i, true
 }
 
-// SendFailed settles the target of a packet that the system refused to send
-// for that target's own sake.
-func (e *engine) SendFailed(now proto.Time, p *mux.Packet, err error) {
-	e.stats.SendErrors++
-	i, ok := e.unsend(p)
-	if !ok {
-		return
-	}
-	e.client.Abort(&e.slab.slots[i].q, proto.ReasonSend)
-	e.settle(now, i, nil, err.Error())
-}
-
-// unsend takes back that p was sent, as Fill had counted it, and returns the slot that
-// it is of.
-func (e *engine) unsend(p *mux.Packet) (uint32, bool) {
-	e.stats.Sent--
-	e.stats.BytesSent -= uint64(len(p.Data))
-	i, ok := e.table.Find(p.Peer)
-	if ok && e.slab.slots[i].sent > 0 { // 0: it is of the target before, whose twin has its place by now
-		e.slab.slots[i].sent--
-		if e.cfg.Raw {
-			e.forgetSent(i, p.Data)
-		}
-	}
-	return i, ok
-}
-
-// unsendBehind takes back that those packets of tx were sent that are behind the first
-// and to the same peer.
-func (e *engine) unsendBehind(tx *mux.Batch) {
-	for i := tx.Len() - 1; i > 0; i-- {
-		if p := tx.Packet(i); p.Peer == tx.Packet(0).Peer {
-			e.unsend(p)
-		}
-	}
-}
-
-// dropPeer takes the packets to peer out of b and keeps the order of the rest.
-func dropPeer(b *mux.Batch, peer mux.Key) {
-	n := b.Len()
-	b.Reset()
-	for i := range n {
-		if p := *b.Packet(i); p.Peer != peer {
-			b.Commit(p.Peer, p.Data)
-		}
-	}
-}
-
 // Abort settles all that is in flight as aborted.
 func (e *engine) Abort(now proto.Time) {
 	e.Stop()
 	for i := range e.slab.slots[:e.slab.fresh] {
 		if s := &e.slab.slots[i]; s.flags&slotLive != 0 {
-			if e.reached && e.answered(&s.q) {
-				// All it waits for is a better INFO; but there are results enough.
-				e.client.Reject(&s.q, proto.KindInfo, now)
-			}
 			e.client.Abort(&s.q, proto.ReasonAborted)
-			e.settle(now, uint32(i), nil, "")
+			e.settle(now, uint32(i), nil, nil)
 		}
 	}
-}
-
-// answered reports whether all that was asked for is answered.
-func (e *engine) answered(q *proto.Query) bool {
-	for k := proto.KindInfo; k <= proto.KindRules; k++ {
-		if e.cfg.Kinds.Has(k) && !q.Result(k).Answered {
-			return false
-		}
-	}
-	return true
-}
-
-// deadlineUnsent is Deadline where nothing can be sent.
-func (e *engine) deadlineUnsent(now proto.Time) (proto.Time, bool) {
-	if e.deferred.waiting() && !e.reached {
-		return now, true
-	}
-	return e.wheel.next()
 }
 
 // Deadline returns when the engine has something to do by itself: a deadline,
 // a packet that the rate allows again, an address whose turn comes. It is false
-// where it only waits for targets or packets.
-func (e *engine) Deadline(now proto.Time) (proto.Time, bool) {
-	at, ok := e.deadlineUnsent(now)
+// if it only waits for targets or packets. If the socket is full, only deadlines count.
+func (e *engine) Deadline(now proto.Time, full bool) (proto.Time, bool) {
+	at, ok := e.wheel.next()
+	if e.deferred.waiting() && !e.reached {
+		at, ok = now, true
+	}
+	if full {
+		return at, ok
+	}
 	sooner := func(t proto.Time) {
 		if !ok || t < at {
 			at, ok = t, true
 		}
 	}
 	fresh := e.nextTarget() != nil && !e.blocked && e.accepts()
-	if e.window != nil && e.window.full() {
+	if e.window != nil && e.window.full(0) {
 		if fresh || e.hosts.parked > 0 { // silence frees places too
 			sooner(now.Add(leastPatience / 4))
 		}
 		fresh = false
 	}
-	if e.answers.head != 0 || e.retries.head != 0 || fresh {
+	if e.answers.head != 0 || e.retries.head != 0 || e.fresh.head != 0 || fresh {
 		sooner(e.budget.next(now))
 	}
 	if t, parked := e.hosts.next(); parked && e.accepts() {
@@ -751,9 +695,10 @@ func (e *engine) keep(s *slot, b []byte, tag uint32) bool {
 	return ok
 }
 
-// settle writes down the target's one outcome and frees its slot. answer is what
-// has just come, if it is what ended the target.
-func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem string) {
+// settle writes the target's one outcome and frees its slot. answer is the reply that
+// ended the target, if one did; problem is the reason that the system or the server
+// gave in words.
+func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem []byte) {
 	s := &e.slab.slots[i]
 	key := e.table.Key(i)
 	o := &e.done
@@ -774,17 +719,22 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 			continue
 		}
 		res := s.q.Result(proto.Kind(k))
-		if res.Reason == proto.ReasonMalformed && s.flags&slotNoRoom != 0 {
-			res.Reason = reasonNoRoom
-		}
 		if stalled > 0 {
 			res.RTT = output.NoRTT // when its answer came nobody saw
 		}
 		o.results[k] = res
-		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
-		e.stats.Sections[k][statusOf(res)]++
 	}
-	o.status, _ = o.verdict()
+	if o.status, _ = o.verdict(); e.reached && o.status == output.Success {
+		// It waited for a better answer only, but there are results enough.
+		o.abortFirst()
+		o.status, _ = o.verdict()
+	}
+	for k, res := range o.results {
+		if o.kinds.Has(proto.Kind(k)) {
+			e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
+			e.stats.Sections[k][statusOf(res)]++
+		}
+	}
 	if rtt := o.rtt(); rtt >= 0 {
 		e.rtts.add(rtt)
 	}

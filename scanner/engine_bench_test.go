@@ -59,7 +59,7 @@ func (r *benchRig) settle(n uint64) {
 			}
 			r.e.Feed(r.list)
 		}
-		r.e.Fill(r.now, r.tx)
+		r.e.transmit(r.now, r.tx)
 		r.in = r.in[:0]
 		for i := range r.tx.Len() {
 			p := r.tx.Packet(i)
@@ -71,7 +71,6 @@ func (r *benchRig) settle(n uint64) {
 				r.in = append(r.in, mux.Packet{Peer: p.Peer, Data: reply})
 			}
 		}
-		r.tx.Reset()
 		if out := r.e.Output(); len(out) > linewriter.BufferSize {
 			r.e.TakeOutput(out[:0])
 		}

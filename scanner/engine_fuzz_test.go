@@ -91,13 +91,8 @@ func FuzzEngine(f *testing.F) {
 			case 2:
 				r.icmp(k, mux.Unreachable(1+n%5))
 			case 3:
-				// Of what was sent the last is refused after all.
-				if len(r.sent) > 0 {
-					p := r.sent[len(r.sent)-1]
-					r.sent = r.sent[:len(r.sent)-1]
-					r.e.SendFailed(r.now, &mux.Packet{Peer: p.to, Data: p.data}, syscall.EPERM)
-					r.turn()
-				}
+				r.refuse = syscall.EPERM
+				r.turn()
 			case 4:
 				r.e.Hold(n%2 == 1)
 				r.turn()
@@ -121,7 +116,7 @@ func FuzzEngine(f *testing.F) {
 		}
 		r.e.Hold(false)
 		for spins := 0; !r.e.Finished(); {
-			at, ok := r.e.Deadline(r.now)
+			at, ok := r.e.Deadline(r.now, false)
 			require.True(t, ok, "not finished, and waits for nothing")
 			if at > r.now {
 				r.now, spins = at, 0
@@ -148,8 +143,9 @@ func FuzzEngine(f *testing.F) {
 		}
 		require.EqualValues(t, len(r.sent), st.Sent)
 		for seq, rec := range r.records {
-			// Each kind: the tries, one more where fragments came, five challenges.
-			require.LessOrEqual(t, rec.PacketsSent, 3*(cfg.Retries+2+5), "target %d", seq)
+			// Each kind: the attempts, one of them after silence to a token, with five challenges
+			// each, and one request more if fragments came.
+			require.LessOrEqual(t, rec.PacketsSent, 3*((cfg.Retries+2)*6+1), "target %d", seq)
 			require.LessOrEqual(t, rec.Attempts, cfg.Retries+2)
 			require.LessOrEqual(t, ms(rec.Duration), 5000.0+10)
 		}

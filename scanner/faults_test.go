@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"go/ast"
@@ -347,6 +348,42 @@ func TestC1_ChallengeLoop(t *testing.T) {
 	}
 }
 
+// A refusal in words ends the target at once, with the words in its record, escaped.
+func TestDenied(t *testing.T) {
+	cfg := rigConfig(allKinds)
+	r := newRig(t, cfg, rigTargets(4)...)
+	r.take()
+	r.reply(rigKey(0), []byte("\xFF\xFF\xFF\xFFlBanned by\x1b[31m server\xFF\n\x00"))
+	r.reply(rigKey(1), infoReply("x"))
+	r.take()
+	r.reply(rigKey(1), []byte("\xFF\xFF\xFF\xFF9go away"))
+	r.reply(rigKey(2), []byte("\xFF\xFF\xFF\xFFl\x00"))
+	r.reply(rigKey(3), append([]byte("\xFF\xFF\xFF\xFFl"), bytes.Repeat([]byte("no "), 10_000)...))
+	require.Empty(t, r.take(), "nothing more is sent")
+	r.finish()
+	for seq, want := range []string{
+		`the server refused to answer: "Banned by\x1b[31m server\xff"`,
+		`players: the server refused to answer: "go away"`,
+		`the server refused to answer`,
+		`the server refused to answer: "no no no `,
+	} {
+		rec := r.record(uint64(seq))
+		require.Contains(t, rec.Error, want)
+		require.Less(t, len(rec.Error), 400)
+		status := output.ProtocolError
+		if seq == 1 {
+			require.Equal(t, output.Success, rec.Info.Status)
+			require.Equal(t, output.ProtocolError, rec.Players.Status)
+			require.Equal(t, output.ProtocolError, rec.Rules.Status)
+			require.Contains(t, rec.Rules.Error, "go away")
+			status = output.Partial
+		}
+		require.Equal(t, status, rec.Status)
+		require.Equal(t, 1, rec.Attempts)
+	}
+	require.EqualValues(t, 4, r.e.Stats().Denied)
+}
+
 // The same challenge over and over is a server that does not answer.
 func TestC1_SameChallengeForever(t *testing.T) {
 	r := newRig(t, rigConfig(proto.WantInfo), rigTargets(1)...)
@@ -358,8 +395,8 @@ func TestC1_SameChallengeForever(t *testing.T) {
 	}
 	rec := r.record(0)
 	require.Equal(t, output.Incomplete, rec.Status)
-	require.Equal(t, 3, rec.Attempts)
-	require.Equal(t, 4, rec.PacketsSent)
+	require.Equal(t, 4, rec.Attempts, "one more after the token met silence")
+	require.Equal(t, 6, rec.PacketsSent, "two without a token, four with it")
 	require.Contains(t, rec.Error, "challenged")
 	r.finish()
 }
@@ -494,7 +531,7 @@ func TestS2_SpoofedFlood(t *testing.T) {
 	e.Feed(list)
 	e.EndFeed()
 	tx := mux.NewBatch(100, maxRequest)
-	e.Fill(proto.Time(time.Second), tx)
+	e.transmit(proto.Time(time.Second), tx)
 	require.Equal(t, 100, e.InFlight())
 	forged := infoReply("forged")
 	n := uint64(200_000)
@@ -580,7 +617,7 @@ func TestP1_Malformed(t *testing.T) {
 		"text":                        {proto.WantInfo, []byte("HTTP/1.1 400 Bad Request"), output.ProtocolError},
 		"a challenge cut short":       {proto.WantInfo, challengeReply(1)[:7], output.ProtocolError},
 		"a split header cut short":    {proto.WantInfo, fragments(1, 10, info)[0][:9], output.ProtocolError},
-		"a ban notice":                {proto.WantInfo, []byte("\xFF\xFF\xFF\xFFlYou are banned\x00"), output.Incomplete},
+		"a ping's answer":             {proto.WantInfo, []byte("\xFF\xFF\xFF\xFFj\x00"), output.Incomplete},
 		"players, where info was due": {proto.WantInfo, playersReply("x"), output.Incomplete},
 		"count 255 and no player":     {proto.WantPlayers, []byte("\xFF\xFF\xFF\xFFD\xFF"), output.Success},
 		"players without a count":     {proto.WantPlayers, []byte("\xFF\xFF\xFF\xFFD"), output.ProtocolError},
@@ -775,8 +812,7 @@ func TestM2_AllTimeOutAtOnce(t *testing.T) {
 	e.EndFeed()
 	tx := mux.NewBatch(1000, maxRequest)
 	for e.InFlight() < n {
-		tx.Reset()
-		e.Fill(0, tx)
+		e.transmit(0, tx)
 	}
 	now := proto.Time(1100 * time.Millisecond)
 	answered := 0
@@ -793,7 +829,7 @@ func TestM2_AllTimeOutAtOnce(t *testing.T) {
 		e.HandleTimeout(now)
 		require.LessOrEqual(t, left-e.InFlight(), 64, "a turn has grown: what came meanwhile waits longer")
 		if e.InFlight() > 0 {
-			at, ok := e.Deadline(now)
+			at, ok := e.Deadline(now, false)
 			require.True(t, ok)
 			require.LessOrEqual(t, at, now, "the rest is due now")
 		}

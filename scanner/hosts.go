@@ -11,24 +11,31 @@ import (
 
 // Limits of the per-address pacing.
 const (
-	// hostBurst of a host's packets may go at once where its rate is low: an INFO
-	// with its challenge, then all three queries together, wait for nothing.
-	hostBurst = 5
-
 	// maxParked is how many fresh targets may wait for their addresses' turn while
 	// others overtake them. Beyond it the input waits: a list sorted by address
-	// whose servers share few addresses can't go faster than these allow.
+	// whose servers share few addresses can't be faster than these allow.
 	maxParked = 1 << 16
 )
 
+// hostBurst returns how many packets to one address may go at once (D-19). Below 5
+// packets per second the limit holds from the first packet on, since servers that
+// allow one query per second exist. From there it is a fifth of a second's packets, at
+// least 4: a challenge is answered and all three queries sent without a wait.
+func hostBurst(perSecond float64) float64 {
+	if perSecond < 5 {
+		return 1
+	}
+	return max(4, perSecond/5)
+}
+
 // hosts keeps each IP address below its packet rate. Servers limit queries by
-// client address and firewalls by both: too many at once are answered by a silence
-// that looks like absence.
+// client address and firewalls by both, and drop what is too much: a live server
+// then looks silent.
 //
 // It is a generic cell rate algorithm whose cells are shared by hash: a fixed
 // number of eight-byte cells instead of a table of live addresses. Two addresses
-// that share a cell share its rate, so that the limit always holds; there
-// are at least two cells for each target in flight.
+// that share a cell share its rate, so the limit always holds. There are at least
+// two cells per target in flight.
 type hosts struct {
 	interval time.Duration // between two packets to one address; 0: no limit
 	slack    time.Duration // (burst-1) intervals
@@ -36,7 +43,7 @@ type hosts struct {
 	shift    uint
 	seed     uint64
 
-	// Fresh targets that wait, a queue for each cell, and the cells by due time.
+	// Fresh targets that wait, a queue per cell, and the cells by due time.
 	chains map[uint32]*chain
 	due    []dueCell // a binary heap
 	parked int
@@ -55,7 +62,7 @@ func newHosts(perSecond float64, inFlight int, seed uint64) *hosts {
 		return h
 	}
 	h.interval = time.Duration(float64(time.Second) / perSecond)
-	h.slack = time.Duration(float64(h.interval) * (max(hostBurst, perSecond/hostBurst) - 1))
+	h.slack = time.Duration(float64(h.interval) * (hostBurst(perSecond) - 1))
 	size := bits.Len(uint(min(max(2*inFlight, 1<<12), 1<<22) - 1))
 	h.cells = make([]proto.Time, 1<<size)
 	h.shift = uint(64 - size)
@@ -88,28 +95,25 @@ func (h *hosts) takeCell(now proto.Time, c uint32) bool {
 	return true
 }
 
-// reserve counts a packet to k's address in any case and returns when it may
-// go: continuing targets go before fresh ones, which only ever take.
+// reserve counts a packet to k's address in any case and returns when it may go.
+// Continuing targets reserve and fresh ones take, so continuing ones go first.
 func (h *hosts) reserve(now proto.Time, k mux.Key) proto.Time {
 	if h.interval == 0 {
 		return now
 	}
 	c := h.cell(k)
 	t := max(h.cells[c], now)
-	h.cells[c] = t.Add(h.interval)
-	return max(now, t.Add(-h.slack))
-}
-
-// giveBack undoes a reserve of the same moment.
-func (h *hosts) giveBack(k mux.Key) {
-	if h.interval != 0 {
-		c := h.cell(k)
-		h.cells[c] = h.cells[c].Add(-h.interval)
+	at := max(now, t.Add(-h.slack))
+	if h.slack == 0 && at > now { // the wheel keeps its time in ticks, and the next turn counts from there
+		at = (at + 1<<tickBits - 1) &^ (1<<tickBits - 1)
+		t = at
 	}
+	h.cells[c] = t.Add(h.interval)
+	return at
 }
 
-// park keeps a fresh target until its address has a turn. It returns false
-// where there is no room.
+// park keeps a fresh target until its address has a turn. It returns false if too many
+// wait already.
 func (h *hosts) park(now proto.Time, t targets.Target) bool {
 	if h.parked == maxParked {
 		return false
@@ -126,8 +130,8 @@ func (h *hosts) park(now proto.Time, t targets.Target) bool {
 	return true
 }
 
-// waits reports whether fresh targets of k's cell are waiting, so that one that
-// comes now must queue behind them.
+// waits reports whether fresh targets of k's cell are waiting: one that comes now
+// must queue behind them.
 func (h *hosts) waits(k mux.Key) bool {
 	if h.parked == 0 {
 		return false
@@ -139,7 +143,7 @@ func (h *hosts) freeAt(now proto.Time, c uint32) proto.Time {
 	return max(now, h.cells[c].Add(-h.slack))
 }
 
-// next returns when a parked target may be due; false where there is none.
+// next returns when a parked target may be due; false if there is none.
 func (h *hosts) next() (proto.Time, bool) {
 	if len(h.due) == 0 {
 		return 0, false

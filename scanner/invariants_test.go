@@ -8,6 +8,12 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
+// transmit sends what Fill writes, one batch, over a socket that takes it all.
+func (e *engine) transmit(now proto.Time, tx *mux.Batch) {
+	e.Fill(now, tx)
+	e.Commit(now, tx, tx.Len())
+}
+
 // checkInvariants walks all that e links slots by and fails t where two of the
 // structures disagree. A slot that is in none of them is a target that never ends;
 // one that is in two is a target that ends twice.
@@ -16,7 +22,7 @@ func (e *engine) checkInvariants(t testing.TB) {
 	n := len(e.slab.slots)
 	fail := func(i int, what string) {
 		t.Helper()
-		t.Fatalf("slot %d (flags %05b): %s", i, e.slab.slots[i].flags, what)
+		t.Fatalf("slot %d (flags %08b): %s", i, e.slab.slots[i].flags, what)
 	}
 
 	// The free list: only free slots, no ring.
@@ -34,14 +40,14 @@ func (e *engine) checkInvariants(t testing.TB) {
 	}
 
 	// The ready lists: links that agree, and each slot in the one that its flags say.
-	for _, l := range []*readyList{&e.answers, &e.retries} {
+	for _, l := range []*readyList{&e.answers, &e.retries, &e.fresh} {
 		before, listed := uint32(0), 0
 		for i := l.head; i != 0; before, i = i, e.slab.slots[i-1].next {
 			s := &e.slab.slots[i-1]
 			if s.prev != before {
 				fail(int(i-1), "its neighbour in the ready list is another")
 			}
-			if s.flags&(slotAnswer|slotRetry|slotPaced) != l.mark {
+			if s.flags&slotQueued != l.mark {
 				fail(int(i-1), "in a ready list and elsewhere")
 			}
 			if listed++; listed > n {
@@ -88,7 +94,7 @@ func (e *engine) checkInvariants(t testing.TB) {
 		}
 		if _, started := s.q.Started(); !started {
 			unsent++
-			if !s.q.WantsSend() || s.flags&slotRetry == 0 || e.wheel.nodes[i].tick != 0 || s.sent != 0 {
+			if !s.q.WantsSend() || s.flags&slotFresh == 0 || e.wheel.nodes[i].tick != 0 || s.sent != 0 {
 				fail(i, "nothing was sent, and it does not just wait for room")
 			}
 		} else if e.wheel.nodes[i].tick == 0 {
@@ -101,7 +107,7 @@ func (e *engine) checkInvariants(t testing.TB) {
 		if s.q.Deferred() && (s.flags&slotDeferred == 0 || !queued[uint32(i)]) {
 			fail(i, "waits for inflation budget, and nobody knows")
 		}
-		if s.q.WantsSend() && s.flags&(slotAnswer|slotRetry|slotPaced) == 0 {
+		if s.q.WantsSend() && s.flags&slotQueued == 0 {
 			fail(i, "wants to send, and nobody knows")
 		}
 		for r := s.kept; r != 0; r = e.store.Link(r) {
@@ -186,7 +192,7 @@ func (e *engine) checkInvariants(t testing.TB) {
 			t.Fatalf("window: %d open in the ring, %d counted; limit %d of %d", open, w.open, w.limit, w.most)
 		}
 	}
-	if d, ok := e.Deadline(proto.Time(e.wheel.cursor) << tickBits); live > 0 && !ok {
+	if d, ok := e.Deadline(proto.Time(e.wheel.cursor)<<tickBits, false); live > 0 && !ok {
 		t.Fatalf("%d in flight and no deadline (%v)", live, d)
 	}
 }

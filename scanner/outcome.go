@@ -234,6 +234,16 @@ func (o *outcome) verdict() (output.Status, proto.Kind) {
 	return statusOf(o.results[worst]), proto.Kind(worst)
 }
 
+// abortFirst makes the first section that was answered an aborted one.
+func (o *outcome) abortFirst() {
+	for k := range o.results {
+		if r := &o.results[k]; o.kinds.Has(proto.Kind(k)) && r.Answered {
+			r.Answered, r.Reason, r.RTT = false, proto.ReasonAborted, output.NoRTT
+			return
+		}
+	}
+}
+
 // rtt returns the target's round trip, that of the first kind that has one, or
 // output.NoRTT.
 func (o *outcome) rtt() time.Duration {

@@ -92,7 +92,7 @@ func TestLinesComeInPortions(t *testing.T) {
 	e.Feed(list)
 	tx := mux.NewBatch(64, maxRequest)
 	now := proto.Time(time.Second)
-	e.Fill(now, tx)
+	e.transmit(now, tx)
 	for i := range list {
 		e.HandlePacket(now, &mux.Packet{Peer: rigKey(i), Data: infoReply("x")})
 	}

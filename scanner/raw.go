@@ -1,7 +1,6 @@
 package scanner
 
 import (
-	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -74,9 +73,7 @@ const (
 func classOf(out *proto.Output) rawClass {
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
-		if proto.Decodes(out.Kind, out.Body) { // else it is about to be rejected
-			return rawAnswer
-		}
+		return rawAnswer
 	case proto.Challenged, proto.Fragment, proto.Deferred:
 		return rawStep
 	}
@@ -126,18 +123,6 @@ func (e *engine) keepRaw(now proto.Time, s *slot, b []byte, tag uint32) bool {
 		return false
 	}
 	return true
-}
-
-// forgetSent drops what keepSent kept of a datagram that was not sent after all: the
-// newest, unless there was no memory for it.
-func (e *engine) forgetSent(i uint32, b []byte) {
-	s := &e.slab.slots[i]
-	if r := s.kept; r != 0 && e.store.Tag(r)&tagRaw == tagSent && bytes.Equal(e.store.Head(r), b) {
-		s.kept = e.store.Link(r)
-		e.store.Free(r)
-	} else if e.raws[i].left > 0 {
-		e.raws[i].left--
-	}
 }
 
 // pinSteps lets those fragments stay whose id is that of an answer, in the bits of mask.

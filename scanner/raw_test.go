@@ -48,7 +48,7 @@ func TestRawKeepsWhatWasTaken(t *testing.T) {
 	floods := map[string]func(i int) []byte{
 		"what does not parse":       func(i int) []byte { return large("noise", i) },
 		"many short ones":           func(i int) []byte { return []byte("n" + strconv.Itoa(i)) },
-		"prints":                    func(i int) []byte { return large("\xFF\xFF\xFF\xFFl", i) },
+		"pings' answers":            func(i int) []byte { return large("\xFF\xFF\xFF\xFFj", i) },
 		"one challenge again":       func(int) []byte { return challengeReply(9) },
 		"answers that do not parse": func(i int) []byte { return append([]byte("\xFF\xFF\xFF\xFFI"), bytes.Repeat([]byte{'x'}, 60_000)...) },
 		"fragments of nothing": func(i int) []byte {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/a2scan/a2scan/internal/reply"
@@ -227,10 +228,6 @@ func refusedStatus(refusal targets.Refusal) output.Status {
 	return output.InvalidInput
 }
 
-// reasonNoRoom is a Reason of the scanner's own: an answer was thrown away, and
-// asked for again in vain, because the memory for answers was used up.
-const reasonNoRoom proto.Reason = 255
-
 // statusOf returns the word for how a kind ended.
 func statusOf(r proto.Result) output.Status {
 	if r.Answered {
@@ -243,9 +240,9 @@ func statusOf(r proto.Result) output.Status {
 		return output.Unreachable
 	case proto.ReasonSend:
 		return output.SendError
-	case proto.ReasonChallenge, proto.ReasonFragments, proto.ReasonUnexpected, reasonNoRoom:
+	case proto.ReasonChallenge, proto.ReasonFragments, proto.ReasonUnexpected, proto.ReasonNoMemory:
 		return output.Incomplete
-	case proto.ReasonMalformed, proto.ReasonLoop:
+	case proto.ReasonMalformed, proto.ReasonLoop, proto.ReasonDenied:
 		return output.ProtocolError
 	case proto.ReasonAborted:
 		return output.Aborted
@@ -254,12 +251,15 @@ func statusOf(r proto.Result) output.Status {
 }
 
 // text returns the words for a failure, made once and remembered.
-func (r *recorder) text(res proto.Result, prefix proto.Kind, sendError string) string {
-	if res.Reason == proto.ReasonSend && sendError != "" { // rare, and different every time
-		if prefix < proto.NumKinds {
-			return prefix.String() + ": " + sendError
+func (r *recorder) text(res proto.Result, prefix proto.Kind, problem string) string {
+	if problem != "" && (res.Reason == proto.ReasonSend || res.Reason == proto.ReasonDenied) { // rare, and different every time
+		if res.Reason == proto.ReasonDenied {
+			problem = denial(problem)
 		}
-		return sendError
+		if prefix < proto.NumKinds {
+			return prefix.String() + ": " + problem
+		}
+		return problem
 	}
 	key := reasonKey{res.Reason, res.Attempts, res.Got, res.Total, prefix}
 	if t, ok := r.texts[key]; ok {
@@ -275,12 +275,16 @@ func (r *recorder) text(res proto.Result, prefix proto.Kind, sendError string) s
 	return t
 }
 
+// denial describes a server's refusal in its own words, which are escaped.
+func denial(words string) string { return "the server refused to answer: " + strconv.Quote(words) }
+
+// describe returns the words for a failure.
 func describe(res proto.Result) string {
 	tries := fmt.Sprintf("%d tries", res.Attempts)
 	if res.Attempts == 1 {
 		tries = "1 try"
 	}
-	if res.Attempts == 0 && res.Reason != proto.ReasonAborted && res.Reason != proto.ReasonSend {
+	if res.Attempts == 0 && res.Reason != proto.ReasonAborted && res.Reason != proto.ReasonSend && res.Reason != proto.ReasonDenied {
 		return "not asked: an earlier query was not answered"
 	}
 	switch res.Reason {
@@ -301,10 +305,12 @@ func describe(res proto.Result) string {
 		return "only replies to other queries, after " + tries
 	case proto.ReasonMalformed:
 		return "the reply does not parse"
-	case reasonNoRoom:
+	case proto.ReasonNoMemory:
 		return "answered, but there was no memory left to keep it; use a smaller --max-in-flight"
 	case proto.ReasonLoop:
 		return "challenge loop"
+	case proto.ReasonDenied:
+		return "the server refused to answer"
 	case proto.ReasonAborted:
 		return "the scan stopped first"
 	}

@@ -97,12 +97,12 @@ func TestStatusPrecedence(t *testing.T) {
 		players output.Status
 		rules   output.Status
 	}{
-		{output.Incomplete, "challenged, never answered, after 1 try", output.Incomplete, output.Incomplete, output.Incomplete},
-		{output.Incomplete, "challenged, never answered, after 1 try", output.Incomplete, output.Incomplete, output.Incomplete},
+		{output.Incomplete, "challenged, never answered, after 2 tries", output.Incomplete, output.Incomplete, output.Incomplete},
+		{output.Incomplete, "challenged, never answered, after 2 tries", output.Incomplete, output.Incomplete, output.Incomplete},
 		{output.ProtocolError, "the reply does not parse", output.Incomplete, output.ProtocolError, output.Incomplete},
-		{output.Partial, "players: no answer after 1 try", output.Success, output.Timeout, output.Timeout},
+		{output.Partial, "players: no answer after 2 tries", output.Success, output.Timeout, output.Timeout},
 		{output.Partial, "rules: 1 of 2 fragments received", output.Success, output.Success, output.Incomplete},
-		{output.Partial, "info: challenged, never answered, after 1 try", output.Incomplete, output.Success, output.Success},
+		{output.Partial, "info: challenged, never answered, after 2 tries", output.Incomplete, output.Success, output.Success},
 		{output.Partial, "players: the reply does not parse", output.Success, output.ProtocolError, output.Success},
 		{output.Refused, "port unreachable", output.Refused, output.Refused, output.Refused},
 	} {
@@ -212,7 +212,7 @@ func TestRecordsHaveTheSameKeys(t *testing.T) {
 	e.EndFeed()
 	now := proto.Time(time.Second)
 	tx := mux.NewBatch(10, maxRequest)
-	e.Fill(now, tx)
+	e.transmit(now, tx)
 	e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
 	e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
 	e.Abort(now)

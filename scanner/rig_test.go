@@ -25,6 +25,7 @@ type rig struct {
 	tx      *mux.Batch
 	sent    []sentPacket // that take has not returned
 	room    int          // of the socket, for packets at once; 0: for all
+	refuse  error        // of the system to send the last of the packets that it would take next
 	records map[uint64]output.Record
 	order   []uint64
 	rec     *recorder // one for all, as in a scan
@@ -103,7 +104,7 @@ func (r *rig) turn(packets ...mux.Packet) {
 
 func (r *rig) fill() {
 	r.t.Helper()
-	for left := 0; ; {
+	for left := []sentPacket{}; ; {
 		r.e.Fill(r.now, r.tx)
 		r.e.checkInvariants(r.t)
 		var filled []sentPacket
@@ -111,20 +112,27 @@ func (r *rig) fill() {
 			p := r.tx.Packet(i)
 			filled = append(filled, sentPacket{r.now, p.Peer, bytes.Clone(p.Data)})
 		}
-		if r.e.hosts.interval == 0 {
-			require.GreaterOrEqual(r.t, len(filled), left, "what was taken back can be sent again")
+		for _, p := range left {
+			require.Contains(r.t, filled, p, "what was not sent is sent next")
+		}
+		if len(filled) == 0 {
+			break
 		}
 		n := len(filled)
 		if r.room > 0 {
 			n = min(n, r.room)
 		}
+		if r.refuse != nil {
+			n--
+		}
 		r.sent = append(r.sent, filled[:n]...)
-		left = r.tx.Len() - n
-		r.tx.DropFront(n)
-		r.e.TakeBack(r.now, r.tx)
+		r.e.Commit(r.now, r.tx, n)
 		r.e.checkInvariants(r.t)
-		if n == 0 {
-			break
+		left = filled[n:]
+		if r.refuse != nil {
+			r.e.SendFailed(r.now, n, r.refuse)
+			r.e.checkInvariants(r.t)
+			r.refuse, left = nil, nil
 		}
 	}
 	for line := range bytes.Lines(takeLines(r.e, r.rec)) {
@@ -179,7 +187,7 @@ func (r *rig) advance(d time.Duration) {
 	r.t.Helper()
 	end := r.now.Add(d)
 	for spins := 0; r.now < end; {
-		at, ok := r.e.Deadline(r.now)
+		at, ok := r.e.Deadline(r.now, false)
 		switch {
 		case !ok || at > end:
 			r.now = end
@@ -198,7 +206,7 @@ func (r *rig) advance(d time.Duration) {
 func (r *rig) finish() {
 	r.t.Helper()
 	for spins := 0; !r.e.Finished(); {
-		at, ok := r.e.Deadline(r.now)
+		at, ok := r.e.Deadline(r.now, false)
 		require.True(r.t, ok, "not finished, and waits for nothing")
 		if at > r.now {
 			r.now, spins = at, 0

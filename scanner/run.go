@@ -132,6 +132,8 @@ type Scanner struct {
 	flushAt   proto.Time // 0: nothing to flush
 	publishAt proto.Time
 	stale     bool // something may have happened since
+	fedAll    bool // the engine has all targets
+	holding   bool // admission waits for the writer
 	reason    EndReason
 	giveUpAt  proto.Time // with reason set: when what is left is aborted
 	runUntil  proto.Time // 0: no limit
@@ -325,7 +327,7 @@ func (s *Scanner) loop() error {
 	s.buf = s.writer.Take()
 	s.engine.TakeOutput(s.buf.B)
 	defer func() {
-		s.abortAll(s.now()) // after an error: what is in flight has a record too
+		s.engine.Abort(s.now()) // after an error: what is in flight has a record too
 		s.buf.B = s.engine.TakeOutput(nil)
 		s.writer.Put(s.buf)
 	}()
@@ -365,8 +367,8 @@ func (s *Scanner) loop() error {
 		}
 		s.engine.Judge(now, func() uint64 { return s.port.Stats().Drops })
 		s.takeTargets()
-		s.engine.Hold(s.writer.Room() < lowRoom)
-		s.engine.Fill(now, s.tx)
+		s.holding = s.writer.Room() < lowRoom
+		s.engine.Hold(s.holding)
 		if err := s.send(now); err != nil {
 			return s.lost(err)
 		}
@@ -376,7 +378,7 @@ func (s *Scanner) loop() error {
 		} else {
 			s.stale = true
 		}
-		if s.engine.Finished() && (s.reason != "" || s.feedDone()) {
+		if s.engine.Finished() && (s.reason != "" || s.fedAll) {
 			switch {
 			case s.reason != "":
 			case s.feedCut: // the word of the context came by another way first
@@ -384,7 +386,7 @@ func (s *Scanner) loop() error {
 			default:
 				s.reason = EndComplete
 			}
-			if st := &s.engine.stats; s.reason == EndComplete && st.Sent == 0 && st.SendErrors >= sendFailCount {
+			if st := s.engine.Stats(); s.reason == EndComplete && st.Sent == 0 && st.SendErrors >= sendFailCount {
 				return fmt.Errorf("nothing could be sent to any of %d targets", st.SendErrors)
 			}
 			return s.feedError()
@@ -404,8 +406,8 @@ func (s *Scanner) control(now proto.Time) error {
 		switch {
 		case s.engine.ReachedMaxResults():
 			s.finish(now, EndMaxResults)
-			s.abortAll(now)
-		case s.stop.Load() || s.engine.ended && s.feedCut:
+			s.engine.Abort(now)
+		case s.stop.Load() || s.fedAll && s.feedCut:
 			s.finish(now, EndInterrupted)
 		case s.runUntil != 0 && now >= s.runUntil:
 			s.finish(now, EndMaxRuntime)
@@ -415,15 +417,9 @@ func (s *Scanner) control(now proto.Time) error {
 		if s.reason == "" {
 			s.finish(now, EndInterrupted)
 		}
-		s.abortAll(now)
+		s.engine.Abort(now)
 	}
 	return nil
-}
-
-// abortAll settles all that is in flight. Of what a Send that failed left nothing was sent.
-func (s *Scanner) abortAll(now proto.Time) {
-	s.engine.TakeBack(now, s.tx)
-	s.engine.Abort(now)
 }
 
 // finish stops admission for a reason.
@@ -448,6 +444,7 @@ func (s *Scanner) takeTargets() {
 		case batch, ok := <-s.fresh:
 			if !ok {
 				s.engine.EndFeed()
+				s.fedAll = true
 				return
 			}
 			s.taken = batch
@@ -458,42 +455,46 @@ func (s *Scanner) takeTargets() {
 	}
 }
 
-// feedDone reports whether the feeder has ended.
-func (s *Scanner) feedDone() bool { return s.engine.ended }
-
+// feedError returns the feeder's error, once it has ended.
 func (s *Scanner) feedError() error {
-	if s.engine.ended {
+	if s.fedAll {
 		return s.feedErr
 	}
 	return nil
 }
 
-// send gives tx to the socket, and to the engine its refusals and what it has no room for.
+// send sends the packets that the engine has, at most a batch of them.
 func (s *Scanner) send(now proto.Time) error {
 	s.full = false
-	for s.tx.Len() > 0 {
+	for left := s.tx.Cap(); left > 0; {
+		s.engine.Fill(now, s.tx)
+		if s.tx.Len() == 0 {
+			break
+		}
 		n, err := s.port.Send(s.tx)
+		more := s.engine.Commit(now, s.tx, n)
+		left -= n
 		if n > 0 {
 			s.failCount, s.fullSince = 0, 0
-			s.tx.DropFront(n)
 		}
-		if err == nil && s.tx.Len() > 0 {
+		if err == nil && n < s.tx.Len() {
 			s.full = true
-			s.engine.stats.SendWaits++
-			s.engine.TakeBack(now, s.tx)
+			s.engine.SendBlocked()
 			return s.awaitRoom(now)
 		}
 		if err == nil {
-			break
+			if !more {
+				break
+			}
+			continue
 		}
 		var refused *mux.PeerError
 		if !errors.As(err, &refused) {
 			return err
 		}
-		peer := s.tx.Packet(0).Peer
-		s.engine.unsendBehind(s.tx) // its target ends here: nobody would take the answers
-		s.engine.SendFailed(now, s.tx.Packet(0), refused)
-		dropPeer(s.tx, peer)
+		left--
+		peer := s.tx.Packet(n).Peer
+		s.engine.SendFailed(now, n, refused)
 		if !peer.Is4() && isNoRoute(refused.Err) {
 			// A machine without IPv6, and a list that has some: no sign that the
 			// network is gone.
@@ -596,10 +597,7 @@ func (s *Scanner) publish(now proto.Time) {
 // waitTime returns how long the loop may sleep: until a deadline, a token, a
 // flush, unless a packet, targets or output room wake it before.
 func (s *Scanner) waitTime(now proto.Time) time.Duration {
-	at, ok := s.engine.Deadline(now)
-	if s.full { // Recv returns when there is room
-		at, ok = s.engine.deadlineUnsent(now)
-	}
+	at, ok := s.engine.Deadline(now, s.full) // if it is full Recv returns when there is room
 	sooner := func(t proto.Time) {
 		if t != 0 && (!ok || t < at) {
 			at, ok = t, true
@@ -626,7 +624,7 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 			return 0
 		}
 	}
-	if s.engine.held || late {
+	if s.holding || late {
 		s.held.Store(true)
 		if s.writer.Room() >= lowRoom {
 			return 0

@@ -146,8 +146,6 @@ func (s *sim) run() {
 		s.step()
 		s.e.Judge(s.now, func() uint64 { return 0 })
 		s.feed()
-		s.e.Fill(s.now, s.tx)
-		s.step()
 		s.transmit()
 		if len(s.e.Output()) > 1<<18 {
 			s.write()
@@ -156,7 +154,7 @@ func (s *sim) run() {
 			s.write()
 			return
 		}
-		at, ok := s.e.Deadline(s.now)
+		at, ok := s.e.Deadline(s.now, false)
 		if len(s.events) > 0 && (!ok || s.events[0].at < at) {
 			at, ok = s.events[0].at, true
 		}
@@ -183,29 +181,44 @@ func (s *sim) feed() {
 	}
 }
 
+// transmit sends a batch, as the loop does.
 func (s *sim) transmit() {
+	for left := s.tx.Cap(); left > 0; {
+		s.e.Fill(s.now, s.tx)
+		s.step()
+		n, err := s.put()
+		more := s.e.Commit(s.now, s.tx, n)
+		s.step()
+		left -= n
+		switch {
+		case err != nil:
+			left--
+			s.e.SendFailed(s.now, n, err)
+			s.step()
+		case n == 0 || !more:
+			return
+		}
+	}
+}
+
+// put puts the packets on the wire, up to the first that the system refuses.
+func (s *sim) put() (n int, err error) {
 	for i := range s.tx.Len() {
 		p := s.tx.Packet(i)
+		what := mux.Reachable
+		if s.path != nil {
+			if what, err = s.path(p); err != nil {
+				return i, err
+			}
+		}
 		if s.sentAt != nil {
 			s.sentAt = append(s.sentAt, s.now)
 		}
-		if s.path != nil {
-			what, err := s.path(p)
-			if err != nil {
-				s.e.SendFailed(s.now, p, err)
-				s.step()
-				continue
-			}
-			s.onWire.sent++
-			s.onWire.bytesSent += uint64(len(p.Data))
-			if what != mux.Reachable {
-				heap.Push(&s.events, event{at: s.now.Add(5 * time.Millisecond), peer: p.Peer, icmp: what})
-				continue
-			}
-		}
-		if s.path == nil {
-			s.onWire.sent++
-			s.onWire.bytesSent += uint64(len(p.Data))
+		s.onWire.sent++
+		s.onWire.bytesSent += uint64(len(p.Data))
+		if what != mux.Reachable {
+			heap.Push(&s.events, event{at: s.now.Add(5 * time.Millisecond), peer: p.Peer, icmp: what})
+			continue
 		}
 		server := prototest.Endpoint{Hi: p.Peer.Hi, Lo: p.Peer.Lo, Port: p.Peer.Port}
 		s.world.Answer(s.replies, s.now, s.client, server, p.Data)
@@ -214,7 +227,7 @@ func (s *sim) transmit() {
 			heap.Push(&s.events, event{at: s.now.Add(max(delay, 50*time.Microsecond)), peer: p.Peer, data: bytes.Clone(b)})
 		}
 	}
-	s.tx.Reset()
+	return s.tx.Len(), nil
 }
 
 // requireEmpty checks that nothing of a finished scan is left in the engine.
@@ -394,28 +407,56 @@ func TestInvariantsAtEveryStep(t *testing.T) {
 	}
 }
 
-// foundShare returns the chance that a server answers within that many tries when
-// it takes steps exchanges, each of which is lost with the chance lost. A try goes on
-// from the challenge that the ones before have brought; the first that brings one
-// after a try was lost brings a try with it.
-func foundShare(steps, tries int, lost float64) float64 {
-	return shareFrom(steps, tries, lost, true, false)
+// foundShare returns the chance that a server answers within that many attempts if it takes
+// steps exchanges, each of which is lost with the chance lost. A retry asks for a new
+// token, and one attempt more is granted after the first that lost a token. A token
+// that comes once more is kept.
+func foundShare(steps, attempts int, lost float64) float64 {
+	return exchange{steps: steps, lost: lost}.share(map[moment]float64{}, attempts, 0)
 }
 
-func shareFrom(steps, tries int, lost float64, first, granted bool) float64 {
-	if tries == 0 {
+// A moment is what the chance of an answer follows from.
+type moment struct {
+	x                 exchange
+	attempts, carries int
+}
+
+// An exchange is the state of a conversation between two packets.
+type exchange struct {
+	steps     int
+	lost      float64
+	token     int  // which of the server's tokens is known, 0: none
+	confirmed bool // it came again after silence
+	granted   bool
+}
+
+// share returns the chance of an answer with that many attempts, this one included, whose
+// next request carries that token.
+func (x exchange) share(known map[moment]float64, attempts, carries int) (share float64) {
+	if attempts == 0 {
 		return 0
 	}
-	share, reached := 0.0, 1.0 // the chance that this try comes so far
-	for left := steps; left > 0; left-- {
-		more, has := tries-1, granted
-		if !first && !granted && left < steps {
-			more, has = more+1, true
-		}
-		share += reached * lost * shareFrom(left, more, lost, false, has)
-		reached *= 1 - lost
+	m := moment{x, attempts, carries}
+	if share, ok := known[m]; ok {
+		return share
 	}
-	return share + reached
+	defer func() { known[m] = share }()
+	after := x
+	left, next := attempts-1, 0
+	switch {
+	case x.confirmed:
+		next = x.token
+	case carries > 0 && !x.granted:
+		after.granted = true
+		left++
+	}
+	share = x.lost * after.share(known, left, next)
+	if carries == x.steps-1 {
+		return share + 1 - x.lost
+	}
+	x.confirmed = carries+1 == x.token
+	x.token = carries + 1
+	return share + (1-x.lost)*x.share(known, attempts, x.token)
 }
 
 // TestFoundShare holds the share of servers that are found against what the loss of
@@ -462,9 +503,7 @@ func TestCountsAddUp(t *testing.T) {
 		}, seed, total)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		s.path = func(p *mux.Packet) (mux.Unreachable, error) {
-			// Of several packets of a target in one batch the first that is refused ends
-			// it, and its record has counted the others. The first INFO is alone.
-			if len(p.Data) == 25 && rng.IntN(20) == 0 {
+			if rng.IntN(20) == 0 {
 				return mux.Reachable, syscall.EPERM
 			}
 			return mux.Reachable, nil

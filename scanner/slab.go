@@ -32,8 +32,10 @@ const (
 	slotAnswer             // is in the list of those whose server waits
 	slotRetry              // is in the list of retries
 	slotRetries            // what it wants to send is a retry
-	slotNoRoom             // an answer found no memory
+	slotFresh              // is in the list of those that nothing was sent to yet
 	slotDeferred           // is in the queue of those that wait for inflation budget
+
+	slotQueued = slotAnswer | slotRetry | slotFresh | slotPaced // waits to send
 )
 
 // A slab is a fixed number of slots, those in flight and the free ones.
@@ -88,19 +90,6 @@ func (l *readyList) push(s *slab, i uint32) {
 	l.tail = i + 1
 }
 
-// pushFront is push, before all others.
-func (l *readyList) pushFront(s *slab, i uint32) {
-	n := &s.slots[i]
-	n.flags |= l.mark
-	n.next, n.prev = l.head, 0
-	if l.head != 0 {
-		s.slots[l.head-1].prev = i + 1
-	} else {
-		l.tail = i + 1
-	}
-	l.head = i + 1
-}
-
 func (l *readyList) remove(s *slab, i uint32) {
 	n := &s.slots[i]
 	if n.prev != 0 {
@@ -115,15 +104,6 @@ func (l *readyList) remove(s *slab, i uint32) {
 	}
 	n.next, n.prev = 0, 0
 	n.flags &^= l.mark
-}
-
-func (l *readyList) pop(s *slab) (uint32, bool) {
-	if l.head == 0 {
-		return 0, false
-	}
-	i := l.head - 1
-	l.remove(s, i)
-	return i, true
 }
 
 // deferred is the queue of the slots whose compressed replies wait for inflation

@@ -26,13 +26,18 @@ type Stats struct {
 	Late          uint64 // from targets that were settled before
 	Duplicate     uint64 // heard before
 	Unexpected    uint64 // well-formed, from a target, but not asked for
-	Malformed     uint64 // from a target, but not to be parsed
+	Malformed     uint64 // from a target, but they do not parse or decode
+	Denied        uint64 // a text in place of an answer, such as "Banned by server"
 	Truncated     uint64 // longer than the receive buffer
 	ICMP          uint64 // errors about datagrams of this scan
 	NoMemory      uint64 // replies or fragments for which there was no room; they are asked for again
 
 	RawLeft  uint64 // with Config.Raw: datagrams that are not in the written record of their target
 	RawShort uint64 // and of how many targets
+
+	// HeldByAddress is the time in which the rate allowed more, and all targets at hand
+	// waited for Config.PerIPRate.
+	HeldByAddress time.Duration
 
 	Drops uint64 // datagrams that the system dropped because the receive buffer was full
 

@@ -46,13 +46,13 @@ func TestTwinsKeepTheirAddressesPace(t *testing.T) {
 			at = append(at, p.at)
 			r.reply(p.to, infoReply("x"))
 		}
-		if next, ok := r.e.Deadline(r.now); ok {
+		if next, ok := r.e.Deadline(r.now, false); ok {
 			r.now = max(next, r.now+1000)
 			r.turn()
 		}
 	}
 	require.Len(t, at, 100)
-	requireWindows(t, at, 10, hostBurst)
+	requireWindows(t, at, 10, hostBurst(10))
 	r.finish()
 	require.EqualValues(t, 100, r.e.Stats().Statuses[output.Success])
 }
@@ -70,7 +70,7 @@ func TestTwinsAreBounded(t *testing.T) {
 	e.Feed(list)
 	e.EndFeed()
 	tx := mux.NewBatch(10, maxRequest)
-	e.Fill(0, tx)
+	e.transmit(0, tx)
 	require.Equal(t, 1, e.InFlight())
 	require.Equal(t, maxParked, e.Stats().Parked)
 	require.Equal(t, maxParked+1, e.feedAt)
@@ -79,8 +79,7 @@ func TestTwinsAreBounded(t *testing.T) {
 	for range list {
 		require.Equal(t, 1, e.InFlight())
 		e.HandlePacket(0, &mux.Packet{Peer: rigKey(1), Data: info})
-		tx.Reset()
-		e.Fill(0, tx)
+		e.transmit(0, tx)
 		e.TakeOutput(e.Output()[:0])
 	}
 	require.True(t, e.Finished())

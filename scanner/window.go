@@ -124,21 +124,14 @@ func (s stamp) tick() uint32 { return uint32(s) >> (stampBits - 10) }
 // stampTicks is the number of ticks before stamp's own wrap.
 const stampTicks = 1 << (32 - (stampBits - 10))
 
-// full reports whether no request may be sent to a fresh target.
-func (w *window) full() bool { return w.open >= w.limit }
+// full reports whether no request may be sent to a fresh target, with n that are about
+// to be sent.
+func (w *window) full(n int) bool { return w.open+n >= w.limit }
 
 // sent counts a request.
 func (w *window) sent(at stamp) {
 	w.open++
 	w.ring[at.tick()%stampRing]++
-}
-
-// unsent takes back that a request was sent.
-func (w *window) unsent(at stamp) {
-	if i := at.tick() % stampRing; w.ring[i] > 0 {
-		w.ring[i]--
-		w.open--
-	}
 }
 
 // received counts a datagram, whoever sent it.

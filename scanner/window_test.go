@@ -23,13 +23,13 @@ func TestWindowCountsWhatIsExpected(t *testing.T) {
 	w.step(&now, 0, 0)
 	at := stampAt(now)
 	for range startWindow {
-		require.False(t, w.full())
+		require.False(t, w.full(0))
 		w.sent(at)
 	}
-	require.True(t, w.full())
+	require.True(t, w.full(0))
 	now = now.Add(time.Millisecond)
 	w.answered(at, now)
-	require.False(t, w.full())
+	require.False(t, w.full(0))
 	require.Equal(t, startWindow-1, w.open)
 	// The others are silent: their places are free after a few round trips.
 	w.step(&now, leastPatience+3*time.Millisecond, 0)
@@ -48,7 +48,7 @@ func TestWindowAfterALongRest(t *testing.T) {
 		w.step(&now, rest+time.Second, 0)
 		require.Zero(t, w.open, "after %v", rest)
 		for range 1000 {
-			require.False(t, w.full(), "after %v", rest)
+			require.False(t, w.full(0), "after %v", rest)
 			at := stampAt(now)
 			w.sent(at)
 			w.step(&now, 500*time.Microsecond, 0)

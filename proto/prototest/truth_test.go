@@ -53,7 +53,8 @@ func (c *client) query(t *testing.T, s Service, e Endpoint, want proto.Kinds) he
 	for done := false; !done; {
 		c.c.BeginTurn()
 		if q.WantsSend() {
-			req := c.c.AppendTransmit(nil, &q, c.now)
+			req := c.c.AppendTransmit(nil, &q)
+			c.c.Sent(&q, c.now)
 			s.Answer(c.out, c.now, testClient, e, req)
 			for i := range c.out.Len() {
 				b, delay := c.out.Datagram(i)
