@@ -27,8 +27,8 @@ func decodeCommand() *command {
 		With - the records of a scan with --raw are read from standard input, one server per line, and their
 		datagrams are decoded again.`,
 		examples: []string{
-			"a2scan decode 00-info.bin 01-players.bin | jq .",
-			"a2scan decode - < scan.ndjson | jq -c 'select(.error)'",
+			"a2scan decode 00-info.bin 01-players.bin | jq -a .",
+			"a2scan decode - < scan.ndjson | jq -ac 'select(.error)'",
 		},
 		new: func(*flagSet) func(*app, []string) error {
 			return func(a *app, args []string) error {

@@ -32,7 +32,7 @@ func demoCommand() *command {
 		garbage, and 1% of the datagrams are lost.`,
 		examples: []string{
 			"a2scan demo",
-			"a2scan demo | jq -r '[.ip,.status,.info.name,.info.map] | @tsv'",
+			"a2scan demo --json | jq -r .status | sort | uniq -c",
 			"a2scan demo --query info,players,rules --silent 0 --loss 20 -n 1000 -o demo.ndjson",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {

@@ -25,7 +25,7 @@ func diffCommand() *command {
 		Memory is bounded: what does not fit is sorted in the folder for temporary files (TMPDIR).`,
 		examples: []string{
 			"a2scan diff monday.ndjson.zst tuesday.ndjson.zst",
-			"a2scan diff old.ndjson new.ndjson --fields map,rules.mp_timelimit | jq -c '[.event, .ip, .changes]'",
+			"a2scan diff old.ndjson new.ndjson --fields map,rules.mp_timelimit | jq -ac '[.event, .ip, .changes]'",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
 			var fields string

@@ -27,7 +27,7 @@ func queryCommand() *command {
 			"a2scan query gs1.example.net",
 			"a2scan query 192.0.2.7:27015-27020",
 			"a2scan query -f favourites.txt",
-			"a2scan query --json 192.0.2.7:27016 | jq .info",
+			"a2scan query --json 192.0.2.7:27016 | jq -a .info",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
 			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort)}

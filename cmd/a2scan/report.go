@@ -34,7 +34,7 @@ func reportCommand() *command {
 		examples: []string{
 			"a2scan report scan.ndjson.zst",
 			"a2scan report shard-*.ndjson.zst --html report.html",
-			"a2scan report --json scan.ndjson | jq '.games[0]'",
+			"a2scan report --json scan.ndjson | jq -a '.games[0]'",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
 			o := &reportOptions{top: 20}

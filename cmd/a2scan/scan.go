@@ -41,7 +41,7 @@ func scanCommand() *command {
 			"a2scan scan 192.0.2.7 192.0.2.8:27015-27020",
 			"a2scan scan --query info,players,rules -f servers.txt -o today.ndjson.zst",
 			"a2scan scan -r 20000 --shuffle -b blocklist.txt 198.51.100.0/24 > out.ndjson",
-			"jq -r 'select(.status==\"success\") | .info.name' out.ndjson",
+			"jq -r .status out.ndjson | sort | uniq -c",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
 			o := newScanOptions()

@@ -38,7 +38,7 @@ func steamCommand() *command {
 		2 wrong usage.`,
 		examples: []string{
 			"a2scan steam game=rust,empty=1 > rust.txt",
-			"a2scan steam --json 'appid=730,nor(map=de_dust2,white=1)' | jq -r '[.addr,.players] | @tsv'",
+			"a2scan steam --json 'appid=730,nor(map=de_dust2,white=1)' | jq -ac '[.addr,.players]'",
 			"a2scan steam --at 192.0.2.7",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
