@@ -671,7 +671,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "list")
 	require.NoError(t, os.WriteFile(list, []byte(strings.Repeat("127.0.0.1:99999\n", 1000)+f.prefix.String()), 0o666))
 	for _, more := range [][]string{nil, {"-q"}} {
-		requireWithin(t, patience+2*time.Second, func() time.Duration { // messages wait for five seconds at most anyway
+		requireWithin(t, patience+2*time.Second, func() time.Duration {
 			path := filepath.Join(t.TempDir(), "out.ndjson")
 			args := override([]string{"scan", "-r", "500", "--per-ip-rate", "0", "-p", strconv.Itoa(int(f.port)), "-f", list, "-o", path}, more...)
 			p := &process{Cmd: exec.Command("a2scan", args...)}

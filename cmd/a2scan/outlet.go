@@ -8,27 +8,29 @@ import (
 	"time"
 )
 
-// An outlet writes to what somebody else reads, and may have stopped to read: a write
-// that waits for them ends when the outlet is given up. Any goroutine may use it.
+// patience is how long a reader that does not read may delay the program: each message,
+// the last status updates, and after an interrupt the opening of a pipe.
+const patience = 2 * time.Second
+
+// An outlet writes to a reader that may stall. Writes wait for it until giveUp is called;
+// later ones then wait for lastTry only. Any goroutine may use an outlet.
 type outlet struct {
 	w    io.Writer
 	turn chan struct{} // holds one while a write is under way
 	gone chan struct{} // closed: given up
 	once sync.Once
 
-	// limit is how long a write may wait; then the outlet is given up. 0: for ever.
-	limit time.Duration
+	limit time.Duration // of the wait of one write, after which giveUp is called; 0: none
 }
 
-// errNobodyReads is what a Write returns after giveUp.
-var errNobodyReads = errors.New("the reader stalled")
+// errStalled is the error of a Write whose reader does not read.
+var errStalled = errors.New("the reader stalled")
 
 func newOutlet(w io.Writer) *outlet {
 	return &outlet{w: w, turn: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
-// Write writes b, and keeps nothing of it. After giveUp it still does, where the write
-// before has ended.
+// Write writes b, which it does not keep.
 func (o *outlet) Write(b []byte) (int, error) {
 	if o.limit > 0 {
 		late := time.AfterFunc(o.limit, o.giveUp)
@@ -40,14 +42,14 @@ func (o *outlet) Write(b []byte) (int, error) {
 		select {
 		case o.turn <- struct{}{}:
 		case <-o.gone:
-			return 0, errNobodyReads
+			return 0, errStalled
 		}
 	}
 	type result struct {
 		n   int
 		err error
 	}
-	done := make(chan result, 1) // so that a write that comes late bothers nobody
+	done := make(chan result, 1) // a write may end after its caller has left
 	b = bytes.Clone(b)
 	go func() {
 		n, err := o.w.Write(b)
@@ -60,18 +62,15 @@ func (o *outlet) Write(b []byte) (int, error) {
 	case <-o.gone:
 	}
 	select {
-	case r := <-done: // at the same moment
+	case r := <-done:
 		return r.n, r.err
-	case <-time.After(lastWords):
-		return 0, errNobodyReads
+	case <-time.After(lastTry):
+		return 0, errStalled
 	}
 }
 
-// lastWords is how long a write may take that was begun when nobody seemed to read.
-const lastWords = 50 * time.Millisecond
+// lastTry is how long a write may take after giveUp.
+const lastTry = 50 * time.Millisecond
 
 // giveUp lets writes that wait return. It may be called again.
 func (o *outlet) giveUp() { o.once.Do(func() { close(o.gone) }) }
-
-// patience is how long whoever reads what a2scan says may keep it from its end.
-const patience = 2 * time.Second

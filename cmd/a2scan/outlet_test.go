@@ -63,13 +63,13 @@ func TestOutletGivenUp(t *testing.T) {
 		for range 10 {
 			all.Go(func() {
 				_, err := o.Write([]byte("x"))
-				require.ErrorIs(t, err, errNobodyReads)
+				require.ErrorIs(t, err, errStalled)
 			})
 		}
 		time.AfterFunc(time.Minute, o.giveUp)
 		all.Wait()
 		_, err := o.Write([]byte("x"))
-		require.ErrorIs(t, err, errNobodyReads)
+		require.ErrorIs(t, err, errStalled)
 		require.Less(t, time.Since(began), time.Minute+time.Second)
 		close(w.released)
 		synctest.Wait()

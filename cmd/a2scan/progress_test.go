@@ -228,7 +228,7 @@ func TestProgressWithAFileThatIsStuckForGood(t *testing.T) {
 		p.run(sample{})
 		time.Sleep(1500 * time.Millisecond)
 		ended := time.Now()
-		require.ErrorIs(t, p.stop(), errNobodyReads)
+		require.ErrorIs(t, p.stop(), errStalled)
 		require.Less(t, time.Since(ended), patience+time.Second)
 		require.Equal(t, 1, bytes.Count(screen.Bytes(), []byte("the reader stalled")))
 		close(file.released)

@@ -188,9 +188,10 @@ func killAfter(t testing.TB, d time.Duration, args ...string) bool {
 	return false
 }
 
-// A scan that is killed again and again, at any moment, and resumed each time,
-// leaves one true record of every target. A2SCAN_KILLS says how often each form
-// of file is killed in all; scans then are of 32,768 targets instead of 1,024.
+// A scan that is killed again and again, at any moment, and resumed each time with a
+// list that has grown, shrunk or changed its order, leaves one true record of every
+// target. A2SCAN_KILLS says how often each form of file is killed in all; scans then are
+// of 32,768 targets instead of 1,024.
 func TestResumeKilled(t *testing.T) {
 	t.Parallel()
 	kills, prefix, rate := 3, "127.64.0.0/22", "4000"
@@ -203,6 +204,10 @@ func TestResumeKilled(t *testing.T) {
 	}
 	f := newFixture(t, prefix)
 	f.want = proto.WantInfo | proto.WantPlayers | proto.WantRules
+	var all []string
+	for at := range f.targets() {
+		all = append(all, at.String())
+	}
 	for name, file := range endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,23 +215,36 @@ func TestResumeKilled(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			scans, done, left := 0, 0, 0
 			for done < kills {
-				path := filepath.Join(t.TempDir(), file)
+				dir := t.TempDir()
+				path, list := filepath.Join(dir, file), filepath.Join(dir, "list")
 				args := f.args(path, "-q", "--resume", "--query", "info,players,rules", "-r", rate)
+				args = append(args[:len(args)-1], "-f", list)
 				scans++
 				for running, n := true, 0; running && n < 8 && done < kills; n++ {
+					lines := slices.Clone(all)
+					switch random.IntN(3) {
+					case 0: // shrunk, or grown against the time before
+						lines = lines[:random.IntN(len(lines))]
+					case 1:
+						random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+					}
+					require.NoError(t, os.WriteFile(list, []byte(strings.Join(lines, "\n")), 0o666))
 					// Most moments are early, so that a scan is killed several
 					// times; some are after the compressor's first frame.
 					d := time.Duration(random.ExpFloat64() * float64(200*time.Millisecond))
 					if n%3 == 2 {
 						d += time.Second
 					}
-					if running = killAfter(t, d, args...); running {
+					killed := killAfter(t, d, args...)
+					running = killed || len(lines) < len(all)
+					if killed {
 						done++
 						if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 							left++
 						}
 					}
 				}
+				require.NoError(t, os.WriteFile(list, []byte(strings.Join(all, "\n")), 0o666))
 				requireRun(t, args...)
 				f.requireTruth(t, path)
 			}

@@ -519,9 +519,6 @@ func (r *scanRun) do() error {
 	ended.now()
 	// A signal now does not keep the metadata from the disk, unless it is the third.
 	defer w.stop()
-	// Whoever does not read what is said keeps the metadata waiting no longer than that.
-	late := time.AfterFunc(patience, r.ui.w.giveUp)
-	defer late.Stop()
 	statusErr := p.stop()
 	stopped := w.signal()
 

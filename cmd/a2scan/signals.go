@@ -5,7 +5,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // A signalWatch turns interrupts into calls: the first asks for an orderly end, the
@@ -23,8 +22,7 @@ type signalWatch struct {
 // watchSignals begins to watch for SIGINT, SIGTERM and SIGHUP. A SIGINT or SIGHUP that
 // was ignored when the program started stays ignored: nohup ignores SIGHUP, and a shell
 // without job control ignores SIGINT for its background jobs. gently and atOnce are each
-// called at most once, in goroutines of their own. After a signal, a blocked reader of
-// standard error cannot delay the exit.
+// called at most once, in goroutines of their own.
 func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
 	signal.Notify(w.ch, syscall.SIGTERM)
@@ -48,7 +46,6 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 					hungUp = true
 				}
 				w.note(s)
-				time.AfterFunc(patience, a.ui.w.giveUp)
 				w.wg.Go(acts[0]) // it may block on a message; the next signal must not wait for it
 				acts = acts[1:]
 			case <-w.done:

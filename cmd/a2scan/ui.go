@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/internal/display"
@@ -36,13 +35,9 @@ type ui struct {
 	lost   uint64 // messages whose reader stalled
 }
 
-// readersTime is how long a message waits for its reader. A pager reads when its pipe is
-// full, and a scan cannot wait for it.
-const readersTime = 5 * time.Second
-
 func newUI(w io.Writer) *ui {
 	u := &ui{w: newOutlet(w), terminal: terminalOf(w)}
-	u.w.limit = readersTime
+	u.w.limit = patience
 	return u
 }
 
