@@ -10,18 +10,16 @@ import (
 	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// A fileUse is a file of the command line: under which flag it stands, and whether
-// it is written to.
+// A fileUse is a file of the command line: its flag, and whether it is written.
 type fileUse struct {
 	flag   string
 	name   string // empty: none
-	std    any    // what "-" stands for, if it may be a file; nil: it is none
+	std    any    // the stream that "-" means; nil: none
 	writes bool
 }
 
-// checkFiles refuses to write to a file that is read from as well, or is written to
-// under another flag, before any of them is opened. It looks through links and
-// spellings; files that are not there yet are told by their names.
+// checkFiles returns an error if a file that is written is also read, or written under
+// another flag. It follows links and compares files, or names if there is no file yet.
 func checkFiles(uses ...fileUse) error {
 	var errs []error
 	var known []*place
@@ -44,14 +42,14 @@ func checkFiles(uses ...fileUse) error {
 	return withHint(&usageError{errors.Join(errs...)}, "give each a file of its own: an output replaces the contents of its file")
 }
 
-// A place is where a fileUse leads.
+// A place is the file that a fileUse names.
 type place struct {
 	fileUse
-	path string      // without links, as far as it exists; empty for what has no name
-	info os.FileInfo // nil: there is nothing yet
+	path string      // without links; empty for a stream
+	info os.FileInfo // nil: there is no file yet
 }
 
-// placeOf returns nil for what can be shared: nothing, terminals and the like.
+// placeOf returns the place of u, or nil if it can be shared: terminals, devices.
 func placeOf(u fileUse) *place {
 	if u.name == "" {
 		return nil
@@ -77,7 +75,7 @@ func placeOf(u fileUse) *place {
 	return p
 }
 
-// resolve returns the whole path that name leads to, whether something is there or not.
+// resolve returns the absolute path of name without links. The file need not exist.
 func resolve(name string) string {
 	path, err := filepath.Abs(name)
 	if err != nil {
@@ -100,7 +98,7 @@ func (p *place) collision(other *place) error {
 	return fmt.Errorf("%s %s and %s %s are the same file", other.flag, quote(other.name), p.flag, quote(p.name))
 }
 
-// files returns all that a scan reads and writes.
+// files returns all files that a scan reads and writes.
 func (o *scanOptions) files(a *app, args []string) []fileUse {
 	var uses []fileUse
 	for _, name := range o.configFiles {
@@ -124,8 +122,8 @@ func (o *scanOptions) files(a *app, args []string) []fileUse {
 	)
 }
 
-// checkRead refuses standard output that is redirected into one of the files that
-// are read: there would be no end to it.
+// checkRead returns an error if standard output is one of the files that are read, which
+// would never end.
 func checkRead(stdin io.Reader, stdout io.Writer, what string, names ...string) error {
 	uses := []fileUse{{flag: "standard output", name: "-", std: stdout, writes: true}}
 	for _, name := range names {

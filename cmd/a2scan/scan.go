@@ -209,7 +209,7 @@ func (r *scanRun) discard() (err error) {
 	return err
 }
 
-// openTargets opens all that says whom to ask.
+// openTargets opens the list of targets.
 func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(), error) {
 	cfg, err := a.targetConfig(o, args)
 	if err != nil {
@@ -218,7 +218,7 @@ func (a *app) openTargets(o *scanOptions, args []string) (*targets.List, func(),
 	return a.openList(cfg, o)
 }
 
-// targetConfig says whom to ask, save for the list itself, which is not opened.
+// targetConfig returns the Config of the list of targets, without its files.
 func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error) {
 	cfg := targets.Config{
 		Args:       args,
@@ -287,7 +287,7 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 	}
 	closeList := func() { list.Close(); closeInput() }
 	if n := len(cfg.Args); n > 0 && len(cfg.Files) == 0 && list.Counts().Invalid == uint64(n) {
-		// Each was said with its reason. A mistyped target costs no earlier records.
+		// The reasons were reported. A mistyped target must not empty the output file.
 		closeList()
 		return nil, nil, usagef("no argument is a target: there is nothing to scan")
 	}
@@ -345,7 +345,7 @@ func readAddrSet(flag string, files []string) (*targets.AddrSet, error) {
 	return set, errors.Join(errs...)
 }
 
-// refuseFolder says what a folder would say when it is read, which is later.
+// refuseFolder returns an error for a folder, which would fail only when it is read.
 func refuseFolder(f *os.File) error {
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -357,7 +357,7 @@ func refuseFolder(f *os.File) error {
 	return nil
 }
 
-// dryRun prints the places that would be asked.
+// dryRun prints the targets.
 func (a *app) dryRun(list *targets.List) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -469,13 +469,13 @@ func (r *scanRun) statusOutlet() *outlet {
 	return newOutlet(r.status)
 }
 
-// do runs the scan and writes what is to be said about it, however it ends.
+// do runs the scan and writes its metadata and summary, however it ends.
 func (r *scanRun) do() error {
 	total := uint64(0)
 	if n, all := r.list.Size(); all {
 		total = n
 	}
-	// Before there is any file: whoever sees one may interrupt.
+	// Signals are watched before any file changes.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	begun, atOnce := make(chan struct{}), make(chan struct{})
@@ -507,17 +507,17 @@ func (r *scanRun) do() error {
 	}()
 	if !awaitBeginning(ctx, begun, atOnce) {
 		r.leftBehind = true
-		return w.signal() // and leave it where it is: all of it can be resumed
+		return w.signal() // the files can be resumed as they are
 	}
 	if err != nil {
-		_ = w.stop() // the error tells more
+		_ = w.stop() // the error says more
 		return err
 	}
 	p.start, p.file, p.sample = time.Now(), r.statusOutlet(), func() sample { return r.sample(total) }
 	p.run(r.sample(total))
 	result, err := r.scanner.Run(ctx)
 	ended.now()
-	// A signal now does not keep the metadata from the disk, unless it is the third.
+	// The metadata is written even if a signal arrives now, unless it is the third.
 	defer w.stop()
 	statusErr := p.stop()
 	stopped := w.signal()
@@ -531,7 +531,7 @@ func (r *scanRun) do() error {
 		}
 	}
 	if errors.Is(err, dataset.ErrReplaced) && r.options.metadataFile == "" {
-		return err // beside whatever has the name now may be metadata of its own
+		return err // the metadata file may belong to the file that has the name now
 	}
 	if metaErr := r.writeMetadata(m); err == nil {
 		err = explainBeside(metaErr, "all records are written; only the metadata is missing")
@@ -555,8 +555,8 @@ func (r *scanRun) do() error {
 }
 
 // awaitBeginning waits until the files of a scan are open, and reports whether they are.
-// A pipe that nobody reads can't be opened, and to take lines out of a large file takes
-// time: a signal is waited with no longer than patience, and a second one not at all.
+// Opening a pipe waits for its reader, and rewriting a large file takes time: after a
+// signal this waits for patience at most, and after a second one not at all.
 func awaitBeginning(ctx context.Context, begun, atOnce <-chan struct{}) bool {
 	select {
 	case <-begun:
@@ -637,8 +637,7 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 	return withHint(err, "the records so far are whole; free some space and run it again with --resume")
 }
 
-// explainBeside adds what became of the records to an error that is about another
-// file.
+// explainBeside adds a hint about the records to an error about another file.
 func explainBeside(err error, hint string) error {
 	if !osfile.IsNoSpace(err) {
 		return err
@@ -653,13 +652,12 @@ func randomSeed() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// garbageBytes is how much garbage may pile up before it is collected.
+// garbageBytes is the amount of garbage after which the collector runs.
 const garbageBytes = 12 << 20
 
-// boundGarbage makes the collector run for each garbageBytes of garbage. A scan's
-// memory is taken when it starts, up to hundreds of megabytes without a pointer; by
-// the runtime's own rule as much again could be garbage before it looks. GOGC
-// overrides it.
+// boundGarbage makes the collector run after garbageBytes of garbage. A scan allocates
+// its memory at the start, up to hundreds of megabytes; by default as much again could
+// be garbage before the collector runs. GOGC overrides it.
 func boundGarbage() {
 	if os.Getenv("GOGC") != "" {
 		return

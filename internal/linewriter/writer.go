@@ -16,9 +16,8 @@ import (
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
-// BufferSize is how many bytes of lines are handed over at a time. It is large
-// enough that the hand-over, about 200 ns, is nothing against a hundred records,
-// and small enough for the second level of cache.
+// BufferSize is the size of a Buffer. A hand-over takes about 200 ns, which is little
+// against a hundred records, and the Buffer fits the second level of cache.
 const BufferSize = 64 << 10
 
 // Implementation constants.
@@ -26,21 +25,21 @@ const (
 	defaultBuffers   = 16
 	defaultOverflow  = 64 << 20
 	defaultSyncEvery = time.Second
-	// watchEvery is how often a Writer that has nothing to write looks whether somebody
-	// still wants it.
+	// watchEvery is how often an idle Writer checks whether the reader of its pipe has
+	// left.
 	watchEvery = time.Second / 4
-	// keepCapacity is how far a buffer may have grown, for a record that did
-	// not fit, and still be used again.
+	// keepCapacity is the largest buffer that is used again. Buffers grow for a record
+	// that does not fit.
 	keepCapacity = 4 * BufferSize
-	// encodeSize is how many bytes of lines Encode makes before they are written:
-	// fewer system calls than with 64 KiB, and still in the second level of cache.
+	// encodeSize is the length of lines that Encode makes before they are written: fewer
+	// system calls than with 64 KiB, and still in the second level of cache.
 	encodeSize = 128 << 10
 )
 
-// A Buffer holds lines, or what Options.Encode makes lines of, on their way to
-// the file. Between Free and Put it belongs to whoever took it, alone.
+// A Buffer holds lines, or the input of Options.Encode, on their way to the file. Between
+// Free and Put it belongs to its owner alone.
 type Buffer struct {
-	// B holds whole lines. Append to it, and let it grow where one does not fit.
+	// B holds whole lines. Append to it; it may grow.
 	B []byte
 
 	overflow bool // beyond the pool: dropped when written
@@ -49,56 +48,54 @@ type Buffer struct {
 // Full reports whether the Buffer should be handed over before the next record.
 func (b *Buffer) Full() bool { return len(b.B) >= BufferSize-fullSlack }
 
-// fullSlack leaves room for one more record of the common size without growing.
+// fullSlack is the space for one more record of common size.
 const fullSlack = 2 << 10
 
-// Options size a Writer. The zero value asks for the defaults.
+// Options configure a Writer. The zero value has the defaults.
 type Options struct {
 	Buffers  int // pooled buffers of BufferSize, at least 2; 16
 	Overflow int // bytes of buffers beyond the pool, taken only while it is empty; 64 MiB, none if negative
 
-	// SyncEvery is how long lines may stay in the compressor before it ends
-	// its frame; 1 s. Sinks that keep nothing back are synced after each buffer.
+	// SyncEvery is the longest time that lines stay in the compressor before it ends its
+	// frame; 1 s. Plain files are synced after each buffer.
 	SyncEvery time.Duration
 
-	// Encode makes lines of what the Buffers hold, on the Writer's goroutine, so
-	// that whoever fills them need not: it appends lines to dst until that is longer than
-	// enough, and returns what of src is left. It is given that again, and src must
-	// not be kept. nil: the Buffers hold lines.
+	// Encode makes lines from the content of the Buffers, on the Writer's goroutine. It
+	// appends lines to dst until that is longer than enough, and returns the rest of src,
+	// which is passed to the next call. It must not keep src. nil: the Buffers hold lines.
 	Encode func(dst, src []byte, enough int) (lines, rest []byte)
 
-	// Wake is called whenever a buffer has come back and when the Sink has
-	// failed, from the Writer's goroutine: it is how a loop that waits for
-	// packets learns that there is room again. It must not block. It may be nil.
+	// Wake is called on the Writer's goroutine when a buffer is free again and when the
+	// Sink has failed. It must not block. It may be nil.
 	Wake func()
 }
 
 // Stats count what went through a Writer.
 type Stats struct {
-	// Records, and Bytes before compression, are those that are in the file:
-	// what a failing Sink cut off again is not among them.
+	// Records and Bytes (before compression) are in the file. Those that a failing Sink
+	// cut off again do not count.
 	Records int64
 	Bytes   int64
-	// Committed is the length of the file up to the last whole line or frame,
-	// with what it held before the run.
+	// Committed is the length of the file up to the last whole line or frame, with the
+	// content of before the run.
 	Committed int64
 }
 
-// A Writer takes filled Buffers from the loop of a scan and gives them to a
-// Sink, in order, from a goroutine of its own.
+// A Writer takes filled Buffers from the loop of a scan and passes them to a Sink, in
+// order, on a goroutine of its own.
 //
-// Free, Put, Room, Take and Close are for one goroutine, the owner. None of them
-// but Take and Close ever waits. The others may be called by anybody.
+// Free, Put, Room, Take and Close are for one goroutine, the owner. Only Take and Close
+// wait. Any goroutine may call the other methods.
 type Writer struct {
 	sink      dataset.Sink
 	syncEvery time.Duration // 0: after each buffer
 	reader    *dataset.File // a pipe or socket whose reader may leave; nil: none
-	piece     int           // bytes to write at most at a time, if lines are no longer; 0: any number
+	piece     int           // most bytes per write, unless a line is longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
 
 	free        chan *Buffer // the pool
-	full        chan *Buffer // has room for every Buffer there can be, so that Put never waits
+	full        chan *Buffer // its capacity is the number of Buffers, so that Put never waits
 	waiting     atomic.Int64 // bytes put and not yet written
 	overflow    atomic.Int32 // Buffers beyond the pool that are in use
 	maxOverflow int32
@@ -108,7 +105,7 @@ type Writer struct {
 	done      chan struct{} // closed when the goroutine has ended
 	closeOnce sync.Once
 
-	// Of the goroutine.
+	// Owned by the goroutine.
 	lines                        []byte // that Encode has made
 	pendingRecords, pendingBytes int64  // with the Sink, not yet synced
 
@@ -166,8 +163,8 @@ func New(sink dataset.Sink, o Options) *Writer {
 	return w
 }
 
-// Free returns an empty Buffer, first from the pool and then beyond it. It
-// returns false where the overflow is used up too.
+// Free returns an empty Buffer, from the pool or, if that is empty, beyond it. It returns
+// false if the overflow is used up too.
 func (w *Writer) Free() (*Buffer, bool) {
 	select {
 	case b := <-w.free:
@@ -181,8 +178,7 @@ func (w *Writer) Free() (*Buffer, bool) {
 	return &Buffer{B: make([]byte, 0, BufferSize), overflow: true}, true
 }
 
-// Take is Free that waits. The owner must have put back at least one pooled
-// Buffer of those it took.
+// Take is Free that waits. The owner must not hold all Buffers of the pool.
 func (w *Writer) Take() *Buffer {
 	if b, ok := w.Free(); ok {
 		return b
@@ -190,25 +186,22 @@ func (w *Writer) Take() *Buffer {
 	return <-w.free
 }
 
-// Room returns how many Buffers are free in the pool, those beyond it not
-// counted. Who adds work should stop at a few, so that the answers to the work
-// that is out still find room.
+// Room returns the number of free Buffers in the pool. The owner should add no work if
+// few are left, so that the answers to earlier work still find space.
 func (w *Writer) Room() int { return len(w.free) }
 
-// Put hands b over, full or not: lines are written soon after, or when the
-// compressor's frame ends. b must come from Free or Take and must not be touched
-// again. Put after Close panics.
+// Put passes b on, full or not. Its lines are written soon, or when the compressor's
+// frame ends. b must come from Free or Take and must not be used again. Put after Close
+// panics.
 func (w *Writer) Put(b *Buffer) {
 	w.waiting.Add(int64(len(b.B)))
 	w.full <- b
 }
 
-// Waiting returns how many bytes of Buffers were put and are not written yet. A
-// Buffer may hold much more than BufferSize, and their number says little then.
+// Waiting returns the number of bytes in Buffers that were put and are not written yet.
 func (w *Writer) Waiting() int { return int(w.waiting.Load()) }
 
-// Failed is closed when the Sink has failed. Buffers are still taken then, and
-// thrown away, so that nobody has to hurry.
+// Failed is closed when the Sink has failed. Later Buffers are dropped.
 func (w *Writer) Failed() <-chan struct{} { return w.failed }
 
 // Err returns the Sink's first error, or nil.
@@ -226,8 +219,8 @@ func (w *Writer) Stats() Stats {
 	return Stats{Records: w.records.Load(), Bytes: w.bytes.Load(), Committed: w.committed.Load()}
 }
 
-// Close writes what was put, closes the Sink and returns the first error there
-// was. Further calls return it again.
+// Close writes all Buffers, closes the Sink and returns the first error. Further calls
+// return it again.
 func (w *Writer) Close() error {
 	w.closeOnce.Do(func() { close(w.full) })
 	<-w.done
@@ -275,7 +268,7 @@ func (w *Writer) run() {
 	}
 }
 
-// write gives b to the Sink, unless that has failed.
+// write passes b to the Sink, unless that has failed.
 func (w *Writer) write(b *Buffer) {
 	if w.encode == nil {
 		w.writeLines(b.B)
@@ -284,7 +277,7 @@ func (w *Writer) write(b *Buffer) {
 	for rest := b.B; len(rest) > 0 && w.Err() == nil; {
 		w.lines, rest = w.encode(w.lines[:0], rest, encodeSize)
 		w.writeLines(w.lines)
-		if w.syncEvery == 0 { // they are in the file, whatever becomes of the next
+		if w.syncEvery == 0 { // they are in the file, even if the next write fails
 			w.sync()
 		}
 		if cap(w.lines) > 2*encodeSize+keepCapacity {
@@ -293,9 +286,8 @@ func (w *Writer) write(b *Buffer) {
 	}
 }
 
-// atomicWrite is PIPE_BUF of Linux (POSIX: at least 512): no more is written to a pipe in
-// one piece. A write beyond that waits for a slow reader in its middle, and a scan that is ended
-// meanwhile would leave half a line there.
+// atomicWrite is the most that is written to a pipe at a time: PIPE_BUF of Linux. A longer
+// write can block in its middle, and a scan that ends meanwhile would leave half a line.
 const atomicWrite = 4096
 
 func (w *Writer) writeLines(p []byte) {
@@ -311,13 +303,13 @@ func (w *Writer) writeLines(p []byte) {
 		w.pendingRecords += int64(bytes.Count(part, []byte{'\n'}))
 		w.pendingBytes += int64(len(part))
 		if p = p[len(part):]; len(p) > 0 {
-			w.sync() // they are through, whatever becomes of the next
+			w.sync() // they are in the pipe, even if the next write fails
 		}
 	}
 }
 
-// firstLines returns the whole lines at the beginning of p that fit into most bytes, or
-// the first, if that is longer.
+// firstLines returns the whole lines at the beginning of p that fit into most bytes, but
+// at least one line.
 func firstLines(p []byte, most int) []byte {
 	if len(p) <= most {
 		return p
@@ -360,7 +352,7 @@ func (w *Writer) sync() {
 	w.pendingRecords, w.pendingBytes = 0, 0
 }
 
-// fail keeps the first error and tells of it.
+// fail records the first error.
 func (w *Writer) fail(err error) {
 	w.pendingRecords, w.pendingBytes = 0, 0
 	w.err = err

@@ -9,16 +9,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A compressor packs lines into frames (zstd) or members (gzip), each of which
-// holds whole lines and can be read without the others. Both formats define a
-// file of several as the concatenation of their contents, so that a file can be
-// continued by appending, two files can be joined with cat, and a run that is
-// killed loses the last frame at most.
+// A compressor packs lines into frames (zstd) or members (gzip). Each holds whole lines
+// and can be read alone. In both formats a file of several frames is the concatenation
+// of their contents: a file can be appended to, two files can be joined with cat, and a
+// run that is killed loses at most the last frame.
 type compressor struct {
 	dst       *plain
 	buf       *bufio.Writer // gzip writes a few hundred bytes at a time
 	enc       frameEncoder
-	open      bool  // a frame is begun
+	open      bool  // a frame has begun
 	committed int64 // length of the file at the end of the last frame
 }
 
@@ -29,11 +28,10 @@ type frameEncoder interface {
 	Reset(w io.Writer)
 }
 
-// zstdWindow bounds how far back a match may reach. Half a megabyte is about five
-// hundred answered INFO queries; 50,000 records of a farm shrank to 1/16.8 with it and
-// with any larger window, and to 1/16.0 with 128 KiB, but the matcher's tables and
-// what they point into then fit the second level of cache: 800 MB/s on one core,
-// against 700 with 1 MiB and more (2026-11).
+// zstdWindow bounds how far back a match may reach: about five hundred answered INFO
+// queries. 50,000 records of a farm shrank to 1/16.8 with it and with any larger window,
+// and to 1/16.0 with 128 KiB. With 512 KiB the matcher's tables fit the second level of
+// cache: 800 MB/s on one core, against 700 with 1 MiB and more (2026-11).
 const zstdWindow = 512 << 10
 
 func newCompressor(dst *plain, c Compression) (*compressor, error) {
@@ -48,7 +46,7 @@ func newCompressor(dst *plain, c Compression) (*compressor, error) {
 func newEncoder(c Compression) (frameEncoder, error) {
 	switch c {
 	case CompressZstd:
-		// One goroutine of its own would be one more; the Writer is it.
+		// It runs on the goroutine of its caller.
 		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 			zstd.WithWindowSize(zstdWindow), zstd.WithZeroFrames(true))
 	case CompressGzip:
@@ -57,7 +55,7 @@ func newEncoder(c Compression) (frameEncoder, error) {
 	return nil, fmt.Errorf("no compressor for %v", c)
 }
 
-// WriteLines adds p to the frame, which it begins where there is none.
+// WriteLines adds p to the frame, and begins one if there is none.
 func (s *compressor) WriteLines(p []byte) error {
 	if s.dst.err != nil {
 		return s.dst.err
@@ -78,7 +76,7 @@ func (s *compressor) begin() {
 // frame.
 func (s *compressor) check(err error) error {
 	if err != nil && s.dst.err == nil {
-		s.dst.err = err // the encoder's own
+		s.dst.err = err // an error of the encoder
 	}
 	if s.dst.err != nil {
 		s.dst.cut(s.committed)
@@ -86,8 +84,8 @@ func (s *compressor) check(err error) error {
 	return s.dst.err
 }
 
-// Sync ends the frame. A file that holds nothing yet gets an empty one, since no
-// bytes at all are not a compressed file.
+// Sync ends the frame. An empty file gets an empty frame, since a file without bytes is
+// not a compressed file.
 func (s *compressor) Sync() (int64, error) {
 	if s.committed == 0 {
 		s.begin()

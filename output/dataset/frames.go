@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// A source counts what is taken from a file, so that the end of a frame is a
-// place in it.
+// A source counts the bytes that are read from a file, so that the end of a frame has
+// an offset.
 type source struct {
 	*bufio.Reader
 	raw countedReader
@@ -35,30 +35,28 @@ func newSource(r io.Reader) *source {
 	return s
 }
 
-// offset is the place in the file of the next byte to be taken.
+// offset is the offset of the next byte.
 func (s *source) offset() int64 { return s.raw.n - int64(s.Buffered()) }
 
-// A frameReader gives the contents of a file frame by frame. A plain file is one
-// frame.
+// A frameReader reads a file frame by frame. A plain file is one frame.
 type frameReader interface {
-	// next returns the contents of the next frame, or io.EOF where the file
-	// ends. It is called when the one before was read to its io.EOF. Contents
-	// that end before their frame does give errCut.
+	// next returns the content of the next frame, or io.EOF at the end of the file. It
+	// is called after the last one was read to its io.EOF. If the file ends inside a
+	// frame, reading that frame returns errCut.
 	next() (io.Reader, error)
 }
 
-// errCut says that the file ends inside a frame or line.
+// errCut means that the file ends inside a frame or line.
 var errCut = errors.New("the file ends in the middle")
 
-// Magic numbers: what a frame begins with.
+// The first bytes of a frame.
 var (
 	zstdMagic = []byte{0x28, 0xB5, 0x2F, 0xFD} // RFC 8878, 3.1.1
 	gzipMagic = []byte{0x1F, 0x8B}             // RFC 1952, 2.3.1
 )
 
-// detect tells how the file is compressed, by its first bytes. A file that was
-// cut inside the first magic number is told by what is left of it: lines begin
-// with neither.
+// detect returns how the file is compressed, by its first bytes. One byte of a magic
+// number is enough, in case the file was cut there: no line begins so.
 func detect(s *source) (Compression, error) {
 	head, err := s.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -81,7 +79,7 @@ func detect(s *source) (Compression, error) {
 func newFrameReader(s *source, c Compression) (frameReader, error) {
 	switch c {
 	case CompressZstd:
-		// A window of 128 MiB is what zstd itself takes without being asked.
+		// The zstd command decodes windows up to 128 MiB by default.
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
@@ -163,8 +161,8 @@ func (f *zstdFrames) next() (io.Reader, error) {
 	return f, nil
 }
 
-// Read reads the contents of the frame. The decoder's own words for a frame that
-// stops short differ, so the frame is asked.
+// Read reads the content of the frame. The decoder has several errors for a frame that
+// is cut off; f.frame has one.
 func (f *zstdFrames) Read(p []byte) (int, error) {
 	n, err := f.dec.Read(p)
 	if err != nil && f.frame.err != nil {
@@ -176,21 +174,21 @@ func (f *zstdFrames) Read(p []byte) (int, error) {
 // close frees the decoder.
 func (f *zstdFrames) close() { f.dec.Close() }
 
-// A zstdFrame is an io.Reader of one compressed frame: it takes from src the
-// bytes of the frame, and not one more, which the decoder by itself would. It
-// knows as much of the format as it needs to find the end (RFC 8878, 3.1):
+// A zstdFrame is an io.Reader of one compressed frame. It reads exactly the bytes of the
+// frame from src; the decoder alone would read ahead. It parses the format as far as
+// needed to find the end (RFC 8878, 3.1):
 //
 //	magic u32 | descriptor u8 | [window u8] [dictionary id] [content size] | blocks | [checksum u32]
-//	block: last 1 bit, type 2 bits, size 21 bits | size bytes, or one where the type is a run
+//	block: last 1 bit, type 2 bits, size 21 bits | size bytes, or one byte if the type is a run
 //	skippable: magic 184D2A5x | size u32 | size bytes
 type zstdFrame struct {
 	src   *source
 	state zstdState
-	head  [18]byte // what was read to look at and is to be handed on
-	ready []byte   // the rest of it
-	left  int64    // bytes to be handed on as they are, before the next state
+	head  [18]byte // header bytes, which the decoder gets too
+	ready []byte   // those that the decoder has not got yet
+	left  int64    // bytes to pass through before the next state
 	sum   bool     // a checksum follows the last block
-	err   error    // errCut, or why this is no frame
+	err   error    // errCut, or the reason why this is not a frame
 }
 
 type zstdState uint8
@@ -198,7 +196,7 @@ type zstdState uint8
 const (
 	zstdHeader zstdState = iota
 	zstdBlock            // a block header is next
-	zstdSum              // the checksum is next, where there is one
+	zstdSum              // the checksum is next, if there is one
 	zstdDone
 )
 
@@ -208,7 +206,7 @@ func isSkippable(magic []byte) bool {
 
 func (f *zstdFrame) begin() { *f = zstdFrame{src: f.src} }
 
-// Read hands on the next bytes of the frame.
+// Read returns the next bytes of the frame.
 func (f *zstdFrame) Read(p []byte) (int, error) {
 	for f.err == nil {
 		switch {
@@ -233,7 +231,7 @@ func (f *zstdFrame) Read(p []byte) (int, error) {
 	return 0, f.err
 }
 
-// take reads n more bytes of a header into head, behind those of before.
+// take reads n more bytes of the header into head.
 func (f *zstdFrame) take(n int) []byte {
 	if f.err != nil {
 		return make([]byte, n)
@@ -271,7 +269,7 @@ func (f *zstdFrame) step() {
 	}
 }
 
-// header reads what stands before the first block.
+// header reads the frame header.
 func (f *zstdFrame) header() {
 	magic := f.take(4)
 	switch {

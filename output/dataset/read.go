@@ -11,13 +11,13 @@ import (
 	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// maxLineLength bounds the length of a line that a Reader takes. The longest record is
-// some megabytes (every rule and player of a server that lies, in base64, with
-// its raw datagrams); a file without a newline must not fill the memory.
+// maxLineLength bounds the lines that a Reader accepts, so that a file without a newline
+// does not fill the memory. The longest records are some megabytes: all rules and
+// players of a hostile server, in base64, with its raw datagrams.
 const maxLineLength = 64 << 20
 
-// A Reader reads a dataset line by line: plain, zstd or gzip, told apart by their
-// first bytes, in any number of frames.
+// A Reader reads a dataset line by line. Its first bytes say whether it is plain, zstd or
+// gzip. It may have any number of frames.
 type Reader struct {
 	file        io.Closer
 	compression Compression
@@ -30,12 +30,12 @@ type Reader struct {
 	err         error
 }
 
-// A CutError says that a file ends in the middle of a line or frame, as one does
-// whose writer was killed. All lines before were read.
+// A CutError means that a file ends in the middle of a line or frame, as after a kill of
+// its writer. All lines before were read.
 type CutError struct {
 	Lines  int64 // whole lines before the cut
 	Bytes  int64 // their length, before compression
-	Offset int64 // where the last whole frame (of a plain file: line) ends in the file
+	Offset int64 // the end of the last whole frame; of a plain file, line
 }
 
 // Error returns, for example, "cut off after 12 records, at byte 3120".
@@ -60,7 +60,7 @@ func OpenReader(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader of what r holds. It reads ahead.
+// NewReader returns a Reader of the content of r. It reads ahead.
 func NewReader(r io.Reader) (*Reader, error) {
 	src := newSource(r)
 	c, err := detect(src)
@@ -70,7 +70,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return newReader(src, c)
 }
 
-// newReader returns a Reader of what is known to be packed by c.
+// newReader returns a Reader of a file that is compressed by c.
 func newReader(src *source, c Compression) (*Reader, error) {
 	frames, err := newFrameReader(src, c)
 	if err != nil {
@@ -81,11 +81,10 @@ func newReader(src *source, c Compression) (*Reader, error) {
 	return out, nil
 }
 
-// Next returns the next line without its newline; it stays valid until the next
-// call. After the last line it returns io.EOF or, where the file ends in the
-// middle of a line or frame, a *[CutError]; another error where the file is
-// damaged or cannot be read. A last line that is whole but for its newline is a
-// line: other programs leave it out.
+// Next returns the next line without its newline, valid until the next call. After the
+// last line it returns io.EOF, or a *[CutError] if the file ends in the middle of a line
+// or frame. Other errors mean that the file is damaged or cannot be read. The last line
+// needs no newline if it is valid JSON, since other programs leave the newline out.
 func (r *Reader) Next() ([]byte, error) {
 	line, err := r.next()
 	if err == nil {
@@ -101,8 +100,8 @@ func (r *Reader) Next() ([]byte, error) {
 	return nil, err
 }
 
-// next is Next that takes lines with a newline only. With a *CutError it returns
-// what stands behind the last one.
+// next is Next for lines with a newline only. With a *CutError it returns the bytes
+// behind the last newline.
 func (r *Reader) next() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -120,7 +119,7 @@ func (r *Reader) next() ([]byte, error) {
 	return line[:len(line)-1], nil
 }
 
-// readLong goes on with a line that began with head.
+// readLong reads the rest of a line that begins with head.
 func (r *Reader) readLong(head []byte) ([]byte, error) {
 	r.long = append(r.long[:0], head...)
 	for {
@@ -135,8 +134,7 @@ func (r *Reader) readLong(head []byte) ([]byte, error) {
 	}
 }
 
-// ending is the error with which reading stops: err came after the last line,
-// with rest between them.
+// ending returns the error that ends reading: err occurred after the last line and rest.
 func (r *Reader) ending(rest []byte, err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && len(rest) == 0:
@@ -157,7 +155,7 @@ func (r *Reader) Lines() int64 { return r.lines }
 // Bytes returns the length of the lines read, before compression.
 func (r *Reader) Bytes() int64 { return r.bytes }
 
-// Compression returns how the file is packed; an empty file is plain.
+// Compression returns how the file is compressed; an empty file is plain.
 func (r *Reader) Compression() Compression { return r.compression }
 
 // Close closes the file that OpenReader opened.
@@ -171,7 +169,7 @@ func (r *Reader) Close() error {
 	return r.file.Close()
 }
 
-// content is what all frames of a file hold, one after the other.
+// content is the content of all frames of a file.
 type content struct {
 	src    *source
 	frames frameReader
@@ -181,7 +179,7 @@ type content struct {
 	ended  bool      // the file ended with a frame
 }
 
-// Read reads on, over the borders of frames.
+// Read reads across the borders of frames.
 func (c *content) Read(p []byte) (int, error) {
 	for {
 		if c.frame == nil {
