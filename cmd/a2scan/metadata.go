@@ -21,7 +21,7 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// newMetadata returns what is known of a run before it begins.
+// newMetadata returns the metadata of a run before it begins.
 func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 	o := r.options
 	m := &dataset.Metadata{
@@ -74,7 +74,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	}
 }
 
-// fillOutput takes over what w counted of the file of records.
+// fillOutput sets the counts of the output.
 func (r *scanRun) fillOutput(m *dataset.Metadata, w scanner.Written) {
 	m.Output.Records, m.Output.Bytes = w.Records, w.Bytes
 	if r.records.Compression() != dataset.CompressNone {
@@ -82,9 +82,9 @@ func (r *scanRun) fillOutput(m *dataset.Metadata, w scanner.Written) {
 	}
 }
 
-// spareMetadata is by how much the metadata of a run that goes on may grow: counters of
-// a dozen digits each, and a few notes. So much is reserved behind it, in spaces, since
-// a scan that ends because the disk is full must still be able to say so.
+// spareMetadata is the number of spaces behind the metadata of a run that begins. The
+// metadata of its end is longer by counters and a few notes, and must fit in place if the
+// disk is full.
 const spareMetadata = 2 << 10
 
 // prepareMetadata makes the metadata of a run that begins ready to be written; nil for
@@ -182,8 +182,8 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	}
 }
 
-// fillInput takes over what the list counted. Targets are those that the scan has
-// settled, and those that an earlier run had settled.
+// fillInput sets the counts of the list. Its targets were settled by the scan or by an
+// earlier run.
 func fillInput(m *dataset.Metadata, c targets.Counts, s *scanner.Stats) {
 	in := &m.Input
 	in.Lines, in.Duplicates, in.Invalid, in.Blocked = c.Lines, c.Duplicates, c.Invalid, c.Blocked
@@ -232,8 +232,8 @@ func commandLine(args []string) string {
 	return quoteWords(append([]string{"a2scan"}, args...))
 }
 
-// quoteWords joins words so that they can be told apart again. What is not UTF-8,
-// which JSON does not carry, stands as bash's escapes.
+// quoteWords joins words as a shell reads them. Bytes that are not UTF-8, which JSON does
+// not carry, are written as escapes of bash.
 func quoteWords(words []string) string {
 	var quoted []string
 	for _, a := range words {

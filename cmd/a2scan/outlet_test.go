@@ -22,7 +22,7 @@ func (w *stuckWriter) Write(b []byte) (int, error) {
 	return w.Buffer.Write(b)
 }
 
-// What is written comes out, in order, and whole.
+// Writes come out whole and in order.
 func TestOutletWrites(t *testing.T) { synctest.Test(t, testOutletWrites) }
 
 func testOutletWrites(t *testing.T) {
@@ -37,7 +37,7 @@ func testOutletWrites(t *testing.T) {
 		require.Equal(t, len(line), n)
 		want += string(line)
 		if i == 50 {
-			o.giveUp() // whoever reads is not kept from it
+			o.giveUp() // the reader reads, so nothing is lost
 			o.giveUp()
 		}
 	}
@@ -53,7 +53,7 @@ func testOutletWrites(t *testing.T) {
 	require.Equal(t, 50, bytes.Count(b.Bytes(), []byte("whole\n")))
 }
 
-// Once it is given up nobody waits for long, whoever was first.
+// After giveUp no write waits for long.
 func TestOutletGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &stuckWriter{released: make(chan struct{})}

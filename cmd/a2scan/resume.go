@@ -173,8 +173,8 @@ func addCounts(sum, more *output.StatusCounts) {
 	}
 }
 
-// The flags that --resume may have beside it and still take all others from the
-// earlier run.
+// resumeAlone are the flags that may be given with --resume if all others come from the
+// metadata of the earlier run.
 var resumeAlone = map[string]bool{"resume": true, "output-file": true, "metadata-file": true, "quiet": true, "verbose": true}
 
 // notRestored are the flags that are never taken from an earlier run.

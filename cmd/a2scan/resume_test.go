@@ -320,8 +320,8 @@ func TestResumeCutAnywhere(t *testing.T) {
 				before = i
 			}
 
-			// What a resumed run does depends on the records that are left alone: one cut
-			// for each number of them stands for all cuts.
+			// A resumed run depends only on the records that are left: one cut for each number
+			// of them is enough.
 			resumes := ends
 			if !all {
 				resumes = nil
@@ -340,7 +340,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 	}
 }
 
-// Where a scan that goes on stands is where its file stands.
+// The status updates of a resumed scan count the records of the whole file.
 func TestResumeUpdates(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/21")
@@ -495,8 +495,8 @@ func TestResumeNames(t *testing.T) {
 	require.Zero(t, m.Packets.Sent)
 }
 
-// A file of another scan is refused: what differs is named, and all files stay as they
-// are.
+// A file of another scan is refused: the message names the difference, and all files stay
+// unchanged.
 func TestResumeRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/27")
@@ -564,8 +564,8 @@ func TestResumeAlone(t *testing.T) {
 	require.Contains(t, stderr, "there is no metadata in "+path+".meta.json: the flags are the defaults")
 }
 
-// -N counts what the file holds: a scan that was killed, or that more is wanted of, has
-// in the end as many successes as one that was not.
+// -N counts the successes in the file: a scan that was killed and resumed ends with as
+// many as one that was not.
 func TestResumeMaxResults(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
@@ -591,7 +591,7 @@ func TestResumeMaxResults(t *testing.T) {
 	}
 }
 
-// Scans that ended early for any reason are gone on with, more than once.
+// Scans that ended early for any reason are resumed, more than once.
 func TestResumeAfterOtherEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
@@ -600,7 +600,7 @@ func TestResumeAfterOtherEnds(t *testing.T) {
 		status int
 		reason dataset.EndReason
 	}{
-		// What is in flight is given up with a record: fewer than all must be.
+		// Targets in flight are aborted, with a record: there must be fewer than all.
 		"max results": {[]string{"--max-results", "100", "-c", "8"}, 0, dataset.EndMaxResults},
 		"max runtime": {[]string{"--max-runtime", "200ms", "-r", "1000"}, 0, dataset.EndMaxRuntime},
 		"max targets": {[]string{"--max-targets", "300"}, 0, dataset.EndComplete},
@@ -681,7 +681,7 @@ func abortedRecord(r *output.Record) *output.Record {
 	}
 }
 
-// The metadata is not needed: the records alone say what is done.
+// The metadata is not needed: the records alone decide.
 func TestResumeMetadata(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
@@ -749,8 +749,8 @@ func TestResumeNoDataset(t *testing.T) {
 	}
 }
 
-// A scan that was killed, or whose machine was, before its first record was whole begins
-// anew, with what the metadata says or without.
+// A scan that was killed before its first record was whole begins again, with metadata or
+// without.
 func TestResumeFirstRecordCut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/30")
@@ -774,8 +774,8 @@ func TestResumeFirstRecordCut(t *testing.T) {
 	}
 }
 
-// A file that lost a page in the middle: what can be read stays, and what the rest
-// was is asked again.
+// A file that lost a page in the middle: whole records stay, and the targets of the others
+// are asked again.
 func TestResumeDamaged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")

@@ -15,8 +15,8 @@ import (
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
-// fileLimit returns how the size of files is limited, which stands for a full disk, and how
-// that is ended.
+// fileLimit returns functions that set and remove a limit on the size of files, which
+// simulates a full disk.
 func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
 	t.Helper()
 	var before syscall.Rlimit
@@ -31,7 +31,7 @@ func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
 	return func(size uint64) { set(syscall.Rlimit{Cur: size, Max: before.Max}) }, unlimit
 }
 
-// What a Writer counts is what the file holds, also where the disk fills up between
+// A Writer counts the records in the file, also if the disk fills up between
 // the parts of a large buffer.
 func TestWriterCountsWhatIsInTheFile(t *testing.T) {
 	limit, unlimit := fileLimit(t)

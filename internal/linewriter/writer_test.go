@@ -23,7 +23,7 @@ import (
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
-// A fakeSink keeps lines in memory, as slowly and as badly as it is told to.
+// A fakeSink keeps lines in memory, as slowly and as badly as its fields say.
 type fakeSink struct {
 	mu              sync.Mutex
 	written, synced []byte
@@ -67,7 +67,7 @@ func (s *fakeSink) Close() error {
 	return s.closeErr
 }
 
-// state returns what the sink was given so far.
+// state returns the lines that the sink has got.
 func (s *fakeSink) state() (written, synced string, syncs int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,7 +207,7 @@ func TestWriterFailure(t *testing.T) {
 				require.Equal(t, broken, seen, "Wake comes after the error can be seen")
 				require.Equal(t, broken, w.Err())
 				for range 100 {
-					b := w.Take() // nobody has to wait for a file that is lost
+					b := w.Take() // buffers are free although the file is lost
 					b.B = append(b.B, lines(1, 1)...)
 					w.Put(b)
 				}
@@ -327,7 +327,7 @@ func (nullSink) WriteLines([]byte) error { return nil }
 func (nullSink) Sync() (int64, error)    { return 0, nil }
 func (nullSink) Close() error            { return nil }
 
-// BenchmarkWriterHandOver is what a buffer costs the loop beyond its bytes.
+// BenchmarkWriterHandOver measures the cost of a buffer for the loop, without its bytes.
 func BenchmarkWriterHandOver(b *testing.B) {
 	w := New(&nullSink{}, Options{Overflow: -1})
 	b.ReportAllocs()
@@ -353,7 +353,7 @@ func lines(from, n int) []byte {
 	return b
 }
 
-// unpack is what b holds, read by the libraries' own readers.
+// unpack returns the content of b, read by the readers of the libraries.
 func unpack(t *testing.T, c dataset.Compression, b []byte) []byte {
 	t.Helper()
 	var r io.Reader = bytes.NewReader(b)

@@ -5,7 +5,7 @@
 // lines: [Open] creates a file that is not there and otherwise changes nothing. The
 // caller empties, cuts or replaces the file once everything else is known to work.
 // A descriptor that the shell has opened (/dev/stdout, /dev/fd/3) is used as it is:
-// lines go behind what it holds, and it is never emptied, cut or replaced.
+// lines are appended, and it is never emptied, cut or replaced.
 package osfile
 
 import (
@@ -37,7 +37,7 @@ var (
 	Stderr = &File{name: "/dev/stderr", shared: true, f: os.Stderr}
 )
 
-// Open opens name for writing behind what it holds; "-" is standard output. It does
+// Open opens name for appending; "-" is standard output. It does
 // not wait for the reader of a named pipe: see Ready.
 func Open(name string) (*File, error) {
 	if name == "-" {
@@ -79,7 +79,7 @@ func Open(name string) (*File, error) {
 }
 
 // openDescriptor returns the File of one of our own descriptors, with the position
-// that it shares with whoever else has it.
+// that it shares with other processes.
 func openDescriptor(name string, fd int) (*File, error) {
 	switch fd {
 	case 1:

@@ -90,8 +90,8 @@ func TestReplaceOnAFullDisk(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// A descriptor that is open already is used as it is, under any name: lines go where
-// its position is, and the file is never emptied or replaced.
+// A descriptor that is open already is used as it is, under any name: lines are
+// written at its position, and the file is never emptied or replaced.
 func TestOpenDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "log")

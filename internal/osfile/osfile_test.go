@@ -25,8 +25,7 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Open changes nothing, and writes go behind what the file holds, also if another
-// program cuts it meanwhile.
+// Open changes nothing, and writes append, also after the file was cut.
 func TestOpenAppends(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
@@ -51,7 +50,7 @@ func TestOpenAppends(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A file that Open created and nobody wrote to goes again; any other stays.
+// Discard removes a file that Open created and that is empty; any other stays.
 func TestDiscard(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")

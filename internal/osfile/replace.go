@@ -85,8 +85,7 @@ func (f *File) overwrite(b []byte) error {
 	return errors.Join(err, w.Close())
 }
 
-// Rewrite replaces the content of an owned file by what write writes to a temporary
-// file, which then takes the name, mode, owner and lock of the file. If it cannot, its
+// Rewrite replaces the content of an owned file. write gets a temporary file, which then takes the name, mode, owner and lock of the file. If it cannot, its
 // content is copied back. If write fails the file is as it was.
 func (f *File) Rewrite(write func(w io.Writer) error) error {
 	tmp, err := f.temp()

@@ -80,7 +80,7 @@ const (
 func await(f *os.File, d direction) error { return poll(f, int16(d), -1, func(int16) {}) }
 
 // poll waits up to timeout milliseconds for one of events, and calls ready with those
-// that occurred. XNU reports errors only to those who ask for an event.
+// that occurred. XNU reports errors only if events is not 0.
 func poll(f *os.File, events int16, timeout int, ready func(events int16)) error {
 	c, err := f.SyscallConn()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fileLimit returns how the size of files is limited, which stands for a full disk, and how
-// that is ended.
+// fileLimit returns functions that set and remove a limit on the size of files, which
+// simulates a full disk.
 func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
 	t.Helper()
 	var before syscall.Rlimit
@@ -29,7 +29,7 @@ func fileLimit(t *testing.T) (limit func(size uint64), unlimit func()) {
 }
 
 // A disk that fills up in the middle of a batch: the file ends with the last
-// whole batch or frame. A limit on the size of files stands for the disk.
+// whole batch or frame. A limit on the size of files simulates the disk.
 func TestSinkCutsPartialWrite(t *testing.T) {
 	limit, unlimit := fileLimit(t)
 	for c, name := range endings {
@@ -51,8 +51,8 @@ func TestSinkCutsPartialWrite(t *testing.T) {
 	}
 }
 
-// Where others have changed the file it is not cut back to what it was before a write that
-// failed: that would take away what is theirs, or put zeros in the place of what they took.
+// If another program has changed the file, a failed write does not cut it back: that would
+// remove the other program's bytes, or put zeros where it has cut the file.
 func TestSinkCutsNothingOfOthers(t *testing.T) {
 	limit, unlimit := fileLimit(t)
 	for name, others := range map[string]string{"shorter": "", "longer": strings.Repeat("theirs\n", 2000)} {
@@ -72,8 +72,8 @@ func TestSinkCutsNothingOfOthers(t *testing.T) {
 	}
 }
 
-// What other programs do to the file while it is written does not end as success, and
-// destroys nothing more.
+// A file that other programs change while it is written is an error at the end, and
+// nothing else is destroyed.
 func TestSinkTellsWhatOthersDid(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -115,7 +115,7 @@ func TestSinkTellsWhatOthersDid(t *testing.T) {
 					require.ErrorContains(t, err, path)
 				}
 				switch test.name {
-				case "cut": // what comes after stands at the beginning, and not behind zeros
+				case "cut": // later lines are at the beginning, not behind zeros
 					require.Equal(t, string(lines(20, 1)), string(unpack(t, c, readFile(t, path))))
 				case "replaced":
 					require.Equal(t, "theirs", string(readFile(t, path)))

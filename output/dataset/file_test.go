@@ -12,7 +12,7 @@ import (
 	"github.com/a2scan/a2scan/output"
 )
 
-// recovered is what Load and Start made of a file.
+// recovered is the result of Load and Start.
 type recovered struct {
 	Compression   Compression
 	Lines, Bytes  int64
@@ -144,7 +144,7 @@ func TestLoadDropsLines(t *testing.T) {
 	}
 }
 
-// Load refuses a file that is compressed in another way, and what is no file.
+// Load refuses files that are compressed in another way, and devices.
 func TestLoadRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.ndjson")
 	require.NoError(t, os.WriteFile(path, lines(0, 2), 0o644))

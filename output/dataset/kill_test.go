@@ -47,7 +47,7 @@ func writeForever(path string) {
 }
 
 // A run that is killed leaves the records up to the last frame, without a gap,
-// and Recover makes a file of them that goes on.
+// and Load makes a file of them that can be appended to.
 func TestKilled(t *testing.T) {
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {

@@ -113,7 +113,7 @@ type Resumed struct {
 // An EndReason is why a run ended.
 type EndReason string
 
-// The reasons. The empty one, of a run that was killed or goes on, is null.
+// The reasons. The empty one, of a run that has not ended or was killed, is null.
 const (
 	EndComplete    EndReason = "complete"
 	EndInterrupted EndReason = "interrupted"
@@ -212,8 +212,8 @@ func isCut(b []byte) bool {
 	return isCutFrom(b, []byte(`{"schema":`)) && !json.Valid(b)
 }
 
-// maxMetadata bounds what ReadMetadata reads. The words of a command line, of which
-// systems take a few megabytes, occur in an object twice.
+// maxMetadata bounds the file that ReadMetadata reads. A command line can have a few
+// megabytes, and its words are in the metadata twice.
 const maxMetadata = 64 << 20
 
 // Check returns the counts that do not add up, joined. filtered is the number of

@@ -12,7 +12,7 @@ import (
 	"github.com/a2scan/a2scan/output"
 )
 
-// FuzzReadMetadata reads any file as a run's metadata. What it takes from it can
+// FuzzReadMetadata reads any file as a run's metadata. If it can be read, it can
 // be written and read again, and is the same then.
 func FuzzReadMetadata(f *testing.F) {
 	full, err := fullMetadata().AppendJSON(nil)

@@ -175,7 +175,7 @@ func TestDecimal(t *testing.T) {
 	}
 }
 
-// The words of a long command line stand in it twice, and are read again.
+// The words of a long command line are in the metadata twice, and can be read.
 func TestMetadataOfALongCommandLine(t *testing.T) {
 	m := fullMetadata()
 	m.CommandLine = strings.Repeat("127.0.0.1 ", 200_000)

@@ -123,7 +123,7 @@ func TestReaderLongLines(t *testing.T) {
 	}
 }
 
-// A last line without a newline is taken where it is whole.
+// A last line without a newline is read if it is whole.
 func TestReaderNoLastNewline(t *testing.T) {
 	for c := range endings {
 		b, _ := pack(t, c, []byte("{\"seq\":1}\n{\"seq\":2}"))
@@ -204,8 +204,8 @@ func TestOpenReader(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
-// A file cut at every byte: Reader gives what is whole, Recover leaves just that
-// in the file, and what is appended then can be read.
+// A file cut at every byte: Reader returns the whole lines, Load and Start leave only
+// those in the file, and lines that are appended then can be read.
 func TestCutAtEveryByte(t *testing.T) {
 	frames := [][]byte{lines(0, 3), lines(3, 1), lines(4, 3)}
 	all := bytes.Join(frames, nil)
@@ -363,7 +363,7 @@ func TestRecoverZeroedTail(t *testing.T) {
 	}
 }
 
-// What others append to a compressed file is no line.
+// Plain text that another program appends to a compressed file is not a line.
 func TestRecoverNewlineBehindFrames(t *testing.T) {
 	for _, c := range []Compression{CompressZstd, CompressGzip} {
 		whole, _ := pack(t, c, lines(0, 3))
@@ -378,8 +378,8 @@ func TestRecoverNewlineBehindFrames(t *testing.T) {
 	}
 }
 
-// What has no whole line and is no beginning of a dataset is left alone, whatever it is
-// packed in, and with the zeros of a power cut behind it.
+// A file without a whole line that is not the beginning of a dataset is left alone, in any
+// compression, and with the zeros of a power cut behind it.
 func TestRecoverIsForDatasets(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	noise := make([]byte, 300_000)
@@ -504,7 +504,7 @@ func FuzzZstdFrames(f *testing.F) {
 }
 
 // FuzzRecover gives Recover any file: it must leave one that needs no more
-// recovery and holds the lines that it told of, or leave it alone.
+// recovery and holds the lines that it reported, or leave it alone.
 func FuzzRecover(f *testing.F) {
 	for _, c := range []Compression{CompressZstd, CompressGzip} {
 		enc, err := newEncoder(c)

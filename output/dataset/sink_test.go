@@ -42,7 +42,7 @@ func recordLine(seq uint64) []byte {
 		`"max_players_actual":null,"truncated":false},"players":null,"rules":null,"raw":null}`+"\n", seq, 90071992547409920+977*seq)
 }
 
-// unpack is what b holds, read by the libraries' own readers.
+// unpack returns the content of b, read by the readers of the libraries.
 func unpack(t *testing.T, c Compression, b []byte) []byte {
 	t.Helper()
 	var r io.Reader = bytes.NewReader(b)
@@ -84,8 +84,8 @@ func TestCompression(t *testing.T) {
 	require.EqualError(t, err, `"lzma" is not one of auto, none, zstd, gzip`)
 }
 
-// A file that is read after a Sync, while the run goes on, holds all that was
-// written before: what a run that is killed leaves behind.
+// After a Sync the file holds all lines that were written before: a run that is killed
+// leaves them behind.
 func TestSinkSyncedIsReadable(t *testing.T) {
 	for c, name := range endings {
 		t.Run(c.String(), func(t *testing.T) {
