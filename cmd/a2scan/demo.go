@@ -46,6 +46,9 @@ func demoCommand() *command {
 				fs.duration(&o.scan.ask.cfg.Timeout, "timeout", "", "D", "timeout of the first attempt; doubles with each retry")
 				fs.count(&o.scan.ask.cfg.Retries, "retries", "", "N", "retries after silence, per query")
 			})
+			fs.group("List", func() {
+				fs.toggle(&o.steam, "steam", "", "get the servers from a simulated Steam Web API, as scan --steam does")
+			})
 			o.farm.register(fs)
 			fs.group("General", func() { registerVerbosity(fs) })
 			return func(a *app, args []string) error {
@@ -60,8 +63,9 @@ func demoCommand() *command {
 }
 
 type demoOptions struct {
-	scan *scanOptions
-	farm *farmOptions
+	scan  *scanOptions
+	farm  *farmOptions
+	steam bool
 }
 
 func newDemoOptions() *demoOptions {
@@ -103,8 +107,20 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 
 	records := &memorySink{}
 	o.scan.copyTo = records
-	target := demoTarget(f.Listen(), o.scan.ask.cfg.MaxTargets)
-	if err := a.scanTargets(fs, o.scan, []string{target}); err != nil {
+	o.farm.lists.listed = int(min(o.scan.ask.cfg.MaxTargets, 1<<24))
+	lists, err := openDirectory(o.farm, f, o.steam)
+	if err != nil {
+		return err
+	}
+	defer lists.Close()
+	args := []string{demoTarget(f.Listen(), o.scan.ask.cfg.MaxTargets)}
+	if o.steam {
+		a.ui.notef("a simulated Web API lists them at http://%s", lists.api)
+		args = nil
+		o.scan.source.steam = *newSteamOptions()
+		o.scan.source.steam.expr, o.scan.source.steam.key, o.scan.source.steam.apiURL = `\napp\4294967295`, "demo", "http://"+lists.api.String()
+	}
+	if err := a.scanTargets(fs, o.scan, args); err != nil {
 		return err
 	}
 	return a.judge(o, ports, records)

@@ -88,7 +88,7 @@ func TestMasterFails(t *testing.T) {
 	}{
 		{"silence", &farm.Master{Silent: true}, nil, ": no reply\n"},
 		{"text for ever", &farm.Master{Noise: true}, nil, ": no reply\n"},
-		{"an empty list", &farm.Master{}, nil, "the list is empty"},
+		{"an empty list", &farm.Master{}, nil, "the list of servers is empty"},
 		{"a client without a version", &farm.Master{Xash: true}, []string{"--dialect", "valve"}, "no reply"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -58,6 +58,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	m.EndReason = dataset.EndReason(result.Reason)
 	counts := r.list.Counts()
 	fillInput(m, counts, s)
+	m.Source = r.options.source.json()
 	m.Targets.Done, m.Targets.Aborted = s.Done, s.Aborted
 	m.Statuses = s.Statuses
 	m.Sections.Info = s.Sections[proto.KindInfo]

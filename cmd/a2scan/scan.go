@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -90,7 +91,9 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 			return err
 		}
 		defer closeList()
-		return a.dryRun(list)
+		err = a.dryRun(list)
+		var stopped *interrupted
+		return cmp.Or(err, o.source.end(a.ui, errors.As(err, &stopped)))
 	}
 	r := &scanRun{app: a, flags: fs, options: o, targetArgs: args}
 	defer func() {
@@ -273,6 +276,15 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		}
 		inputs = append(inputs, f.closer)
 		cfg.Files = append(cfg.Files, f.File)
+	}
+	if o.source.given() {
+		feed, err := a.openFeed(&o.source)
+		if err != nil {
+			closeInput()
+			return nil, nil, err
+		}
+		inputs = append(inputs, feed)
+		cfg.Files = append(cfg.Files, targets.File{Name: feed.name, R: feed.r})
 	}
 	list, err := targets.NewList(cfg)
 	if err != nil {
@@ -523,6 +535,7 @@ func (r *scanRun) do() error {
 	stopped := w.signal()
 
 	err = r.explain(err, &result)
+	sourceErr := r.options.source.end(r.ui, stopped != nil)
 	r.fillMetadata(m, &result)
 	r.sum(m, &result, err)
 	if r.status != nil {
@@ -550,6 +563,9 @@ func (r *scanRun) do() error {
 	}
 	if result.Reason == scanner.EndInterrupted {
 		return stopped
+	}
+	if sourceErr != nil {
+		return sourceErr
 	}
 	return r.options.checkSuccess(m.Statuses[output.Success])
 }

@@ -33,6 +33,8 @@ type askOptions struct {
 type scanOptions struct {
 	ask askOptions
 
+	source listFlags // the targets come from a list of servers too
+
 	configFiles []string
 	inputFiles  []string
 	ports       targets.Ports
@@ -88,6 +90,7 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.count(&o.shard, "shard", "", "I", "scan shard I, counted from 0")
 		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in scan order and exit; nothing is sent")
 	})
+	fs.group("Targets from a list of servers", func() { o.source.register(fs) })
 	fs.group("What to query", func() { o.ask.registerQueries(fs) })
 	fs.group("Output", func() {
 		fs.text(&o.outputFile, "output-file", "o", "FILE", "write records to this file; .zst and .gz compress")
@@ -164,7 +167,7 @@ func (o *askOptions) validate() error {
 
 // validate returns every error in the flags, joined. It opens no file.
 func (o *scanOptions) validate() error {
-	errs := []error{o.ask.validate()}
+	errs := []error{o.ask.validate(), o.source.validate()}
 	bad := func(wrong bool, format string, args ...any) {
 		if wrong {
 			errs = append(errs, fmt.Errorf(format, args...))
@@ -211,7 +214,7 @@ func (o *scanOptions) chooseTable(a *app, fs *flagSet) {
 
 // listNames returns the files of targets; "-" is standard input.
 func (o *scanOptions) listNames(args []string) []string {
-	if len(o.inputFiles) == 0 && len(args) == 0 {
+	if len(o.inputFiles) == 0 && len(args) == 0 && !o.source.given() {
 		return []string{"-"}
 	}
 	return o.inputFiles

@@ -116,6 +116,8 @@ func (a *app) printList(o *listOutput, s *listSource) error {
 	return a.sumUp(o, meta, &sum, err, stopped)
 }
 
+var errIncomplete = errors.New("the list may lack servers (--require-complete)")
+
 // sumUp reports how the fetching of a list ended.
 func (a *app) sumUp(o *listOutput, meta *osfile.File, sum *listSummary, err, stopped error) error {
 	if stopped == nil && err != nil && sum.Servers > 0 {
@@ -132,9 +134,9 @@ func (a *app) sumUp(o *listOutput, meta *osfile.File, sum *listSummary, err, sto
 	case err != nil:
 		return err
 	case sum.Servers == 0:
-		return withHint(errors.New("the list is empty"), "%s", "check the filter; a2scan steam --games lists names of games")
+		return errEmptyList
 	case o.requireComplete && !sum.Complete:
-		return errors.New("the list may lack servers (--require-complete)")
+		return errIncomplete
 	}
 	return nil
 }

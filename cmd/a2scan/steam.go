@@ -83,6 +83,7 @@ type steamOptions struct {
 	fakeIP    string
 	apiURL    string
 	keyFile   string
+	key       string // instead of that file's or the environment's
 }
 
 func newSteamOptions() *steamOptions {
@@ -143,8 +144,10 @@ func (a *app) steamSource(o *steamOptions) (*listSource, error) {
 			return nil, &usageError{err}
 		}
 		s.expr = cfg.Filter.String()
-		if cfg.Key, err = readKey(o.keyFile); err != nil {
-			return nil, err
+		if cfg.Key = o.key; cfg.Key == "" {
+			if cfg.Key, err = readKey(o.keyFile); err != nil {
+				return nil, err
+			}
 		}
 	}
 	s.fetch = func(ctx context.Context, emit func(netip.AddrPort, []byte) error) (listSummary, error) {

@@ -78,7 +78,7 @@ func TestSteamPrintsServers(t *testing.T) {
 	status, stdout, stderr = runList(t, "steam", "--api-url", url, "-o", file, "-m", meta, "nor(map=ctf_2fort,linux=1)")
 	require.Equal(t, 1, status, "no server is selected")
 	require.Empty(t, stdout)
-	require.Contains(t, stderr, "the list is empty")
+	require.Contains(t, stderr, "the list of servers is empty")
 	require.NoFileExists(t, file)
 	b, err := os.ReadFile(meta)
 	require.NoError(t, err)
