@@ -125,8 +125,8 @@ func ruleField(name string) func([]byte, *Record) ([]byte, bool) {
 // Answered reports whether the server gave a whole answer to at least one query.
 func (r *Record) Answered() bool { return r.Status == Success || r.Status == Partial }
 
-// AppendState appends the values of r that count, for a later call of Changes or
-// Merge. It is the memory that a comparison needs of a record.
+// AppendState appends the values of r that count, for a later call of Changes. It is
+// the memory that a comparison needs of a record.
 func (f *Fields) AppendState(dst []byte, r *Record) []byte {
 	var buf [256]byte
 	for _, field := range f.list {
@@ -182,26 +182,4 @@ func (f *Fields) Changes(old, new []byte) ([]Change, error) {
 		return nil, errState
 	}
 	return changes, nil
-}
-
-// Merge returns the state with the values of new, and those of old that new does
-// not know.
-func (f *Fields) Merge(old, new []byte) ([]byte, error) {
-	var merged []byte
-	for range f.list {
-		a, knownA, restA, err := nextStateValue(old)
-		if err != nil {
-			return nil, err
-		}
-		b, knownB, restB, err := nextStateValue(new)
-		if err != nil {
-			return nil, err
-		}
-		old, new = restA, restB
-		if !knownB {
-			b, knownB = a, knownA
-		}
-		merged = appendStateValue(merged, []byte(b), knownB)
-	}
-	return merged, nil
 }

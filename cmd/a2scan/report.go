@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/a2scan/a2scan/internal/report"
@@ -110,7 +111,10 @@ func (a *app) report(o *reportOptions, lines int, names []string) error {
 // checkRecordFiles refuses to write to a file of records that is read, and reads
 // standard input once at most.
 func (a *app) checkRecordFiles(names []string, writes ...fileUse) error {
-	uses := append([]fileUse{{flag: "standard output", name: "-", std: a.stdout, writes: true}}, writes...)
+	uses := writes
+	if !slices.ContainsFunc(writes, func(u fileUse) bool { return u.name == "-" }) {
+		uses = append(uses, fileUse{flag: "standard output", name: "-", std: a.stdout, writes: true})
+	}
 	stdin := 0
 	for _, name := range names {
 		if name == "-" {
