@@ -23,7 +23,6 @@ type plan struct {
 	want    proto.Kinds
 	ending  string // of the output file
 	shards  int
-	filter  string   // of --filter; empty: none
 	flags   []string // all others, but for ports and files
 	actions [][]action
 
@@ -87,7 +86,7 @@ func newPlan(seed uint64, round int) *plan {
 	add("--timeout=%dms", 300+r.IntN(300))
 	add("--retries=%d", 3)
 	add("--target-timeout=%s", "8s")
-	for _, flag := range []string{"--sequential", "--raw", "--shuffle", "--no-dedup"} {
+	for _, flag := range []string{"--sequential", "--raw", "--shuffle"} {
 		if oneIn(r, 3) {
 			add("%s", flag)
 			p.raw = p.raw || flag == "--raw"
@@ -101,9 +100,6 @@ func newPlan(seed uint64, round int) *plan {
 		add("--icmp=retry")
 	case 2:
 		add("--icmp=%s", pick(r, "on", "off"))
-	}
-	if oneIn(r, 6) {
-		p.filter = pick(r, "success", "success,partial,timeout,refused", "timeout,protocol_error,incomplete,aborted")
 	}
 	if bits := p.prefix.Bits(); bits < 22 && oneIn(r, 8) {
 		add("--bandwidth=%s", pick(r, "4M", "20M"))
@@ -196,9 +192,6 @@ func (p *plan) args(out string, port, closed uint16, shard int) []string {
 	if p.shards > 1 {
 		args = append(args, "--shards", strconv.Itoa(p.shards), "--shard", strconv.Itoa(shard))
 	}
-	if p.filter != "" {
-		args = append(args, "--filter", p.filter)
-	}
 	return append(args, p.prefix.String())
 }
 
@@ -215,9 +208,6 @@ func (p *plan) size() int {
 func (p *plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d targets, %d shards, %s, %s", p.size(), p.shards, p.ending, strings.Join(p.flags, " "))
-	if p.filter != "" {
-		fmt.Fprintf(&b, " --filter=%s", p.filter)
-	}
 	for _, list := range p.actions {
 		for _, a := range list {
 			fmt.Fprintf(&b, "; %s after %v", actionNames[a.what], a.after.Round(time.Millisecond))
