@@ -126,7 +126,7 @@ func (r *scanRun) writeMetadata(m *dataset.Metadata) error {
 }
 
 // sum prints the summary of the run and its notes, which are also added to m.
-func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
+func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool, err error) {
 	note := func(hint, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
 		m.Notes = append(m.Notes, text)
@@ -155,6 +155,13 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, err error) {
 	if n := m.Socket.RxDropped; n > 0 {
 		note(fmt.Sprintf("raise net.core.rmem_max (the receive buffer is %s of %s requested) or lower --rate", formatSize(m.Socket.RcvbufActual), formatSize(m.Socket.RcvbufRequested)),
 			"this machine dropped %s: the receive buffer was full", plural(n, "reply", "replies"))
+	}
+	if heldBack(result.Stats.HeldByAddress, result.End.Sub(result.Start)) {
+		if text := heldNote(r.options.ask.cfg.PerIPRate); heldTold {
+			m.Notes = append(m.Notes, text)
+		} else {
+			note(heldHint, "%s", text)
+		}
 	}
 	if n := result.Stats.SendErrors; n > 0 {
 		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))

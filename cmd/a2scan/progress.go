@@ -52,6 +52,8 @@ type progress struct {
 	// up, and limit the longest that any target can take.
 	timeout, silence, limit time.Duration
 	stopping                atomic.Bool // after an interrupt
+	perIPRate               float64
+	held                    bool // the message about perIPRate was printed
 
 	recent    []sample // of the last ratesOver, oldest first
 	told      sample   // of the last update
@@ -66,7 +68,7 @@ type progress struct {
 
 // newProgress returns a progress for a scan with the waits of cfg.
 func newProgress(u *ui, cfg *scanner.Config) *progress {
-	p := &progress{ui: u, show: true, timeout: cfg.Timeout, limit: cfg.TargetTimeout}
+	p := &progress{ui: u, show: true, timeout: cfg.Timeout, limit: cfg.TargetTimeout, perIPRate: cfg.PerIPRate}
 	for i := range cfg.Retries + 1 {
 		p.silence += cfg.Timeout << min(i, 30)
 		if p.silence >= cfg.TargetTimeout || p.silence < 0 {
@@ -133,6 +135,11 @@ func (p *progress) current() *sample {
 
 func (p *progress) tick(line, update bool) {
 	cur := p.current()
+	if !p.held && heldBack(cur.stats.HeldByAddress, cur.at) {
+		p.held = true
+		p.ui.notef("%s", heldNote(p.perIPRate))
+		p.ui.noteHintf("%s", heldHint)
+	}
 	if p.show && line {
 		p.draw(cur)
 	}
@@ -159,6 +166,15 @@ func (p *progress) draw(cur *sample) {
 	}
 	p.ui.progress(p.text(cur, &p.ui.terminal, p.ui.terminal.columns()-1, "  "))
 }
+
+// heldBack reports whether --per-ip-rate takes a noticeable part of a scan's time.
+func heldBack(held, took time.Duration) bool { return held >= 2*time.Second && held >= took/4 }
+
+func heldNote(rate float64) string {
+	return fmt.Sprintf("the limit of %s packets per second to one address holds the scan back", formatNumber(rate))
+}
+
+const heldHint = "raise --per-ip-rate if the addresses belong to machines that can take more"
 
 // lastUpdate returns the update of the scan's end. Its rates cover at least half a tick:
 // the rate of a millisecond would be that of a single batch.

@@ -143,6 +143,27 @@ func TestProgress(t *testing.T) {
 	})
 }
 
+// A scan that --per-ip-rate holds back says so once, with the name of the flag.
+func TestProgressHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var screen bytes.Buffer
+		p := testProgress(&screen, io.Discard)
+		p.ui.terminal, p.perIPRate = terminal{}, 20
+		p.sample = func() sample {
+			return sample{stats: scanner.Stats{HeldByAddress: time.Since(p.start) / 2}}
+		}
+		p.run(sample{})
+		time.Sleep(3500 * time.Millisecond)
+		require.False(t, p.held, "less than two seconds")
+		time.Sleep(5 * time.Second)
+		require.NoError(t, p.stop())
+		require.True(t, p.held)
+		require.Equal(t, "a2scan: the limit of 20 packets per second to one address holds the scan back\n"+
+			"a2scan: hint: raise --per-ip-rate if the addresses belong to machines that can take more\n", screen.String())
+	})
+	require.False(t, heldBack(3*time.Second, time.Minute), "it costs little")
+}
+
 // A status file that cannot be written is reported once, and the scan continues.
 func TestProgressWithABrokenFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -537,7 +537,7 @@ func (r *scanRun) do() error {
 	err = r.explain(err, &result)
 	sourceErr := r.options.source.end(r.ui, stopped != nil)
 	r.fillMetadata(m, &result)
-	r.sum(m, &result, err)
+	r.sum(m, &result, p.held, err)
 	if r.status != nil {
 		if closeErr := r.status.Close(); statusErr == nil {
 			statusErr = closeErr
