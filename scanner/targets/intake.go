@@ -3,6 +3,7 @@ package targets
 import (
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/a2scan/a2scan/mux"
@@ -161,7 +162,7 @@ func (in *intake) acceptInterval(e *entry, ports *Ports) error {
 	case n >= maxTargets-1-in.seq:
 		return fmt.Errorf("%w: %s; write a longer prefix", ErrUncountable, quote(e.word))
 	case n > hugeTargets && !in.cfg.AllowHuge:
-		return fmt.Errorf("%w: %s stands for %d of them; more than %d at once need consent (--max-targets)", ErrHuge, quote(e.word), n, uint64(hugeTargets))
+		return fmt.Errorf("%w: %s has %s of them; more than %s need --yes or --max-targets", ErrHuge, quote(e.word), thousands(n), thousands(hugeTargets))
 	}
 	in.count.Blocked = saturate(in.count.Blocked, all-n, 1)
 	in.addFresh(e, piece{ports: ports}, n)
@@ -267,4 +268,12 @@ func saturate(sum, a, b uint64) uint64 {
 		return maxTargets - 1
 	}
 	return lo
+}
+
+// thousands returns n with commas.
+func thousands(n uint64) string {
+	if n < 1000 {
+		return strconv.FormatUint(n, 10)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }

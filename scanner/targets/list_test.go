@@ -240,7 +240,9 @@ func TestHugePrefixesNeedConsent(t *testing.T) {
 		require.EqualValues(t, 1, c.Invalid)
 		require.Contains(t, log, "too many targets")
 	}
-	_, err := NewList(Config{Args: []string{"2001:db8::/64"}, AllowHuge: true})
+	_, err := NewList(Config{Args: []string{"10.0.0.0/5"}})
+	require.EqualError(t, err, `too many targets: "10.0.0.0/5" has 134,217,728 of them; more than 16,777,216 need --yes or --max-targets`)
+	_, err = NewList(Config{Args: []string{"2001:db8::/64"}, AllowHuge: true})
 	require.ErrorIs(t, err, ErrUncountable, "2^64 numbers do not fit a sequence number with a sign")
 
 	for _, shuffle := range []bool{false, true} {
