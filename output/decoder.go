@@ -86,6 +86,13 @@ func (d *decoder) end() {
 
 // null reads null if it is next.
 func (d *decoder) null() bool {
+	if d.i < len(d.b) && (d.b[d.i] == '"' || d.b[d.i]-'0' <= 9) {
+		return false // the common case, which can be inlined
+	}
+	return d.anyNull()
+}
+
+func (d *decoder) anyNull() bool {
 	if d.peek() != 'n' {
 		return false
 	}
@@ -106,9 +113,15 @@ func (d *decoder) literal(word string) bool {
 
 // A keySet is the keys of one kind of object.
 type keySet struct {
-	names    []string
-	literals []string // `"name":`, for the fast path
-	index    map[string]int
+	words []keyWords // in the order of AppendJSON, for the fast path
+	index map[string]int
+}
+
+// keyWords are the bytes of `"name":` in three words, and the masks of the bytes
+// that count.
+type keyWords struct {
+	word, mask [3]uint64
+	length     int
 }
 
 // Results of member that are no index of a key. The key NAME_b64 has the index
@@ -122,29 +135,42 @@ const (
 // newKeySet returns the set of names, in the order in which AppendJSON writes
 // them.
 func newKeySet(names ...string) *keySet {
-	k := &keySet{names: names, index: map[string]int{}}
+	k := &keySet{index: map[string]int{}}
 	for i, name := range names {
-		k.literals = append(k.literals, `"`+name+`":`)
+		k.words = append(k.words, wordsOf(`"`+name+`":`))
 		k.index[name] = i
 		k.index[name+"_b64"] = i + base64Key
 	}
 	return k
 }
 
-// member reads up to the value of an object's next member and returns the index
-// of its key. next is the key that probably follows: 0 begins an object.
-func (d *decoder) member(keys *keySet, first bool, next int) int {
-	open := byte(',')
-	if first {
-		open = '{'
+func wordsOf(key string) keyWords {
+	var text, mask [24]byte
+	for i := range copy(text[:], key) {
+		mask[i] = 0xFF
 	}
-	if uint(next) < uint(len(keys.literals)) && d.i < len(d.b) && d.b[d.i] == open {
-		if key := keys.literals[next]; len(d.b)-d.i > len(key) && string(d.b[d.i+1:d.i+1+len(key)]) == key {
-			d.i += 1 + len(key)
+	w := keyWords{length: len(key)}
+	for i := range w.word {
+		w.word[i] = binary.LittleEndian.Uint64(text[8*i:])
+		w.mask[i] = binary.LittleEndian.Uint64(mask[8*i:])
+	}
+	return w
+}
+
+// member reads up to the value of an object's next member and returns the index
+// of its key. next is the key that probably follows. open is '{' for the first
+// member and ',' for the others.
+func (d *decoder) member(keys *keySet, open byte, next int) int {
+	if b := d.b[d.i:]; len(b) > 24 && b[0] == open && uint(next) < uint(len(keys.words)) {
+		k := &keys.words[next]
+		le := binary.LittleEndian
+		if (le.Uint64(b[1:])^k.word[0])&k.mask[0]|(le.Uint64(b[9:])^k.word[1])&k.mask[1]|
+			(le.Uint64(b[17:])^k.word[2])&k.mask[2] == 0 {
+			d.i += 1 + k.length
 			return next
 		}
 	}
-	return d.anyMember(keys, first)
+	return d.anyMember(keys, open == '{')
 }
 
 // anyMember is member for a key in any place and any spelling.
@@ -204,31 +230,37 @@ func (d *decoder) element(first bool) bool {
 	return false
 }
 
-// ordinary8 returns a value whose lowest bit set, if there is one, belongs to
-// the first byte of x that ends a run of ordinary string bytes: a control
-// character, a quotation mark, a backslash or a byte beyond ASCII.
-func ordinary8(x uint64) uint64 {
+// stops8 returns a value whose lowest set bit, if there is one, belongs to the
+// first byte of x at which a run of string bytes stops: a quotation mark, a
+// backslash or a control character.
+func stops8(x uint64) uint64 {
 	quote, back := x^'"'*ones8, x^'\\'*ones8
-	return (x | (x-' '*ones8)&^x | (quote-ones8)&^quote | (back-ones8)&^back) & tops8
+	return ((x-' '*ones8)&^x | (quote-ones8)&^quote | (back-ones8)&^back) & tops8
 }
 
-// span reads a string and returns where its content is, and whether it has
+// span reads a string and returns the place of its content, and whether it has
 // escapes.
 func (d *decoder) span() (start, end int, escaped bool) {
-	if !d.expect('"') {
-		return 0, 0, false
+	if d.i >= len(d.b) || d.b[d.i] != '"' {
+		d.space()
+		if d.i >= len(d.b) || d.b[d.i] != '"' {
+			d.fail("%s", d.unexpected("a string"))
+			return 0, 0, false
+		}
 	}
-	start = d.i
-	i := d.i
-	b := d.b
+	start = d.i + 1
+	i, b := start, d.b
+	var seen uint64 // all bytes, for their top bits
 	for {
-		for i+8 <= len(b) {
-			m := ordinary8(binary.LittleEndian.Uint64(b[i:]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) / 8
+		for ; i+8 <= len(b); i += 8 {
+			x := binary.LittleEndian.Uint64(b[i:])
+			if m := stops8(x); m != 0 {
+				n := bits.TrailingZeros64(m)
+				seen |= x & (1<<(n-7) - 1) // the bytes before
+				i += n / 8
 				break
 			}
-			i += 8
+			seen |= x
 		}
 		if i >= len(b) {
 			d.i = i
@@ -238,24 +270,20 @@ func (d *decoder) span() (start, end int, escaped bool) {
 		switch c := b[i]; {
 		case c == '"':
 			d.i = i + 1
+			if seen&tops8 != 0 && !d.lax && !utf8.Valid(b[start:i]) {
+				d.fail("invalid UTF-8")
+			}
 			return start, i, escaped
 		case c == '\\':
 			escaped = true
-			i += 2 // unescape checks what follows
+			i += 2 // unescape checks the byte after the backslash
 		case c < ' ':
 			d.i = i
 			d.fail("control character in a string")
 			return 0, 0, false
-		case c < utf8.RuneSelf:
-			i++
 		default:
-			r, size := utf8.DecodeRune(b[i:])
-			if r == utf8.RuneError && size <= 1 && !d.lax {
-				d.i = i
-				d.fail("invalid UTF-8")
-				return 0, 0, false
-			}
-			i += size
+			seen |= uint64(c)
+			i++
 		}
 	}
 }
@@ -367,8 +395,11 @@ func hex4(s []byte) (r rune, ok bool) {
 // otherwise.
 func (d *decoder) string(old string) string {
 	b := d.bytes()
-	if string(b) == old {
+	switch {
+	case string(b) == old:
 		return old
+	case d.err != nil:
+		return ""
 	}
 	return string(b)
 }
@@ -383,10 +414,16 @@ func (d *decoder) listString() string {
 	case escaped:
 		d.scratch = d.unescape(d.scratch[:0], d.b[start:end])
 		return string(d.scratch)
-	case d.tail == "":
+	}
+	d.keepTail(start)
+	return d.tail[start-d.tailAt : end-d.tailAt]
+}
+
+// keepTail makes the copy of the line from start on, unless it is there.
+func (d *decoder) keepTail(start int) {
+	if d.tail == "" {
 		d.tail, d.tailAt = string(d.b[start:]), start
 	}
-	return d.tail[start-d.tailAt : end-d.tailAt]
 }
 
 // base64 reads a string of base64, appends the bytes to dst and reports whether
@@ -576,36 +613,37 @@ const maxMillis = math.MaxInt64 / 1_000_000
 
 // float32 reads a number. null is NaN.
 func (d *decoder) float32() float32 {
-	// The common case: what appendFloat writes. A quotient of a number that has
-	// at most 53 bits and a power of 10 up to 22 is the nearest double. If that is
-	// a float32 too, no other float32 is nearer to the number.
+	// The common case: what appendFloat writes, which is often all digits of a
+	// binary fraction. With k digits behind the point it is a multiple of 2⁻ᵏ if the
+	// number that they make is one of 5ᵏ.
 	i, b := d.i, d.b
 	negative := i < len(b) && b[i] == '-'
 	if negative {
 		i++
 	}
-	start, point := i, -1
-	var m uint64
-	for ; i < len(b); i++ {
-		c := b[i] - '0'
-		if c > 9 {
-			if b[i] != '.' || point >= 0 {
-				break
-			}
-			point = i
-			continue
-		}
-		m = m*10 + uint64(c)
+	start := i
+	var whole, part uint64
+	for i < len(b) && b[i]-'0' <= 9 && i-start < 10 {
+		whole = whole*10 + uint64(b[i]-'0')
+		i++
 	}
-	if point > start && i-point > 1 && i-start <= 17 && m < 1<<53 && (b[start] != '0' || point == start+1) &&
-		i < len(b) && (b[i] == ',' || b[i] == '}') {
-		f := float64(m) / powersOf10[i-point-1]
-		if negative {
-			f = -f
+	if i > start && (b[start] != '0' || i == start+1) && i < len(b) && b[i] == '.' {
+		i++
+		point := i
+		for i < len(b) && b[i]-'0' <= 9 && i-point < maxPlaces {
+			part = part*10 + uint64(b[i]-'0')
+			i++
 		}
-		if float64(float32(f)) == f {
-			d.i = i
-			return float32(f)
+		places := i - point
+		if places > 0 && i < len(b) && (b[i] == ',' || b[i] == '}') && part%powersOf5[places] == 0 {
+			f := float64(whole) + float64(part/powersOf5[places])/float64(uint64(1)<<places)
+			if float64(float32(f)) == f {
+				d.i = i
+				if negative {
+					f = -f
+				}
+				return float32(f)
+			}
 		}
 	}
 	if d.null() {
@@ -622,8 +660,6 @@ func (d *decoder) float32() float32 {
 	}
 	return float32(f)
 }
-
-var powersOf10 = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16}
 
 // time reads a time of RFC 3339. null is the zero time.
 func (d *decoder) time() time.Time {

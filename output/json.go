@@ -1,6 +1,7 @@
 package output
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"strconv"
 )
@@ -351,7 +352,9 @@ func appendRaw(dst []byte, raw []Datagram) []byte {
 		} else {
 			dst = append(dst, `,"dir":"rx","b64":`...)
 		}
-		dst = appendBase64(dst, raw[n].Data)
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, raw[n].Data)
+		dst = append(dst, '"')
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')

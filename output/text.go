@@ -10,14 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// text is what a JSON string is made from: bytes from the wire, or a string of
-// our own.
-type text interface{ ~string | ~[]byte }
-
 const hexDigits = "0123456789abcdef"
 
-// plain says of each byte whether a JSON string carries it as it is. Bytes of
-// longer UTF-8 sequences are looked at one rune at a time instead.
+// plain reports for each byte whether a JSON string holds it unescaped. Bytes of
+// longer UTF-8 sequences are not plain: they are examined by rune.
 var plain = func() (t [256]bool) {
 	for c := 0x20; c < 0x7f; c++ {
 		t[c] = c != '"' && c != '\\'
@@ -25,21 +21,20 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// appendString appends s as a JSON string, with quotes. Control characters,
-// C1 (U+0080 to U+009F) included, and the line and paragraph separators are
-// escaped, so that a line stays one line and a terminal takes none of it for a
-// command; so are the characters that turn the direction of what stands beside
-// them. Each byte that is not part of valid UTF-8 becomes U+FFFD; lossy tells
-// that there was one.
-func appendString[T text](dst []byte, s T) (_ []byte, lossy bool) {
+// appendString appends s as a JSON string with quotation marks. It escapes
+// control characters, C1 (U+0080 to U+009F) included, and the line and paragraph
+// separators, so that s can neither end a line nor control a terminal. It also
+// escapes the characters that change the direction of the text around them.
+// Each byte that is not part of valid UTF-8 becomes U+FFFD, and lossy is true.
+func appendString(dst []byte, s string) (_ []byte, lossy bool) {
 	dst = append(dst, '"')
 	dst, lossy = appendEscaped(dst, s)
 	return append(dst, '"'), lossy
 }
 
-// Eight bytes at a time: a byte of the result of special8 is not zero, at its top
-// bit, where that byte of x is not plain. Borrows can set the bit of a byte behind
-// one that is not plain, and of no other: the first is always right.
+// For eight bytes at a time, special8 sets the top bit of each byte of its result
+// whose byte in x is not plain. A borrow can set the bit of a later byte too, so
+// only the first bit is exact.
 const (
 	ones8 = 0x0101010101010101
 	tops8 = 0x80 * ones8
@@ -52,7 +47,7 @@ func special8(x uint64) uint64 {
 }
 
 // plainPrefix returns how many bytes of s, from the first on, are plain.
-func plainPrefix[T text](s T) int {
+func plainPrefix(s string) int {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
 		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
@@ -67,16 +62,16 @@ func plainPrefix[T text](s T) int {
 }
 
 // appendEscaped is appendString without the quotes.
-func appendEscaped[T text](dst []byte, s T) (_ []byte, lossy bool) {
+func appendEscaped(dst []byte, s string) (_ []byte, lossy bool) {
 	if n := plainPrefix(s); n < len(s) {
 		return appendUnplain(dst, s, n)
 	}
 	return append(dst, s...), false
 }
 
-// appendUnplain is appendEscaped for a string whose first n bytes are plain, and
-// the next is not.
-func appendUnplain[T text](dst []byte, s T, n int) (_ []byte, lossy bool) {
+// appendUnplain is appendEscaped for a string of which the first n bytes are
+// plain and the next one is not.
+func appendUnplain(dst []byte, s string, n int) (_ []byte, lossy bool) {
 	done := 0 // s[:done] is in dst
 	for i := n; i < len(s); {
 		c := s[i]
@@ -95,8 +90,7 @@ func appendUnplain[T text](dst []byte, s T, n int) (_ []byte, lossy bool) {
 			done = i
 			continue
 		}
-		// For a string the conversion copies these few bytes to the stack.
-		r, size := utf8.DecodeRune([]byte(s[i:min(i+utf8.UTFMax, len(s))]))
+		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
 			lossy = true
@@ -120,7 +114,7 @@ func mustEscape(r rune) bool {
 	return r <= 0x9F || r >= 0x2028 && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
 
-// appendEscape appends an ASCII byte that cannot stand as it is.
+// appendEscape appends the escape of an ASCII byte.
 func appendEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':
@@ -139,15 +133,15 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
 
-// appendRune appends a rune of no more than 16 bits that cannot stand as it is.
+// appendRune appends the escape of a rune of at most 16 bits.
 func appendRune(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hexDigits[r>>12&0xF], hexDigits[r>>8&0xF], hexDigits[r>>4&0xF], hexDigits[r&0xF])
 }
 
-// appendText appends a member whose value is s. key comes with its punctuation
-// and what else stands before it, as in `,"name":` or `{"name":`. Where s is not valid UTF-8 a second member follows at once,
-// with _b64 after the name and the true bytes.
-func appendText[T text](dst []byte, key string, s T) []byte {
+// appendText appends a member whose value is s. key includes the punctuation, as
+// in `,"name":` or `{"name":`. If s is not valid UTF-8, the member NAME_b64 with
+// the true bytes follows.
+func appendText(dst []byte, key string, s string) []byte {
 	dst = append(dst, key...)
 	dst, lossy := appendString(dst, s)
 	if lossy {
@@ -157,26 +151,25 @@ func appendText[T text](dst []byte, key string, s T) []byte {
 	return dst
 }
 
-// appendBase64Key appends the key of the member that stands beside the one of
-// key.
+// appendBase64Key appends the key NAME_b64 for the key NAME.
 func appendBase64Key(dst []byte, key string) []byte {
 	dst = append(dst, ',')
 	dst = append(dst, key[strings.IndexByte(key, '"'):len(key)-len(`":`)]...)
 	return append(dst, `_b64":`...)
 }
 
-// appendOptional is appendText, or null where s is not there.
-func appendOptional[T text](dst []byte, key string, s T, there bool) []byte {
+// appendOptional is appendText, or null if s is absent.
+func appendOptional(dst []byte, key string, s string, there bool) []byte {
 	if !there {
 		return appendNull(dst, key)
 	}
 	return appendText(dst, key, s)
 }
 
-// appendTexts appends a member that is an array of strings. Where one of them
-// is not valid UTF-8 an array of the same length follows, with _b64 after the
-// name: the true bytes of those that are not, null for the rest.
-func appendTexts[T text](dst []byte, key string, list []T) []byte {
+// appendTexts appends a member that is an array of strings. If one of them is not
+// valid UTF-8, the member NAME_b64 follows: an array of the same length that has
+// the true bytes of such strings, and null for the others.
+func appendTexts(dst []byte, key string, list []string) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, '[')
 	anyLossy := false
@@ -198,7 +191,7 @@ func appendTexts[T text](dst []byte, key string, list []T) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if utf8.Valid([]byte(s)) {
+		if utf8.ValidString(s) {
 			dst = append(dst, "null"...)
 		} else {
 			dst = appendBase64(dst, s)
@@ -207,7 +200,7 @@ func appendTexts[T text](dst []byte, key string, list []T) []byte {
 	return append(dst, ']')
 }
 
-func appendBase64[T text](dst []byte, s T) []byte {
+func appendBase64(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	var chunk [48]byte // a multiple of 3: padding comes at the end only
 	for len(s) > 0 {
@@ -223,8 +216,7 @@ func appendNull(dst []byte, key string) []byte {
 	return append(dst, "null"...)
 }
 
-// appendWord appends a member whose value is a word of our own, which needs no
-// escapes.
+// appendWord appends a member whose value is a constant that needs no escapes.
 func appendWord(dst []byte, key, word string) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, '"')
@@ -247,7 +239,7 @@ func appendUint(dst []byte, key string, n uint64) []byte {
 	return strconv.AppendUint(dst, n, 10)
 }
 
-// appendOptionalUint is appendUint, or null where n is not there.
+// appendOptionalUint is appendUint, or null if n is absent.
 func appendOptionalUint(dst []byte, key string, n uint64, there bool) []byte {
 	if !there {
 		return appendNull(dst, key)
@@ -274,8 +266,8 @@ func appendOptionalWord(dst []byte, key, word string, there bool) []byte {
 	return dst
 }
 
-// appendID appends a 64-bit id as a string, since most JSON readers hold
-// numbers as doubles, which are exact to 53 bits only.
+// appendID appends a 64-bit id as a string, because most JSON readers keep only
+// 53 bits of a number.
 func appendID(dst []byte, key string, id uint64, there bool) []byte {
 	if !there {
 		return appendNull(dst, key)
@@ -286,9 +278,9 @@ func appendID(dst []byte, key string, id uint64, there bool) []byte {
 	return append(dst, '"')
 }
 
-// appendMillis appends d in milliseconds, rounded to the microsecond, with one
-// to three decimals: the decimal point is always there, so that a column of
-// them is read as one type. A negative d is one that is not known: null.
+// appendMillis appends d in milliseconds, rounded to the microsecond, with one to
+// three decimals, so that readers take all of them for the same type. A negative
+// d is unknown: null.
 func appendMillis(dst []byte, key string, d time.Duration) []byte {
 	if d < 0 {
 		return appendNull(dst, key)
@@ -310,10 +302,9 @@ func appendMillis(dst []byte, key string, d time.Duration) []byte {
 	return dst
 }
 
-// appendFloat appends f with a decimal point, or null where JSON has no number
-// for it. The digits are those that give back the very value in a double, which
-// is what most readers hold: with the fewest digits for 32 bits they would read
-// a neighbour of it.
+// appendFloat appends f with a decimal point, or null if it is not finite. A
+// reader that uses doubles, as most do, gets exactly f. With the fewest digits
+// for 32 bits it would get a neighbour of f.
 func appendFloat(dst []byte, key string, f float32) []byte {
 	v := float64(f)
 	if math.IsNaN(v) || math.IsInf(v, 0) {

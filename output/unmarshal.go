@@ -1,8 +1,11 @@
 package output
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"net/netip"
 )
 
@@ -82,6 +85,8 @@ var infoKeys = newKeySet("status", "error", "attempts", "rtt_ms", "format", "pro
 	"app_id", "players", "max_players", "bots", "server_type", "environment", "visibility", "vac", "version", "edf",
 	"game_port", "steam_id", "spectator_port", "spectator_name", "keywords", "game_id", "ship", "address", "mod",
 	"players_actual", "max_players_actual", "truncated")
+
+var noInfoBytes = []byte(noInfo)
 
 var shipKeys = newKeySet("mode", "witnesses", "duration_s")
 
@@ -173,8 +178,8 @@ func (d *decoder) record(r *Record) {
 	var ip netip.Addr
 	var port uint16
 	schema, seq, status := uint64(0), false, false
-	n := d.member(recordKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(recordKeys, false, n+1) {
+	n := d.member(recordKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(recordKeys, ',', n+1) {
 		switch n {
 		case keySchema:
 			schema, _ = d.uint(1 << 53)
@@ -270,11 +275,38 @@ func (d *decoder) ip() netip.Addr {
 	if d.err != nil {
 		return netip.Addr{}
 	}
+	if a, ok := parseIPv4(text); ok {
+		return a
+	}
 	a, err := netip.ParseAddr(string(text))
 	if err != nil {
 		d.fail("%.80q is no IP address", text)
 	}
 	return a.Unmap()
+}
+
+// parseIPv4 returns the address in b if that is a plain IPv4 address.
+func parseIPv4(b []byte) (netip.Addr, bool) {
+	var a [4]byte
+	n, digits, at := 0, 0, 0
+	for _, c := range b {
+		switch {
+		case c-'0' <= 9 && digits < 3 && (digits == 0 || n > 0): // no leading zero
+			n = n*10 + int(c-'0')
+			digits++
+		case c == '.' && digits > 0 && at < 3 && n <= 255:
+			a[at] = byte(n)
+			at++
+			n, digits = 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if at != 3 || digits == 0 || n > 255 {
+		return netip.Addr{}, false
+	}
+	a[3] = byte(n)
+	return netip.AddrFrom4(a), true
 }
 
 // source reads an object as it is.
@@ -334,13 +366,17 @@ func (d *decoder) info(i *Info) *Info {
 		set(f, there)
 		return int(n)
 	}
-	n := d.member(infoKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(infoKeys, false, n+1) {
-		if d.section(n, &i.Section, &old.Section, &exact) {
+	n := d.member(infoKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(infoKeys, ',', n+1) {
+		if n&^base64Key < sectionKeys && d.section(n, &i.Section, &old.Section, &exact) {
 			continue
 		}
 		switch n {
 		case keyFormat:
+			if d.i > len(`,"format":`) && bytes.HasPrefix(d.b[d.i-len(`,"format":`):], noInfoBytes) {
+				d.i += len(noInfo) - len(`,"format":`) // as AppendJSON writes it without an answer
+				return i
+			}
 			set(InfoFormat, d.text(n, &i.Format, old.Format, &exact))
 		case keyProtocol:
 			i.Protocol = uint8(number(InfoProtocol, 1<<8-1))
@@ -417,8 +453,8 @@ func (d *decoder) ship(s *Ship) *Ship {
 		s = new(Ship)
 	}
 	*s = Ship{}
-	n := d.member(shipKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(shipKeys, false, n+1) {
+	n := d.member(shipKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(shipKeys, ',', n+1) {
 		switch n {
 		case 0:
 			s.Mode = d.uint8()
@@ -443,8 +479,8 @@ func (d *decoder) mod(m *Mod) *Mod {
 	old := *m
 	*m = Mod{}
 	var exact exactSet
-	n := d.member(modKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(modKeys, false, n+1) {
+	n := d.member(modKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(modKeys, ',', n+1) {
 		switch n {
 		case 0, 0 + base64Key:
 			d.text(n, &m.Link, old.Link, &exact)
@@ -482,9 +518,9 @@ func (d *decoder) players(p *Players) *Players {
 		spare = old.spare
 	}
 	var exact exactSet
-	n := d.member(playersKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(playersKeys, false, n+1) {
-		if d.section(n, &p.Section, &old.Section, &exact) {
+	n := d.member(playersKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(playersKeys, ',', n+1) {
+		if n&^base64Key < sectionKeys && d.section(n, &p.Section, &old.Section, &exact) {
 			continue
 		}
 		switch n {
@@ -502,7 +538,8 @@ func (d *decoder) players(p *Players) *Players {
 			}
 			for first := true; d.element(first); first = false {
 				p.List = append(p.List, Player{})
-				if d.player(&p.List[len(p.List)-1]) {
+				last := &p.List[len(p.List)-1]
+				if !d.plainPlayer(last) && d.player(last) {
 					p.Ship = true
 				}
 			}
@@ -516,12 +553,47 @@ func (d *decoder) players(p *Players) *Players {
 	return p
 }
 
+// after reads text if it is next.
+func (d *decoder) after(text string) bool {
+	if len(d.b)-d.i < len(text) || string(d.b[d.i:d.i+len(text)]) != text {
+		return false
+	}
+	d.i += len(text)
+	return true
+}
+
+// plainPlayer reads a player that is spelled as AppendJSON spells it, with index 0,
+// a name without escapes, and neither deaths nor money. It returns false, and reads
+// nothing, if the player is another.
+func (d *decoder) plainPlayer(p *Player) bool {
+	const before, score, duration, rest = `{"index":0,"name":`, `,"score":`, `,"duration_s":`, `,"deaths":null,"money":null}`
+	begin := d.i
+	if d.after(before) {
+		start, end, escaped := d.span()
+		if !escaped && d.after(score) {
+			p.Score = d.int32()
+			if d.after(duration) {
+				p.Duration = d.float32()
+				if d.after(rest) {
+					d.keepTail(start)
+					p.Name = d.tail[start-d.tailAt : end-d.tailAt]
+					return true
+				}
+			}
+		}
+	}
+	if d.err == nil {
+		*p, d.i = Player{}, begin
+	}
+	return false
+}
+
 // player reads one player and reports whether it has deaths or money.
 func (d *decoder) player(p *Player) (ship bool) {
 	p.Duration = float32(math.NaN())
 	var exact, there bool
-	n := d.member(playerKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(playerKeys, false, n+1) {
+	n := d.member(playerKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(playerKeys, ',', n+1) {
 		switch n {
 		case 0:
 			p.Index = d.uint8()
@@ -577,9 +649,9 @@ func (d *decoder) rules(r *Rules) *Rules {
 		spare = old.spare
 	}
 	var exact exactSet
-	n := d.member(rulesKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(rulesKeys, false, n+1) {
-		if d.section(n, &r.Section, &old.Section, &exact) {
+	n := d.member(rulesKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(rulesKeys, ',', n+1) {
+		if n&^base64Key < sectionKeys && d.section(n, &r.Section, &old.Section, &exact) {
 			continue
 		}
 		switch n {
@@ -597,7 +669,9 @@ func (d *decoder) rules(r *Rules) *Rules {
 			}
 			for first := true; d.element(first); first = false {
 				r.List = append(r.List, Rule{})
-				d.rule(&r.List[len(r.List)-1])
+				if last := &r.List[len(r.List)-1]; !d.plainRule(last) {
+					d.rule(last)
+				}
 			}
 		case keyA3SB:
 			r.A3SB = d.a3sb()
@@ -611,10 +685,48 @@ func (d *decoder) rules(r *Rules) *Rules {
 	return r
 }
 
+// plainRule reads a rule that is spelled as AppendJSON spells it, without escapes
+// and in ASCII. It returns false, and reads nothing, if the rule is another.
+func (d *decoder) plainRule(r *Rule) bool {
+	const before, between, after = `{"name":"`, `","value":"`, `"}`
+	b, i := d.b, d.i
+	if len(b)-i < len(before) || string(b[i:i+len(before)]) != before {
+		return false
+	}
+	name := i + len(before)
+	nameEnd := plainEnd(b, name)
+	if len(b)-nameEnd < len(between) || string(b[nameEnd:nameEnd+len(between)]) != between {
+		return false
+	}
+	value := nameEnd + len(between)
+	valueEnd := plainEnd(b, value)
+	if len(b)-valueEnd < len(after) || string(b[valueEnd:valueEnd+len(after)]) != after {
+		return false
+	}
+	d.keepTail(name)
+	r.Name = d.tail[name-d.tailAt : nameEnd-d.tailAt]
+	r.Value = d.tail[value-d.tailAt : valueEnd-d.tailAt]
+	d.i = valueEnd + len(after)
+	return true
+}
+
+// plainEnd returns the place of the first byte at or after i that is not plain.
+func plainEnd(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if m := special8(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(b) && plain[b[i]] {
+		i++
+	}
+	return i
+}
+
 func (d *decoder) rule(r *Rule) {
 	var exact [2]bool
-	n := d.member(ruleKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(ruleKeys, false, n+1) {
+	n := d.member(ruleKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(ruleKeys, ',', n+1) {
 		switch n {
 		case 0, 0 + base64Key:
 			d.listText(n, &r.Name, &exact[0])
@@ -633,8 +745,8 @@ func (d *decoder) a3sb() *A3SB {
 	b := new(A3SB)
 	var exact bool
 	var signatures [][]byte // those that have true bytes; nil for the others
-	n := d.member(a3sbKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(a3sbKeys, false, n+1) {
+	n := d.member(a3sbKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(a3sbKeys, ',', n+1) {
 		switch n {
 		case 0:
 			b.Version = d.uint8()
@@ -698,8 +810,8 @@ func (d *decoder) a3sb() *A3SB {
 
 func (d *decoder) a3sbMod(m *A3SBMod) {
 	var exact bool
-	n := d.member(a3sbModKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(a3sbModKeys, false, n+1) {
+	n := d.member(a3sbModKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(a3sbModKeys, ',', n+1) {
 		switch n {
 		case 0:
 			m.Hash = d.uint32()
@@ -736,8 +848,8 @@ func (d *decoder) raw(list []Datagram) []Datagram {
 
 func (d *decoder) datagram(g *Datagram) {
 	*g = Datagram{Data: g.Data[:0]}
-	n := d.member(datagramKeys, true, 0)
-	for ; n != noMoreKeys; n = d.member(datagramKeys, false, n+1) {
+	n := d.member(datagramKeys, '{', 0)
+	for ; n != noMoreKeys; n = d.member(datagramKeys, ',', n+1) {
 		switch n {
 		case 0:
 			g.Time = max(d.millis(), 0)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/a2scan/a2scan/internal/display"
@@ -61,54 +60,38 @@ func shownName(name string) string {
 }
 
 // readFile reads one file.
-func (a *app) readFile(f *recordFile, use func(*output.Record) error) (err error) {
-	var in *dataset.Reader
+func (a *app) readFile(f *recordFile, use func(*output.Record) error) error {
+	defer a.badLines(f)
+	records := dataset.Read(f.name)
 	if f.name == "-" {
-		in, err = dataset.NewReader(a.stdin)
-	} else {
-		in, err = dataset.OpenReader(f.name)
+		records = dataset.ReadFrom(f.name, a.stdin)
 	}
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", shownName(f.name), err)
-	}
-	defer in.Close()
-	var r output.Record
-	for {
-		line, err := in.Next()
-		var cut *dataset.CutError
-		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			a.badLines(f)
-			return nil
-		case errors.As(err, &cut):
-			f.cut = true
-			a.ui.sayf("%s:%d: the file ends in the middle of a record", shownName(f.name), in.Lines()+1)
-			a.badLines(f)
-			return nil
-		default:
-			f.cut = true
-			a.ui.sayf("%s:%d: cannot read on: %s", shownName(f.name), in.Lines()+1, err)
-			a.badLines(f)
-			return nil
-		}
-		if blank(line) {
-			continue
-		}
-		if err := output.Unmarshal(line, &r); err != nil {
-			if f.bad++; f.bad <= maxBadLines {
-				a.ui.sayf("%s:%d: %s", shownName(f.name), in.Lines(), err)
+	for r, err := range records {
+		if err == nil {
+			f.records++
+			if err := use(r); err != nil {
+				return err
 			}
 			continue
 		}
-		f.records++
-		if err := use(&r); err != nil {
+		var line *dataset.LineError
+		var cut *dataset.CutError
+		switch {
+		case errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission):
 			return err
+		case errors.As(err, &cut):
+			f.cut = true
+			a.ui.sayf("%s:%d: the file ends in the middle of a record", shownName(f.name), cut.Lines+1)
+		case errors.As(err, &line) && line.Line > 0:
+			if f.bad++; f.bad <= maxBadLines {
+				a.ui.sayf("%s:%d: %s", shownName(f.name), line.Line, line.Err)
+			}
+		default:
+			f.cut = true
+			a.ui.sayf("%s: cannot read all of it: %s", shownName(f.name), errors.Unwrap(err))
 		}
 	}
+	return nil
 }
 
 // badLines reports how many lines of f were skipped, if not all of them were named.
@@ -116,13 +99,4 @@ func (a *app) badLines(f *recordFile) {
 	if f.bad > maxBadLines {
 		a.ui.sayf("%s: %d lines are no records", shownName(f.name), f.bad)
 	}
-}
-
-func blank(line []byte) bool {
-	for _, c := range line {
-		if c != ' ' && c != '\t' && c != '\r' {
-			return false
-		}
-	}
-	return true
 }

@@ -156,7 +156,7 @@ var doors = map[string]string{
 	"scanner":          "engine.HandlePacket",
 	"scanner/targets":  "parseLine AddrSet.AddFile ParsePorts",
 	"output":           "AppendJSON Unmarshal",
-	"output/dataset":   "NewReader File.Load ReadMetadata",
+	"output/dataset":   "NewReader ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",
 	"bench/run":        "ReadReport",
 	"internal/weblist": "readRows readWords",

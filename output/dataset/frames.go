@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -169,6 +170,25 @@ func (f *zstdFrames) Read(p []byte) (int, error) {
 		err = f.frame.err
 	}
 	return n, err
+}
+
+// resync goes to the next frame after one that the decoder could not read. Sizes in
+// a damaged frame are not trusted: it searches for the magic number.
+func (f *zstdFrames) resync() error {
+	src := f.frame.src
+	for {
+		head, err := src.Peek(src.Size())
+		if i := bytes.Index(head, zstdMagic); i >= 0 {
+			_, err = src.Discard(i)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := src.Discard(len(head) - len(zstdMagic) + 1); err != nil {
+			return err
+		}
+	}
 }
 
 // close frees the decoder.
