@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/internal/report"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
@@ -128,29 +130,32 @@ func (a *app) checkRecordFiles(names []string, writes ...fileUse) error {
 	return checkFiles(uses...)
 }
 
-// writeFile writes a file as a whole; - is standard output. A regular file that
-// could not be written to its end is removed.
+// writeFile writes a file as a whole; - is standard output. A file that cannot be
+// written to its end stays as it was.
 func (a *app) writeFile(name string, write func(*bufio.Writer) error) error {
-	if name == "-" {
-		w := bufio.NewWriterSize(a.stdout, 64<<10)
-		return errors.Join(write(w), w.Flush())
+	fill := func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 64<<10)
+		if err := write(b); err != nil {
+			return err
+		}
+		return b.Flush()
 	}
-	f, err := os.Create(name)
+	if name == "-" {
+		return fill(a.stdout)
+	}
+	f, err := osfile.Open(name)
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriterSize(f, 64<<10)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
+	if f.Owned() {
+		err = f.Rewrite(fill)
+	} else {
+		err = fill(f)
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		return nil
+	if err != nil {
+		return fmt.Errorf("%s was not written: %w", clean(name), errors.Join(err, f.Discard()))
 	}
-	if info, statErr := os.Lstat(name); statErr == nil && info.Mode().IsRegular() {
-		err = errors.Join(err, os.Remove(name))
-	}
-	return fmt.Errorf("%s was not written: %w", clean(name), err)
+	return f.Close()
 }
 
 // reportMetadata reads the metadata next to a file of records, nil if there is none.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner"
@@ -42,7 +43,7 @@ func (r *scanRun) summary(m *dataset.Metadata, result *scanner.Result) []string 
 func (r *scanRun) nextStep(m *dataset.Metadata, result *scanner.Result, err error) string {
 	file := r.options.outputFile
 	switch {
-	case err != nil || file == "-":
+	case err != nil || file == "-" || osfile.IsOpenName(file) || isDevice(file):
 	case result.Reason == scanner.EndInterrupted:
 		return "resume with: " + resumeCommand(r.args)
 	case m.Output.Records > 0 && lookup("report") != nil:
