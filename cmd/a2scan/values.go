@@ -120,11 +120,6 @@ func (fs *flagSet) text(p *string, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, parseText, sameText)
 }
 
-// free registers a flag whose value is any text.
-func (fs *flagSet) free(p *string, name, short, value, usage string) {
-	add(fs, p, name, short, value, usage, func(s string) (string, error) { return s, nil }, sameText)
-}
-
 // words registers a flag of words with commas between them. Each further value adds to
 // the words.
 func (fs *flagSet) words(p *string, name, short, value, usage string) {
