@@ -53,6 +53,7 @@ var imports = map[string]string{
 	"internal/...":        "output output/dataset",
 	// The command and the tools around it.
 	"cmd/a2scan": "...",
+	"packaging":  "",
 	"bench/bare": "mux proto golang.org/x/sys/unix",
 	"bench/...":  "bench/... mux output output/dataset proto/... scanner scanner/targets golang.org/x/sys/unix",
 }
