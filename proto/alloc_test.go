@@ -71,7 +71,7 @@ func steppers(t testing.TB) map[string]*stepper {
 	return all
 }
 
-// TestStepsAllocateNothing: whatever arrives uncompressed, and whatever is due.
+// TestStepsAllocateNothing: any uncompressed datagram, and any deadline.
 func TestStepsAllocateNothing(t *testing.T) {
 	for name, s := range steppers(t) {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ var (
 	errInflateMany = errors.New("compressed reply has more blocks than its declared size takes")
 )
 
-// Costs of a decompressor beside the bytes that it yields, in the units of an
+// Costs of a decompressor in addition to the bytes that it yields, in the units of an
 // inflation budget.
 const (
 	// bzipSetup comes before the first byte: up to 3.6 MB of tables are cleared.
@@ -46,10 +46,10 @@ const (
 // 70 ms to open.
 func bzipMost(size uint32) int { return 2*int(size) + 4<<10 }
 
-// bzipBlocks reports whether src is one stream with no more blocks than size bytes
-// need. A table for 256 bytes takes 33 bytes and some 10 µs, so that even what is not
-// too long may hide a hundred times its work; and each further stream may ask for a larger
-// room than the one before, all of which is cleared.
+// bzipBlocks reports whether src is one stream with no more blocks than size bytes need. A
+// table for 256 bytes takes 33 bytes and some 10 µs, so even a short reply may hide a
+// hundred times its work; and each further stream may ask for a larger buffer than the one
+// before, which must be cleared.
 func bzipBlocks(src []byte, size uint32) bool {
 	blocks, ends := 0, 0
 	var last uint64 // the last eight bytes
@@ -67,9 +67,9 @@ func bzipBlocks(src []byte, size uint32) bool {
 	return blocks <= 1+int(size/bzipLeastBlock) && ends <= 1
 }
 
-// inflate decompresses src onto dst, which it returns. The result must be
-// exactly size bytes with the checksum crc; whatever the header says, no more than
-// limit bytes are ever produced. What can't be honest is refused unopened.
+// inflate decompresses src onto dst, which it returns. The result must be exactly size
+// bytes with the checksum crc. It never produces more than limit bytes, even if the header
+// claims more. Data that no honest encoder writes is refused before it is decompressed.
 func inflate(dst, src []byte, size, crc uint32, limit int) ([]byte, error) {
 	if int64(size) > int64(limit) {
 		return dst, errInflateCap

@@ -23,7 +23,7 @@ func reply(id uint32, message, packed []byte) (datagrams [][]byte) {
 	return datagrams
 }
 
-// see gives q all of a reply and returns what the last of it was taken for.
+// see gives q the whole reply and returns the verdict on its last datagram.
 func see(c *proto.Client, q *proto.Query, datagrams [][]byte) (out proto.Output) {
 	for _, d := range datagrams {
 		out = c.HandleDatagram(q, 10*millisecond, d)
@@ -41,8 +41,8 @@ func noise(n int) []byte {
 	return b
 }
 
-// TestDearRepliesAreNotOpened: what takes long to decompress for what it declares is
-// nothing that a server writes by honest means. Each of the first would take a turn or more.
+// TestDearRepliesAreNotOpened: no honest server writes a reply that takes so long to
+// decompress for its declared size. Each of the first ones would take a turn or more.
 func TestDearRepliesAreNotOpened(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -95,8 +95,8 @@ func TestDearRepliesAreNotOpened(t *testing.T) {
 	}
 }
 
-// TestWhatHonestServersPackIsOpened, whatever it is: what can't be compressed at all,
-// and what makes the most blocks.
+// TestWhatHonestServersPackIsOpened: also data that cannot be compressed at all, and data
+// with the most blocks.
 func TestWhatHonestServersPackIsOpened(t *testing.T) {
 	for name, content := range map[string][]byte{
 		"nothing":                 []byte("\x00\x00"),
@@ -186,8 +186,8 @@ func TestRepliesThatDoNotDecodeAreOpenedFourTimes(t *testing.T) {
 	})
 }
 
-// BenchmarkInflatePerUnit shows what a unit of the inflation budget comes to, in the
-// replies that take the longest for what they are charged.
+// BenchmarkInflatePerUnit measures a unit of the inflation budget in the replies that take
+// the longest per unit.
 func BenchmarkInflatePerUnit(b *testing.B) {
 	text := rulesPayload(40_000)
 	for name, message := range map[string][]byte{

@@ -33,7 +33,7 @@ func captures(t *testing.T) string {
 	return dir
 }
 
-// A capture is one expected.json: what a server sent, and what it means.
+// A capture is one expected.json: the datagrams of a server and their meaning.
 type capture struct {
 	Messages []captured `json:"messages"`
 
@@ -53,9 +53,9 @@ type captured struct {
 	Error     string         `json:"error"` // of a strict decoder: the reply was cut
 }
 
-// TestCaptures feeds what real servers sent, in order, to a Conversation, and
-// compares every field of every message. A field or a kind that it does not know
-// fails it: nothing is skipped in silence.
+// TestCaptures feeds the datagrams of real servers, in order, to a Conversation, and
+// compares every field of every message. It fails for a field or kind that it does not
+// know.
 func TestCaptures(t *testing.T) {
 	dir := captures(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "expected.json"))
@@ -154,7 +154,7 @@ func readDatagrams(t *testing.T, dir string, names []string) (datagrams [][]byte
 	return datagrams
 }
 
-// compareMessage decodes body and compares it with what is expected of it.
+// compareMessage decodes body and compares it with the expectation.
 func compareMessage(t *testing.T, m captured, body []byte) (kind string) {
 	if m.Error != "" {
 		require.Equal(t, "info", m.Kind)
@@ -215,13 +215,13 @@ func (e *expectation) text(name string, got []byte) {
 	require.Equal(e.t, expectedBytes(e.t, e.take(name)), string(got), name)
 }
 
-// letter compares a byte that stands for itself.
+// letter compares a byte with a letter.
 func (e *expectation) letter(name string, got byte) {
 	e.t.Helper()
 	require.Equal(e.t, e.take(name), string(rune(got)), name)
 }
 
-// optional compares a field that is expected exactly where it was decoded.
+// optional compares a field that is expected if and only if it was decoded.
 func (e *expectation) optional(there bool, name string, compare func(name string)) {
 	e.t.Helper()
 	require.Equal(e.t, there, e.has(name), "%s: there", name)
@@ -230,8 +230,8 @@ func (e *expectation) optional(there bool, name string, compare func(name string
 	}
 }
 
-// done fails if a field is expected that was not compared. What remains beside
-// them are remarks of the captures' authors, each known by name.
+// done fails if an expected field was not compared. The other keys are remarks of the
+// captures' authors, each known by name.
 func (e *expectation) done() {
 	e.t.Helper()
 	for name := range e.fields {

@@ -6,7 +6,7 @@
 // # The wire
 //
 // Everything is UDP. Integers are little-endian; a cstr is bytes up to a NUL,
-// nominally UTF-8, and often something else. A request, and what may answer it:
+// nominally UTF-8, and often something else. The requests and their replies:
 //
 //	FF FF FF FF | 54 "Source Engine Query\0" [challenge u32]     INFO
 //	FF FF FF FF | 55 challenge u32                               PLAYER
@@ -18,8 +18,8 @@
 //	FF FF FF FF | 44 …                                           PLAYER
 //	FF FF FF FF | 45 …                                           RULES
 //
-// The bodies, from the type byte on; [ ] is optional, and whatever follows the
-// last known field is ignored:
+// The bodies, from the type byte on; [ ] is optional, and bytes behind the last
+// known field are ignored:
 //
 //	49 protocol u8, name, map, folder, game cstr, app u16, players, max, bots u8,
 //	   server type, environment, visibility, vac u8, [The Ship: mode, witnesses, duration u8],
@@ -38,10 +38,10 @@
 //	FE FF FF FF | id u32 | total u8, index u8, size u16 | payload               Source
 //	FE FF FF FF | id u32 | total u8, index u8 | payload                         Source, some games
 //
-// where the joined payloads are a message with its FF FF FF FF. With bit 31 of
-// the id set they are compressed (bzip2), and begin with the decompressed size
-// and a CRC-32. Servers do not say which dialect they speak; fragment 0 gives it
-// away, because what begins its payload is known.
+// The joined payloads are a message with its FF FF FF FF. If bit 31 of the id is
+// set, they are compressed (bzip2), and begin with the decompressed size and a
+// CRC-32. Servers do not name their dialect; fragment 0 identifies it, because the
+// beginning of its payload is known.
 //
 // The facts are from Valve's Developer wiki ("Server queries", "Master Server
 // Query Protocol"), from the sources of servers that answer (ReHLDS, HLTV,
@@ -104,8 +104,7 @@
 // # Reading on
 //
 // query.go has the state machine, with its table; split.go and assembler.go the
-// fragments; info.go, players.go and rules.go the bodies. Package a3sb decodes
-// what Arma 3 and DayZ hide in RULES, package master asks master servers for
-// addresses, and package prototest is the other side: simulated servers for
-// tests and benchmarks.
+// fragments; info.go, players.go and rules.go the bodies. Package a3sb decodes the
+// block that Arma 3 and DayZ hide in RULES, package master asks master servers for
+// addresses, and package prototest has simulated servers for tests and benchmarks.
 package proto

@@ -7,9 +7,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// The encoders in this file are the decoders' oracle. A decoder may leave out
-// nothing: what it says, written down again in the order of the protocol, must
-// be the payload that it was given, to the byte. They are written from the
+// The encoders in this file are the decoders' oracle. A decoder may lose nothing: its
+// result, encoded again, must be equal to the payload byte by byte. The encoders follow the
 // protocol's tables and share no code with the decoders.
 
 func appendText(b, s []byte) []byte { return append(append(b, s...), 0) }

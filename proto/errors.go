@@ -13,9 +13,9 @@ var (
 	ErrType = errors.New("not a reply of this kind")
 )
 
-// A DecodeError says where a payload stopped making sense.
+// A DecodeError is the place at which a payload cannot be decoded.
 type DecodeError struct {
-	Kind   Kind   // what was being decoded; NumKinds: no answer to a query
+	Kind   Kind   // the reply that was decoded; NumKinds: no answer to a query
 	Field  string // the field at which it failed
 	Offset int    // bytes from the type byte
 	Err    error  // ErrShort, ErrType, …
@@ -35,7 +35,7 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 // A FragmentsError says that a split reply misses fragments.
 type FragmentsError struct {
 	Got   int
-	Total int // 0 where no fragment told
+	Total int // 0 if no fragment contained it
 }
 
 // Error returns, for example, "2 of 3 fragments received".

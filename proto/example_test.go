@@ -9,8 +9,8 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// A conversation without any network: the caller carries the bytes and says what time
-// it is. The server asks for a challenge first.
+// A conversation without any network: the caller carries the bytes and supplies the time.
+// The server asks for a challenge first.
 func ExampleClient() {
 	client, err := proto.NewClient(proto.Config{Retries: 2})
 	if err != nil {

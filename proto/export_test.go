@@ -1,11 +1,11 @@
 package proto
 
-// What tests outside of the package may see of its memory.
+// Access of outer tests to the package's memory.
 
 // OpenSets returns how many sets of fragments c's assembler keeps.
 func (c *Client) OpenSets() int { return c.asm.openSets() }
 
-// InflateLeft returns what is left of this turn's inflation budget.
+// InflateLeft returns the rest of this turn's inflation budget.
 func (c *Client) InflateLeft() int { return c.inflate }
 
 // Held returns how many sets, and how many bytes, c keeps of unfinished replies.

@@ -19,11 +19,11 @@ const (
 	splitHeader  = 8 // FE FF FF FF and the id
 )
 
-// ParseHeader tells what the datagram b is. The body aliases b: of a simple
-// message it begins at the type byte, which is what the Decode methods take; of
-// a fragment it begins after the id, where dialects differ. It returns false
-// for anything else, which real servers do send (a byte, 64 zeros, an error
-// text in a framing of its own) and which is best dropped without a word.
+// ParseHeader parses the beginning of the datagram b. The body aliases b. The body of a
+// simple message begins at the type byte, as the Decode methods expect; the body of a
+// fragment begins after the id, where dialects differ. It returns false for anything else.
+// Real servers send such datagrams (one byte, 64 zeros, an error text in another framing);
+// drop them silently.
 func ParseHeader(b []byte) (h Header, body []byte, ok bool) {
 	if len(b) <= simpleHeader {
 		return Header{}, nil, false
@@ -40,9 +40,8 @@ func ParseHeader(b []byte) (h Header, body []byte, ok bool) {
 	return Header{}, nil, false
 }
 
-// KindOfReply returns the kind of query that a reply of type t answers. It
-// returns false for a challenge, which answers any of them, for requests, and
-// for whatever else is not a reply.
+// KindOfReply returns the kind of query that a reply of type t answers. It returns false
+// for requests, unknown types, and a challenge, which answers any query.
 func KindOfReply(t byte) (Kind, bool) {
 	switch t {
 	case TypeInfo, TypeInfoGoldSource, TypeInfoObsolete:
@@ -57,9 +56,9 @@ func KindOfReply(t byte) (Kind, bool) {
 	return 0, false
 }
 
-// ParseChallenge returns the token of a challenge, body beginning at its type
-// byte. Some descriptions show 13 bytes in all where servers send 9; whatever
-// follows the four bytes of the token is ignored.
+// ParseChallenge returns the token of a challenge; body begins at its type byte. Bytes
+// behind the four bytes of the token are ignored: some descriptions show 13 bytes in all,
+// servers send 9.
 func ParseChallenge(body []byte) (Challenge, bool) {
 	if len(body) < 5 || body[0] != TypeChallenge {
 		return 0, false

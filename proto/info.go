@@ -29,9 +29,9 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// Info is a decoded INFO reply of any format. Slices alias the payload that was
-// decoded: copy what is to outlive it. Text is bytes, as sent; nothing promises
-// UTF-8. Fields that a format lacks are zero.
+// Info is a decoded INFO reply of any format. Slices alias the decoded payload; copy them
+// to keep them. Text is bytes as sent and may not be UTF-8. Fields that a format lacks are
+// zero.
 type Info struct {
 	Format     Format
 	Protocol   uint8
@@ -40,7 +40,7 @@ type Info struct {
 	Map        []byte
 	Folder     []byte
 	Game       []byte
-	AppID16    uint16 // Source; 0 where the id needs more than 16 bits
+	AppID16    uint16 // Source; 0 if the id needs more than 16 bits
 	Players    uint8  // wraps or clamps at 256 on some games: see ActualPlayers
 	MaxPlayers uint8
 	Bots       uint8
@@ -48,7 +48,7 @@ type Info struct {
 	ServerType byte // the raw letter: d, l, p in either case, or anything
 	OS         byte // the raw letter: l, w, m, o in either case, or anything
 	Visibility byte // 1: password
-	VAC        byte // 1: secured; valid where VACKnown
+	VAC        byte // 1: secured; valid if VACKnown
 	VACKnown   bool // false for the servers that leave the byte out
 
 	HasShip bool
@@ -154,8 +154,8 @@ func (i *Info) cut(r *reader, fields []baseField) error {
 	return nil
 }
 
-// The bits of EDF. Their fields stand in the order of this list, which is not
-// the order of the bits.
+// The bits of EDF. Their fields come in the order of this list, which is not the order of
+// the bits.
 const (
 	EDFGamePort  byte = 0x80 // GamePort
 	EDFSteamID   byte = 0x10 // SteamID
@@ -164,7 +164,7 @@ const (
 	EDFGameID    byte = 0x01 // GameID
 )
 
-// Ship is what The Ship (app 2400) adds to INFO.
+// Ship holds The Ship's additions to INFO (app 2400).
 type Ship struct {
 	Mode      uint8 // 0 Hunt, 1 Elimination, 2 Duel, 3 Deathmatch, 4 VIP Team, 5 Team Elimination
 	Witnesses uint8
@@ -182,14 +182,14 @@ type Mod struct {
 	DLL          uint8  // 1: brings its own
 }
 
-// Decode resets i to what the INFO reply b says, in whichever of the three
-// formats it is; b begins at the type byte. The slices of i alias b.
+// Decode sets i from the INFO reply b, which begins at the type byte, in any of the three
+// formats. The slices of i alias b.
 //
-// A reply that is cut off behind the server's name is no error: the fields that
-// came whole are kept, and Truncated is set. Anything shorter is a *[DecodeError]
-// that wraps [ErrShort], or [ErrType] if b is another message. Enumerated bytes
-// are kept as they came, known or not, and so are bytes after the last known
-// field (Valve Developer wiki, "Server queries"; rulings D-9, D-15).
+// A reply that is cut off behind the server's name is no error: the fields that came whole
+// are kept, and Truncated is set. Anything shorter is a *[DecodeError] that wraps
+// [ErrShort], or [ErrType] if b is another message. Enumerated bytes are kept as they came,
+// known or not, and so are bytes after the last known field (Valve Developer wiki, "Server
+// queries"; rulings D-9, D-15).
 func (i *Info) Decode(b []byte) error {
 	*i = Info{}
 	r := reader{b: b}
@@ -239,11 +239,11 @@ func (i *Info) decodeSource(r *reader) error {
 	version := r.off - 1 // its NUL
 	i.decodeEDF(r)
 
-	// One clone of DayZ leaves the VAC byte out, so that the first digit of its
-	// version stands there ("1.28.161464", seen 2025). No server says '1' for
-	// yes. Both readings meet again at the version's NUL; the one without the
-	// byte is taken only where everything after it adds up too. The Ship's three
-	// bytes would hide the shift, and are not guessed at.
+	// One clone of DayZ leaves the VAC byte out, so its place has the first digit of the
+	// version ("1.28.161464", seen 2025). No server sends '1' for yes. Both readings agree
+	// again at the version's NUL. The reading without the byte is taken only if all bytes
+	// after the version fit too. The Ship's three bytes would hide the shift, so its
+	// replies are read as they are.
 	if '0' <= i.VAC && i.VAC <= '9' && !i.HasShip && !i.Truncated && len(i.Trailing) == 0 {
 		i.Version = r.b[vac:version:version]
 		i.VAC, i.VACKnown = 0, false
@@ -251,8 +251,8 @@ func (i *Info) decodeSource(r *reader) error {
 	return nil
 }
 
-// decodeEDF reads what follows the version. All of it is optional, the EDF byte
-// included: servers before 2008 and Xash end here.
+// decodeEDF reads the bytes after the version. All of them are optional, including the EDF
+// byte: servers before 2008 and Xash send none.
 func (i *Info) decodeEDF(r *reader) {
 	if len(r.rest()) == 0 {
 		return
@@ -304,9 +304,9 @@ func (i *Info) Has(bit byte) bool {
 	return i.HasEDF && i.EDF&bit == bit && i.EDFMissing&bit == 0
 }
 
-// AppID returns the application's id: the low 24 bits of the game id where they
-// are not zero, else the 16-bit field, which is zero for ids that do not fit
-// into it. GoldSource's own formats have neither, and give zero.
+// AppID returns the application's id: the low 24 bits of the game id if they are not zero,
+// else the 16-bit field, which is zero for ids that do not fit into it. It is zero for
+// GoldSource's own formats, which have neither.
 func (i *Info) AppID() uint32 {
 	if id := uint32(i.GameID & 0xFFFFFF); id != 0 {
 		return id
@@ -366,8 +366,8 @@ func (i *Info) VisibilityName() string {
 	return "unknown"
 }
 
-// VACSecured reports whether the server is secured by VAC, and whether it said
-// so at all. Only 1 is yes.
+// VACSecured reports whether the server is secured by VAC, and whether it sent that byte at
+// all. Only 1 means yes.
 func (i *Info) VACSecured() (secured, known bool) {
 	return i.VACKnown && i.VAC == 1, i.VACKnown
 }

@@ -47,8 +47,8 @@ func (i *Info) decodeGoldSource(r *reader) error {
 	}
 	i.VACKnown = true
 
-	// HLTV ends here, without a bots byte. Where its spectators or slots do not
-	// fit into the bytes above, it says both again as 32-bit numbers.
+	// HLTV ends here, without a bots byte. If its spectators or slots do not fit into the
+	// bytes above, it repeats both as 32-bit numbers.
 	switch rest := r.rest(); len(rest) {
 	case 0:
 	case 8:

@@ -30,8 +30,8 @@ func TestGoldSourceThirdModString_D6(t *testing.T) {
 	}
 }
 
-// TestGoldSourceHLTV_3_2: HLTV writes no bots byte, and two numbers more where
-// its spectators or slots do not fit into a byte.
+// TestGoldSourceHLTV_3_2: HLTV writes no bots byte, and two more numbers if its spectators
+// or slots do not fit into a byte.
 func TestGoldSourceHLTV_3_2(t *testing.T) {
 	want := goldSourceInfo()
 	want.ServerType = 'p'
@@ -102,7 +102,8 @@ func TestGoldSourceModBlockMissing_3_2(t *testing.T) {
 	})
 }
 
-// TestGoldSourceCutAnywhere: what comes whole behind the name is kept, in 'm' and in 'C'.
+// TestGoldSourceCutAnywhere: fields that come whole behind the name are kept, in 'm' and in
+// 'C'.
 func TestGoldSourceCutAnywhere(t *testing.T) {
 	for _, full := range []*proto.Info{goldSourceInfo(), {
 		Format: proto.FormatObsolete, Address: []byte("LOOPBACK"), Name: []byte("museum"), Map: []byte("c1a0"), Folder: []byte("valve"),

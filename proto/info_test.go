@@ -43,7 +43,7 @@ func decodeInfo(t *testing.T, b []byte) *proto.Info {
 	return i
 }
 
-// same compares what two replies say. Empty and nil slices say the same.
+// same compares the values of two replies. Empty and nil slices are equal.
 func same(t *testing.T, want, got *proto.Info) {
 	t.Helper()
 	require.Equal(t, plainInfo(want), plainInfo(got))
@@ -73,8 +73,8 @@ func TestInfoSourceAllFields(t *testing.T) {
 	require.True(t, known)
 }
 
-// TestInfoEDFOrder_3_1 takes the fields one by one: they come in the order
-// 80 10 40 20 01, whatever the order of the bits.
+// TestInfoEDFOrder_3_1 decodes the fields one by one: they come in the order 80 10 40 20
+// 01, not in the order of the bits.
 func TestInfoEDFOrder_3_1(t *testing.T) {
 	tail := []byte("\x87\x69" + "\x01\x02\x03\x04\x05\x06\x07\x08" + "\x8c\x69tv\x00" + "tags\x00" + "\xf0\x00\x00\x00\x00\x00\x00\x00")
 	base := sourceInfo()
@@ -251,7 +251,7 @@ func TestInfoTrailingBytesAreKept_3_1(t *testing.T) {
 	require.Equal(t, "what a later version adds", string(got.Trailing))
 
 	want := sourceInfo()
-	want.EDF |= 0x02 // a bit that nobody knows
+	want.EDF |= 0x02 // an unknown bit
 	b = append(encodeInfo(want), 1, 2)
 	got = decodeInfo(t, b)
 	require.False(t, got.Truncated)
@@ -290,8 +290,8 @@ func TestInfoAppID_3_1(t *testing.T) {
 	}
 }
 
-// TestInfoVACByteMissing_3_1: one DayZ clone leaves it out, and the version's
-// first digit stands in its place.
+// TestInfoVACByteMissing_3_1: one DayZ clone leaves it out, so its place has the version's
+// first digit.
 func TestInfoVACByteMissing_3_1(t *testing.T) {
 	want := sourceInfo()
 	want.VACKnown, want.VAC, want.Version = false, 0, []byte("1.28.161464")

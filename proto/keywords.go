@@ -5,10 +5,10 @@ import "bytes"
 // appRust is the app id of the game whose player counts overflow their bytes.
 const appRust = 252490
 
-// Keyword returns what follows prefix in the first of the comma-separated
-// keywords that begins with it, and holds only digits after it: "cp547" is
-// Keyword("cp") = 547. Other games use words of the same beginning ("cp" is a
-// kind of map elsewhere), so the digits are part of the match.
+// Keyword returns the number behind prefix in the first of the comma-separated keywords
+// that consists of prefix and digits: "cp547" is Keyword("cp") = 547. The digits are part
+// of the match because other games use words with the same beginning ("cp" is a kind of map
+// elsewhere).
 func (i *Info) Keyword(prefix string) (n int, ok bool) {
 	for rest := i.Keywords; len(rest) > 0; {
 		word := rest
@@ -27,12 +27,11 @@ func (i *Info) Keyword(prefix string) (n int, ok bool) {
 	return 0, false
 }
 
-// ActualPlayers returns the true counts of a server whose Players and
-// MaxPlayers bytes cannot hold them. Only Rust is known to say them elsewhere:
-// its keywords carry cp (players connected) and mp (the most that may). The
-// bytes themselves can't be put right: one server of 575 slots says 63, which is
-// 575 modulo 256, but 86 players where its keywords say 547. It returns false
-// where the keywords do not tell both.
+// ActualPlayers returns the true counts of a server whose Players and MaxPlayers bytes
+// cannot hold them. Only Rust is known to send them elsewhere: its keywords contain cp
+// (players connected) and mp (the maximum). The bytes cannot be corrected: one server with
+// 575 slots sends 63, which is 575 modulo 256, but 86 players although its keywords contain
+// 547. It returns false unless the keywords contain both.
 func (i *Info) ActualPlayers() (players, maxPlayers int, ok bool) {
 	if i.AppID() != appRust && !bytes.EqualFold(i.Folder, []byte("rust")) {
 		return 0, 0, false

@@ -75,8 +75,8 @@ func TestLittleA2SPage(t *testing.T) {
 	require.Greater(t, checked, 120)
 }
 
-// declared adds what the package in dir declares: exported names, methods and fields,
-// qualified, and its tests, plain.
+// declared adds the declarations of the package in dir: exported names, methods and fields
+// with the package's name, and tests without.
 func declared(t *testing.T, dir, pkg string, names map[string]bool) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)

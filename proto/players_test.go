@@ -250,7 +250,7 @@ func FuzzPlayers(f *testing.F) {
 		require.Equal(t, b, encodePlayers(&p), "a byte was lost")
 		require.Equal(t, len(p.List) < int(p.Count), p.Truncated)
 		if n := len(p.List); n > int(p.Count) && len(bytes.TrimLeft(p.Trailing, "\x00")) == 0 {
-			// Behind the count zeros alone are nobody, unless they make the count come true.
+			// Zeros beyond the count are padding, unless they make the wrapped count right.
 			last := &p.List[n-1]
 			zero := last.Index == 0 && len(last.Name) == 0 && last.Score == 0 && math.Float32bits(last.Duration) == 0
 			require.True(t, !zero || n%256 == int(p.Count) && len(p.Trailing) == 0)

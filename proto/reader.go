@@ -5,10 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// A reader takes fields off the front of a payload. The first field that does
-// not fit ends it: failed then names that field, off stays at its beginning,
-// and whatever is read later is zero. So a decoder reads all its fields in a
-// row and looks once.
+// A reader takes fields off the front of a payload. At the first field that does not fit it
+// stops: failed is the name of that field, off stays at its beginning, and all later reads
+// return zero. So a decoder reads all its fields in a row and checks once.
 type reader struct {
 	b      []byte
 	off    int
@@ -62,8 +61,8 @@ func (r *reader) u64(field string) uint64 {
 	return 0
 }
 
-// text returns the bytes up to the next NUL, which is skipped. They alias the
-// payload, with no room to append over what follows them.
+// text returns the bytes up to the next NUL, which is skipped. They alias the payload and
+// have no capacity to append over the next field.
 func (r *reader) text(field string) []byte {
 	if r.failed != "" {
 		return nil
@@ -90,10 +89,10 @@ func (r *reader) kind(k Kind, want byte) error {
 	return nil
 }
 
-// rest returns what was not read.
+// rest returns the unread bytes.
 func (r *reader) rest() []byte { return r.b[r.off:] }
 
-// err returns what stopped the reader, as an error about a reply of kind k.
+// err returns the reason why the reader stopped, as an error about a reply of kind k.
 func (r *reader) err(k Kind) error {
 	if r.failed == "" {
 		return nil

@@ -2,18 +2,18 @@ package proto
 
 import "encoding/binary"
 
-// A Challenge is the token that a server hands out to prove that a client
-// receives what is sent to its address. Its four bytes are opaque and are
-// echoed as they came; the number is their little-endian reading. One
-// challenge serves every query of a server (PROTOCOL: one per client address).
+// A Challenge is the token that a server hands out to check that a client receives packets
+// at its address. Its four bytes are opaque and are echoed as they came; the number is
+// their little-endian reading. One challenge serves every query of a server (PROTOCOL: one
+// per client address).
 type Challenge uint32
 
-// NoChallenge is what PLAYER and RULES carry when none is known: FF FF FF FF
-// (Valve Developer wiki, "Server queries"; the Steam client itself sends zero,
-// and both are answered with a challenge).
+// NoChallenge is the value in PLAYER and RULES if none is known: FF FF FF FF (Valve
+// Developer wiki, "Server queries"; the Steam client itself sends zero, and servers answer
+// both with a challenge).
 const NoChallenge Challenge = 0xFFFFFFFF
 
-// Type bytes: what follows FF FF FF FF.
+// Type bytes, which come after FF FF FF FF.
 const (
 	TypeInfoRequest         byte = 'T'
 	TypePlayersRequest      byte = 'U'

@@ -7,7 +7,7 @@ type RuleList struct {
 	Count     uint16 // as the server says it
 	List      []Rule // the whole pairs, in the server's order; names repeat
 	Truncated bool   // fewer whole pairs than Count
-	Trailing  []byte // what follows the last whole pair
+	Trailing  []byte // the bytes behind the last whole pair
 }
 
 // A Rule is a name and a value, kept as bytes: games put binary in both
@@ -17,13 +17,13 @@ type Rule struct {
 	Value []byte
 }
 
-// Decode resets l to what the RULES reply b says; b begins at the type byte.
-// Names and values alias b; List keeps its memory from one call to the next.
+// Decode sets l from the RULES reply b, which begins at the type byte. Names and values
+// alias b; List keeps its memory from one call to the next.
 //
-// Old servers cut the reply at the MTU, in the middle of a string, and leave
-// Count as it was: the whole pairs are kept and Truncated is set; that is no
-// error. Empty names and names that repeat are kept too. An error (a
-// *[DecodeError]) means that b is no RULES reply or has no count.
+// Old servers cut the reply at the MTU, in the middle of a string, and leave Count as it
+// was: the whole pairs are kept and Truncated is set; that is no error. Empty and repeated
+// names are kept too. An error (a *[DecodeError]) means that b is no RULES reply or has no
+// count.
 func (l *RuleList) Decode(b []byte) error {
 	*l = RuleList{List: l.List[:0]}
 	r := reader{b: b}

@@ -60,8 +60,8 @@ func TestRulesTruncated_3_4(t *testing.T) {
 	}
 }
 
-// TestRulesTrailingBytes: the count has 16 bits and does not wrap; what follows
-// its last pair is not taken for rules.
+// TestRulesTrailingBytes: the count has 16 bits and does not wrap; bytes behind its last
+// pair are no rules.
 func TestRulesTrailingBytes(t *testing.T) {
 	b := encodeRules(&proto.RuleList{Count: 2, List: rules(2), Trailing: make([]byte, 8)})
 	got := decodeRules(t, b)

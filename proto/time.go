@@ -2,10 +2,10 @@ package proto
 
 import "time"
 
-// A Time is an instant on the caller's monotonic clock: nanoseconds since an
-// epoch of the caller's choosing. It is a third of a [time.Time] and holds no
-// pointer, which is what a million deadlines need. The package never reads a
-// clock; every method that depends on time takes now.
+// A Time is an instant on the caller's monotonic clock: nanoseconds since an epoch of the
+// caller's choice. It takes a third of a [time.Time] and has no pointer, as a million
+// deadlines need. The package never reads a clock; every method that depends on time takes
+// now.
 type Time int64
 
 // Add returns the instant d after t.

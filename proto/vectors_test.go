@@ -26,8 +26,8 @@ var update = flag.Bool("update", false, "write testdata/golden anew from what th
 
 const testdata = "../testdata"
 
-// TestVectors decodes every vector and compares what comes out with its golden
-// file. See testdata/README.md.
+// TestVectors decodes every vector and compares the result with its golden file. See
+// testdata/README.md.
 func TestVectors(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(testdata, "vectors", "*.txt"))
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func seeds(t testing.TB, kind string) (payloads [][]byte) {
 	return payloads
 }
 
-// vectorKinds turns a vector of each kind into what its golden file holds.
+// vectorKinds decodes a vector of each kind into the content of its golden file.
 var vectorKinds = map[string]func(*testing.T, *vector.Vector) any{
 	"info":      infoVector,
 	"players":   playersVector,
@@ -109,7 +109,7 @@ func single(t *testing.T, v *vector.Vector) []byte {
 	return body
 }
 
-// text is bytes as JSON can carry them: a string where that loses nothing.
+// text is bytes as JSON can carry them: a string if that loses nothing.
 func text(b []byte) any {
 	if utf8.Valid(b) {
 		return string(b)

@@ -1,8 +1,7 @@
-// Package bare is the limit: the datagrams of a scan without the scan. It sends
-// requests, echoes challenges and counts, over the same socket and in the same
-// batches as the scanner, and keeps nothing about any server: no state, no
-// deadline, no decoding, no record. What it costs is what the kernel costs, and
-// what a scan costs beyond it is ours.
+// Package bare is the limit: the datagrams of a scan without the scan. It sends requests,
+// echoes challenges and counts, over the same socket and in the same batches as the
+// scanner. It keeps nothing about any server: no state, no deadline, no decoding, no
+// record. Its cost is the kernel's cost; any further cost of a scan is ours.
 package bare
 
 import (
@@ -14,7 +13,7 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// A Config says what is exchanged.
+// A Config describes the exchange.
 type Config struct {
 	Port  mux.Port
 	Kinds proto.Kinds // each server's INFO, and the others as the scanner asks them
@@ -26,14 +25,14 @@ type Config struct {
 	// GiveUp is how long the window may stay full without a datagram coming
 	// before it is taken to be lost: 10 ms.
 	GiveUp time.Duration
-	// Linger is how long the last answers are waited for: GiveUp, where that is longer.
+	// Linger is the time to wait for the last answers: at least GiveUp.
 	Linger time.Duration
 
 	// Next returns the next server, false after the last.
 	Next func() (mux.Key, bool)
 }
 
-// A Result is what was counted.
+// A Result holds the counts of an exchange.
 type Result struct {
 	Asked      uint64 // servers
 	Answered   uint64 // servers whose last answer came
@@ -102,7 +101,7 @@ func (r *runner) run() error {
 			if !more {
 				break
 			}
-			r.open = 0 // whoever has not answered by now will not
+			r.open = 0 // servers without an answer by now never send one
 		}
 		for more && r.open < r.cfg.Window && r.tx.Len() < r.cfg.Batch {
 			var key mux.Key
@@ -163,7 +162,7 @@ func (r *runner) done() {
 	r.open = max(r.open-1, 0)
 }
 
-// ask sends what the scanner sends once it knows the challenge.
+// ask sends the requests that the scanner sends once it knows the challenge.
 func (r *runner) ask(to mux.Key, token proto.Challenge) {
 	if r.tx.Len()+3 > r.tx.Cap() {
 		return // no room was left by Send: a lost packet, as far as this is concerned

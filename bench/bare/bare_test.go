@@ -53,7 +53,7 @@ func ask(t *testing.T, port uint16, kinds proto.Kinds, giveUp time.Duration) Res
 	return r
 }
 
-// The limit is one only if it exchanges what the scanner does.
+// The limit is valid only if it exchanges the scanner's datagrams.
 func TestSameDatagramsAsTheScanner(t *testing.T) {
 	all := proto.WantInfo | proto.WantPlayers | proto.WantRules
 	for _, c := range []struct {
@@ -88,8 +88,8 @@ func TestSameDatagramsAsTheScanner(t *testing.T) {
 				require.Equal(t, result.Stats.Received, limit.Received)
 				return
 			}
-			// One server in 16 asks twice. Where its second challenge comes before the
-			// last of the three requests has left, the scanner saves that one.
+			// If a server that asks twice sends its second challenge before the last of the
+			// three requests has left, the scanner saves that request.
 			require.InEpsilon(t, result.Stats.Sent, limit.Sent, 0.03)
 			require.InEpsilon(t, result.Stats.Received, limit.Received, 0.03)
 		})

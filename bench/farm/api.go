@@ -29,7 +29,7 @@ type API struct {
 	at    []time.Time
 }
 
-// A Fault is what an API does instead of an answer. The zero value is none.
+// A Fault is a failure that an API shows in place of an answer. The zero value is none.
 type Fault struct {
 	Status     int    // of the response
 	RetryAfter string // header
@@ -167,7 +167,7 @@ func (a *API) list(w io.Writer, filter, limit string, call int, half bool) {
 	}
 }
 
-// row returns what the API says of a server.
+// row returns the API's row of a server.
 func (l *Listed) row() []byte {
 	system := "w"
 	if l.Linux {
@@ -226,7 +226,7 @@ func (a *API) listAt(w io.Writer, addr string) {
 	_, _ = io.WriteString(w, `]}}`)
 }
 
-// A cutWriter drops what is behind so many bytes.
+// A cutWriter drops everything behind so many bytes.
 type cutWriter struct {
 	w    http.ResponseWriter
 	left int // -1: no limit

@@ -29,8 +29,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("line %d, seq %d, %s: %s: want %s, got %s", d.Line, d.Seq, printable(d.Addr), printable(d.Field), printable(d.Want), printable(d.Got))
 }
 
-// printable returns s with escapes for what is not a visible character or a plain
-// space, cut where it is long.
+// printable returns s with escapes for characters that are neither visible nor a plain
+// space, and cuts it if it is long.
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -48,8 +48,8 @@ func printable(s string) string {
 	return b.String()
 }
 
-// A comparison collects differences between what is wanted and what
-// encoding/json read.
+// A comparison collects differences between the truth and a record as encoding/json read
+// it.
 type comparison struct {
 	found []Difference
 }
@@ -87,8 +87,8 @@ func (c *comparison) value(field string, want, got any) {
 	}
 }
 
-// object compares the members of an object, which must all be there, and no
-// others but the bytes beside a text.
+// object compares the members of an object. All of them must exist, and no others except
+// the bytes of a text.
 func (c *comparison) object(field string, want object, got any) {
 	members, ok := got.(map[string]any)
 	if !ok {
@@ -126,15 +126,15 @@ func (c *comparison) members(field string, want object, got map[string]any) {
 	}
 }
 
-// isBytesOf reports whether name is the _b64 beside a member of want.
+// isBytesOf reports whether name is the _b64 twin of a member of want.
 func isBytesOf(name string, want object) bool {
 	base, ok := strings.CutSuffix(name, "_b64")
 	_, known := want[base]
 	return ok && known
 }
 
-// text compares what a server sent. A string holds it to the byte where it is
-// UTF-8. Otherwise what is not reads U+FFFD, and b64 holds the bytes.
+// text compares a server's text. A string contains it exactly if it is UTF-8. Otherwise the
+// bad bytes are U+FFFD, and b64 contains the true bytes.
 func (c *comparison) text(field string, want text, got, b64 any) {
 	s, ok := got.(string)
 	if !ok {
@@ -159,8 +159,8 @@ func (c *comparison) text(field string, want text, got, b64 any) {
 	}
 }
 
-// oneReplacement makes one U+FFFD of many in a row: whether each byte that is
-// not UTF-8 has one of its own is nobody's business.
+// oneReplacement makes one U+FFFD of many in a row: it does not matter whether each byte
+// that is not UTF-8 has one of its own.
 func oneReplacement(s string) string {
 	for strings.Contains(s, "\uFFFD\uFFFD") {
 		s = strings.ReplaceAll(s, "\uFFFD\uFFFD", "\uFFFD")
@@ -168,8 +168,8 @@ func oneReplacement(s string) string {
 	return s
 }
 
-// list compares items in order. Beside a list of texts, b64 may be a list with
-// the bytes of those that need them, and null for the others.
+// list compares items in order. For a list of texts, b64 may be a list with the true bytes
+// of the items that are not UTF-8, and null for the others.
 func (c *comparison) list(field string, want []any, got, b64 any) {
 	items, ok := got.([]any)
 	if !ok {
@@ -201,7 +201,7 @@ func join(field, name string) string {
 	return field + "." + name
 }
 
-// spell writes a value for people, cut where it is long.
+// spell writes a value for people, and cuts it if it is long.
 func spell(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -11,34 +11,34 @@ import (
 // window is the resolution in which bursts are seen.
 const window = 10 * time.Millisecond
 
-// A Second is what a farm saw in one second of its life.
+// A Second holds the counts of one second of a farm.
 type Second struct {
 	Requests uint32 `json:"requests"`
 	Replies  uint32 `json:"replies"`
-	// Busiest is the number of requests in the fullest of the second's hundred
-	// windows of 10 ms. Requests are counted when the farm reads them: one that
-	// could not keep up sees bursts that nobody sent.
+	// Busiest is the number of requests in the fullest of the second's hundred windows of
+	// 10 ms. The farm counts requests when it reads them: a farm that cannot keep up sees
+	// bursts that the client did not send.
 	Busiest uint32 `json:"busiest_10ms"`
 }
 
-// Counters are what a farm counted since it started.
+// Counters are the counts of a farm since its start.
 type Counters struct {
-	Requests uint64 `json:"requests"` // datagrams received, whatever they hold
+	Requests uint64 `json:"requests"` // datagrams received, valid or not
 	Replies  uint64 `json:"replies"`  // datagrams sent
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`
 	Foreign  uint64 `json:"foreign"` // received for an address that the farm does not serve
 	Dropped  uint64 `json:"dropped"` // replies that found no room to be sent, or to wait in
-	// SocketDrops are requests that the system dropped because the farm did not
-	// read them in time: what a scan then misses is the farm's fault.
+	// SocketDrops are requests that the system dropped because the farm did not read them
+	// in time. If a scan misses servers because of them, the farm is at fault.
 	SocketDrops uint64 `json:"socket_drops"`
 
 	// Seconds begins with the farm. The last one may not be over.
 	Seconds []Second `json:"seconds"`
 }
 
-// Rate returns requests a second, from the first second with any to the last,
-// both left out where there are more than four: they are not whole.
+// Rate returns requests per second, from the first second with any to the last. If there
+// are more than four, the first and last are left out, since they are not whole.
 func (c *Counters) Rate() float64 {
 	first := slices.IndexFunc(c.Seconds, func(s Second) bool { return s.Requests > 0 })
 	if first < 0 {
@@ -78,7 +78,7 @@ type tally struct {
 // maxSeconds bounds the history: a day, of 12 bytes a second.
 const maxSeconds = 24 * 60 * 60
 
-// turn is what one port did between two looks at its socket.
+// turn holds the counts of one port between two reads of its socket.
 type turn struct {
 	requests, replies uint32
 	bytesIn, bytesOut uint64

@@ -31,8 +31,8 @@ type Listed struct {
 	Proxy      bool
 }
 
-// ListWorld returns what a directory says of the servers of w at those addresses. One
-// in eight says that it has more players than its INFO reply admits, as many do.
+// ListWorld returns a directory's rows of the servers of w at those addresses. One in eight
+// has more players than its INFO reply, as many real ones do.
 func ListWorld(w *prototest.World, at []netip.AddrPort) []Listed {
 	var list []Listed
 	for _, a := range at {

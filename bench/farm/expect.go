@@ -9,15 +9,15 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// This file says how the truth looks in a record. It is written from the
-// description of the record, not from the encoder, so that the two check each
-// other. A member is one of
+// This file converts the truth into the form of a record. It is written from the
+// description of the record, not from the encoder, so that the two check each other. A
+// member is one of
 //
 //	nil        null
 //	bool
 //	int64      a whole number
 //	string     a word of our own
-//	text       what a server sent: a string, and beside it its bytes where it is not UTF-8
+//	text       a server's text: a string, and its bytes too if it is not UTF-8
 //	float32    a duration of a server's
 //	object     members by name
 //	[]any      a list
@@ -138,7 +138,7 @@ func expectPlayers(p *proto.PlayerList) object {
 	return object{"count": number(p.Count), "truncated": p.Truncated, "list": list}
 }
 
-// expectDuration is null for what is no number.
+// expectDuration is null for values that are no number.
 func expectDuration(d float32) any {
 	if d64 := float64(d); math.IsNaN(d64) || math.IsInf(d64, 0) {
 		return nil

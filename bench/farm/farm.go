@@ -19,11 +19,11 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// DefaultPort is where game servers answer unless they are told otherwise.
+// DefaultPort is the port at which game servers answer by default.
 const DefaultPort = 27015
 
-// A Config says what a farm serves, and where. The zero value of a field means
-// the default that is named beside it.
+// A Config describes the servers and addresses of a farm. The zero value of a field is its
+// default.
 type Config struct {
 	// Listen is the addresses that are served: one, or a prefix of loopback
 	// addresses. DefaultListen.
@@ -38,8 +38,8 @@ type Config struct {
 	Rcvbuf, Sndbuf int // bytes to ask for: 8 and 4 MiB
 }
 
-// DefaultListen returns all of 127/8 where the system delivers it to one socket
-// and lets that choose its source address, else 127.0.0.1.
+// DefaultListen returns all of 127/8 if the system delivers it to one socket and lets that
+// choose its source address, else 127.0.0.1.
 func DefaultListen() netip.Prefix {
 	if wildcards() {
 		return netip.MustParsePrefix("127.0.0.0/8")
@@ -97,8 +97,8 @@ type Farm struct {
 	once sync.Once
 }
 
-// Start binds all sockets and serves until ctx ends or Close is called. When it
-// returns the farm is ready: what is sent to it from then on is answered.
+// Start binds all sockets and serves until ctx ends or Close is called. When it returns the
+// farm is ready: it answers every request from then on.
 func Start(ctx context.Context, c Config) (*Farm, error) {
 	f, err := bind(c)
 	if err != nil {
@@ -128,8 +128,8 @@ func StartReplay(ctx context.Context, c Config, folder string) (*Farm, *prototes
 	return f, replay, nil
 }
 
-// OpenReplay reads what StartReplay serves at that port. An error names folder, and the
-// file in it that is wrong.
+// OpenReplay reads the captures that StartReplay serves at that port. An error names
+// folder, and the file in it that is wrong.
 func OpenReplay(folder string, port uint16) (*prototest.Replay, error) {
 	info, err := os.Stat(folder)
 	if err == nil && !info.IsDir() {
@@ -258,7 +258,7 @@ func (f *Farm) closeAll() {
 // now is the farm's clock: the time since it started.
 func (f *Farm) now() proto.Time { return proto.Time(time.Since(f.start)) }
 
-// Counters returns what was counted so far.
+// Counters returns the counts so far.
 func (f *Farm) Counters() Counters {
 	c := f.tally.counters()
 	for _, r := range f.socks {
@@ -267,7 +267,7 @@ func (f *Farm) Counters() Counters {
 	return c
 }
 
-// Summary says in a line or two what the farm saw.
+// Summary describes the farm's counts in a line or two.
 func (f *Farm) Summary() string {
 	c := f.Counters()
 	second, ten := c.Busiest()

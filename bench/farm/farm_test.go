@@ -185,7 +185,7 @@ func TestParseListen(t *testing.T) {
 	require.ErrorContains(t, err, "not loopback")
 }
 
-// What a farm may listen on is loopback, whatever is asked for.
+// A farm listens on loopback only, for any configuration.
 func FuzzParseListen(f *testing.F) {
 	for _, s := range []string{"127.0.0.0/8", "127.0.0.1", "::1", "::ffff:127.0.0.1/104", "0.0.0.0/0", "::1/127", "127.1/8", ""} {
 		f.Add(s)

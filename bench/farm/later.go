@@ -8,10 +8,9 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// A later holds datagrams that are not to leave yet: a ring of buckets of one
-// millisecond, each with the bytes of what leaves in it. A datagram goes in and
-// comes out with one copy each way and no search. Within a bucket the order is
-// that of arrival.
+// A later holds datagrams until they are due: a ring of buckets of one millisecond, each
+// with the bytes of the datagrams that leave in it. A datagram goes in and comes out with
+// one copy each way and no search. Within a bucket the order is that of arrival.
 type later struct {
 	buckets []bucket
 	next    int64    // the first millisecond that has not been emptied
@@ -33,15 +32,15 @@ type delayed struct {
 	from, to    int // in buf
 }
 
-// laterBuckets milliseconds are the longest wait in one step; what is due later
+// laterBuckets milliseconds are the longest wait in one step; a datagram that is due later
 // takes a second lap. It is a power of two.
 const laterBuckets = 4096
 
-// maxLaterBytes bounds what may wait: about 40,000 replies of a server that is
-// asked for its rules, or two million challenges.
+// maxLaterBytes bounds the waiting datagrams: about 40,000 RULES replies, or two million
+// challenges.
 const maxLaterBytes = 256 << 20
 
-// laterCost is what a waiting datagram takes beside its bytes.
+// laterCost is the memory of a waiting datagram in addition to its bytes.
 const laterCost = 80
 
 func newLater() *later {
@@ -53,7 +52,7 @@ func millis(t proto.Time) int64 {
 	return (int64(t) + int64(time.Millisecond) - 1) / int64(time.Millisecond)
 }
 
-// add keeps a copy of b until due. It returns false where there is no room.
+// add keeps a copy of b until due. It returns false if there is no space.
 func (l *later) add(due proto.Time, local, peer mux.Key, b []byte) bool {
 	if l.bytes+len(b)+laterCost > l.limit {
 		return false
@@ -91,7 +90,7 @@ func (l *later) advance(now proto.Time, send func(local, peer mux.Key, b []byte)
 			continue
 		}
 		emptied := l.buckets[i]
-		l.buckets[i] = bucket{} // what takes another lap may come back into this one
+		l.buckets[i] = bucket{} // a datagram that takes another lap may come back into this one
 		l.used[i/64] &^= 1 << (i % 64)
 		for n := range emptied.list {
 			d := &emptied.list[n]
@@ -109,8 +108,7 @@ func (l *later) advance(now proto.Time, send func(local, peer mux.Key, b []byte)
 	l.next = max(l.next, ms+1)
 }
 
-// wait returns how long after now the next datagram is due, negative where none
-// waits.
+// wait returns how long after now the next datagram is due, negative if none waits.
 func (l *later) wait(now proto.Time) time.Duration {
 	if l.waiting == 0 {
 		return -1

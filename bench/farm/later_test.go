@@ -68,7 +68,7 @@ func FuzzLater(f *testing.F) {
 				look()
 			} else {
 				id++
-				due := now.Add(n*137*time.Microsecond + 1) // up to 9 s: two laps; what is due now is sent and not kept
+				due := now.Add(n*137*time.Microsecond + 1) // up to 9 s: two laps; a datagram that is due now is sent and not kept
 				require.True(t, l.add(due, mux.Key{}, mux.Key{Lo: uint64(id)}, binary.LittleEndian.AppendUint32(nil, id)))
 				oracle = append(oracle, item{due, id})
 			}

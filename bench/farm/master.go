@@ -30,7 +30,7 @@ type Master struct {
 	PerMinute    int  // requests per minute that it answers; more silence it for a minute; 0: any number
 	Datagrams    int  // bytes per datagram: all servers at once, each datagram with an end mark
 	IgnoreSeed   bool // each request gets the first page, without an end mark if there are more
-	IgnoreFilter bool // neither filters nor regions change what it lists
+	IgnoreFilter bool // filters and regions do not change the list
 	Loop         bool // after the last page comes the first one
 	Stray        int  // bytes behind the entries of each page
 	Silent       bool // it never answers

@@ -101,7 +101,7 @@ func TestMasterWithACap(t *testing.T) {
 	}
 }
 
-// TestMasterThatCannotBeDivided: what may be missing is named.
+// TestMasterThatCannotBeDivided: the parts that may be missing are named.
 func TestMasterThatCannotBeDivided(t *testing.T) {
 	list := listOf(3000)
 	for i := range list {

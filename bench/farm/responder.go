@@ -15,7 +15,7 @@ const (
 	// below the noise.
 	batch = 64
 
-	// requestSize is more than any request has. What is longer is cut off and
+	// requestSize is more than the size of any request. Longer datagrams are cut off and
 	// not answered.
 	requestSize = 2048
 
@@ -26,13 +26,13 @@ const (
 	sendTries = 100
 )
 
-// A responder answers what comes to one socket. All but drops belongs to the
+// A responder answers the requests at one socket. Everything except drops belongs to the
 // goroutine of run.
 type responder struct {
 	farm    *Farm
 	port    mux.Port
 	service prototest.Service
-	only    mux.Key // the address that is served, zero where packets say it
+	only    mux.Key // the address that is served, zero if packets contain it
 	served  uint16  // the port
 
 	in, out *mux.Batch
@@ -108,7 +108,7 @@ func (f *Farm) serves(local mux.Key) bool { return f.listen.Contains(local.Addr(
 // full.
 func (r *responder) send(local, peer mux.Key, b []byte) {
 	if r.err != nil {
-		return // the batch may be full, and nobody takes it any more
+		return // the batch may be full, and the socket is closed
 	}
 	r.out.CommitFrom(local, peer, b)
 	r.turn.replies++
@@ -118,7 +118,7 @@ func (r *responder) send(local, peer mux.Key, b []byte) {
 	}
 }
 
-// flush sends what is in the batch, or drops what nobody takes.
+// flush sends the batch, or drops it if the socket is closed.
 func (r *responder) flush() {
 	for tries := 0; r.out.Len() > 0 && r.err == nil; {
 		n, err := r.port.Send(r.out)

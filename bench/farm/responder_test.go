@@ -29,8 +29,8 @@ func (closingPort) Recv(b *mux.Batch, _ time.Duration) error {
 	return nil
 }
 
-// A farm that is closed while it answers has nowhere to send the rest to. It
-// once went on and overran the batch that nobody took.
+// A farm that is closed while it answers cannot send the rest of its replies. It once
+// continued and overran the full batch.
 func TestClosedWhileAnswering(t *testing.T) {
 	w := &prototest.World{Shares: prototest.Shares{Duplicate: 100}} // more replies than requests
 	f := &Farm{listen: netip.PrefixFrom(here.Addr(), 32), start: time.Now()}

@@ -23,22 +23,22 @@ import (
 
 // VerifyOptions say how a dataset came about.
 type VerifyOptions struct {
-	// Want is what the scan asked for; empty: what the first record of a target that was
-	// asked has sections of.
+	// Want is the query set of the scan. If it is empty, the sections of the first record
+	// of a contacted target decide.
 	Want proto.Kinds
 	// Ports are those that the farm served: targets at others must be refused.
 	// Empty: all of them.
 	Ports []uint16
-	// Lossy allows silence where it was not planned: for scans that outran the
-	// farm or their own socket. What was recorded must be true all the same.
+	// Lossy allows silence of any server: for scans that outran the farm or their own
+	// socket. Recorded values must be true all the same.
 	Lossy bool
-	// Targets are those that must have a record each; nil: nobody knows.
+	// Targets are the targets that must have one record each; nil: unknown.
 	Targets iter.Seq[netip.AddrPort]
 	// MaxDifferences is how many are kept: 20. All are counted.
 	MaxDifferences int
 }
 
-// A Report is what Verify found.
+// A Report is the result of Verify.
 type Report struct {
 	Records     uint64       `json:"records"`
 	Total       uint64       `json:"differences"` // 0: the dataset is the truth
@@ -47,7 +47,7 @@ type Report struct {
 	Duplicates uint64 `json:"duplicates"` // records of a target that had one
 	Missing    uint64 `json:"missing"`    // targets without a record
 	Aborted    uint64 `json:"aborted"`    // the scan stopped before
-	Elsewhere  uint64 `json:"elsewhere"`  // records of what was never asked: blocked, unresolved, invalid
+	Elsewhere  uint64 `json:"elsewhere"`  // records of targets that were not contacted: blocked, unresolved, invalid
 
 	// ByBehaviour counts servers by each thing that they do, "plain" first, and
 	// "all" last. Servers that do several things count for each.
@@ -110,9 +110,9 @@ func Lines(path string) iter.Seq2[[]byte, error] {
 	}
 }
 
-// Verify compares each record of a dataset with the truth: how it ended, every
-// value, and that no target has two. The error is about reading: a report that
-// comes with one is about what was read before.
+// Verify compares each record of a dataset with the truth: its status, every value, and
+// that no target has two records. If reading fails it returns the error, and a report about
+// the records before it.
 func Verify(truth prototest.TruthTeller, lines iter.Seq2[[]byte, error], o VerifyOptions) (*Report, error) {
 	v := verifier{
 		truth: truth, o: o,
@@ -182,8 +182,8 @@ var recordMembers = []string{"schema", "seq", "ip", "port", "port_given", "input
 
 var timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)
 
-// isControl says what must not stand in a line as it is: it would end the line
-// for some reader, or do something to a terminal.
+// isControl reports whether r must be escaped in a line: it would end the line for some
+// readers, or control a terminal.
 func isControl(r rune) bool {
 	return r < ' ' || r >= 0x7F && r <= 0x9F || r == 0x2028 || r == 0x2029
 }
@@ -314,7 +314,7 @@ func (v *verifier) target(e prototest.Endpoint, status string, r map[string]any)
 	v.count(&t, expected, status == "success")
 }
 
-// err checks that there is an error exactly where there is no success.
+// err checks that there is an error if and only if the status is not success.
 func (v *verifier) err(field, status string, r map[string]any) {
 	text, is := r["error"].(string)
 	switch {
@@ -391,7 +391,7 @@ func (v *verifier) values(k proto.Kind, t *prototest.Truth, got map[string]any) 
 	default:
 		wants = []object{expectRules(&t.Rules, t.A3SB)}
 	}
-	// Where several answers would do, the nearest counts.
+	// If several answers are acceptable, the nearest one counts.
 	var best []Difference
 	for i, want := range wants {
 		var c comparison
@@ -404,7 +404,7 @@ func (v *verifier) values(k proto.Kind, t *prototest.Truth, got map[string]any) 
 	v.c.found = append(v.c.found, best...)
 }
 
-// rttSlack is what the clocks of two programs may make of one delay.
+// rttSlack is the difference that the clocks of two programs may measure for one delay.
 const rttSlack = time.Millisecond
 
 // rtt checks that a round trip is no shorter than the server's delay, and no

@@ -15,9 +15,9 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// FuzzVerify puts patch in the place of n bytes of a perfect record. What is still
-// called the truth then says the same as before, read by encoding/json. And
-// whatever the line is, the report on it has nothing in it that a terminal obeys.
+// FuzzVerify replaces n bytes of a perfect record by patch. If Verify still accepts it,
+// encoding/json must read the same values as before. The report on any line contains no
+// character that controls a terminal.
 func FuzzVerify(f *testing.F) {
 	w := everything()
 	all := sequence(40, 27015)
@@ -54,7 +54,7 @@ func FuzzVerify(f *testing.F) {
 		}
 		was, is := known(t, record), known(t, changed)
 		if was["ip"] != is["ip"] {
-			// It speaks of another target, as whom it may be the truth.
+			// The record is of another target, of which it may be true.
 			require.NotEqual(t, prototest.EndpointFrom(all[int(which)%len(all)]).String(), fmt.Sprintf("%v:%v", is["ip"], is["port"]))
 			return
 		}
@@ -62,7 +62,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// known returns what the world knows of a record, spelled in one way.
+// known returns the world's knowledge of a record, spelled in one way.
 func known(t *testing.T, line []byte) map[string]any {
 	t.Helper()
 	var r map[string]any
@@ -87,8 +87,8 @@ func known(t *testing.T, line []byte) map[string]any {
 	return spelled(r).(map[string]any)
 }
 
-// spelled returns v with each number as the float32 that it is nearest to, and
-// without what stands for nothing.
+// spelled returns v with each number as the nearest float32, and without members that mean
+// nothing.
 func spelled(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -130,7 +130,7 @@ func TestVerifyFindsNothingInTheTruth(t *testing.T) {
 	require.Contains(t, report.String(), "challenge-loop")
 }
 
-// What a record says reaches the report's reader, and not the terminal.
+// The text of a record reaches the report's reader, and does not control the terminal.
 func TestDifferencesAreShownAndNotObeyed(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
 		{"a status that clears the screen", "\x1b[2J", `\x1b[2J`},
@@ -146,7 +146,7 @@ func TestDifferencesAreShownAndNotObeyed(t *testing.T) {
 	}
 }
 
-// Whatever is changed in a record is found, and named.
+// Any change of a record is found and named.
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	w := &prototest.World{Seed: 2, Shares: prototest.Shares{Challenge: 100, DelayMin: 5 * time.Millisecond, DelayMax: 6 * time.Millisecond}}
 	// A server with players, rules, and something that is not UTF-8 in its name.
@@ -283,7 +283,7 @@ func TestVerifyLossy(t *testing.T) {
 	}
 }
 
-// What was asked for is told by the first record, whatever stands before it.
+// The first record decides which queries were sent, whatever comes before it.
 func TestVerifyLearnsWhatWasAsked(t *testing.T) {
 	w := everything()
 	all := sequence(3, 27015)
@@ -370,8 +370,8 @@ func scan(t *testing.T, list []netip.AddrPort, change func(*scanner.Config)) (*m
 	cfg := scanner.DefaultConfig()
 	cfg.Kinds = wantAll
 	cfg.Rate, cfg.PerIPRate = 20_000, 0
-	// The farm compresses what it sends in this process: under the race detector, beside
-	// other packages' tests, a reply may be a good part of a second on its way.
+	// The farm compresses its replies in this process. Under the race detector, with other
+	// packages' tests running, a reply may take a good part of a second.
 	cfg.Timeout, cfg.Retries, cfg.TargetTimeout = 2*time.Second, 1, 5*time.Second
 	if change != nil {
 		change(&cfg)
@@ -434,7 +434,7 @@ func TestScanOfCapturesIsTheTruth(t *testing.T) {
 			}
 			out, _ := scan(t, list, func(c *scanner.Config) {
 				c.Kinds = want
-				c.Timeout, c.TargetTimeout = time.Second, 20*time.Second // where one kind is missing, each is waited for
+				c.Timeout, c.TargetTimeout = time.Second, 20*time.Second // each missing kind waits for its timeout
 			})
 			report, err := Verify(replay, out.lines(), VerifyOptions{Want: want, Targets: slices.Values(list)})
 			require.NoError(t, err)

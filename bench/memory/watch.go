@@ -1,9 +1,9 @@
-// Package memory tells how much memory a process has held that this one started.
+// Package memory measures the peak memory of a process that this one started.
 //
-// The system's own figure (ru_maxrss) is exact, but begins with what the parent held
-// when it started the other: until the new program is loaded, both share one memory, and
-// a parent of 400 MB makes every child one of 400. Below that, what was seen while it ran
-// has to do.
+// The system's own figure (ru_maxrss) is exact, but includes the parent's memory at the
+// start: until the new program is loaded, both share one memory, and a parent of 400 MB
+// makes every child one of 400. Below that, the peak is the largest sample taken while it
+// ran.
 package memory
 
 import (
@@ -30,8 +30,8 @@ func Of(p *os.Process) *Watch {
 	return w
 }
 
-// Peak returns the most memory that the process held, in bytes, where its Wait has
-// returned ended; 0 where that is not known. It is called once.
+// Peak returns the most memory that the process held, in bytes, after its Wait has returned
+// ended; 0 if it is not known. Call it once.
 func (w *Watch) Peak(ended *os.ProcessState) int64 {
 	close(w.quit)
 	<-w.done
@@ -65,8 +65,8 @@ func (w *Watch) run(pid string) {
 	}
 }
 
-// Self returns the most memory that this process has held since its program was
-// loaded, in bytes, 0 where the system does not tell.
+// Self returns the most memory that this process has held since its program was loaded, in
+// bytes; 0 if the system does not report it.
 func Self() int64 { return highWater("self") }
 
 // highWater is Self of a process, by Linux's proc(5).

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is its own child: it takes as much memory as it is told, and ends when
-// its standard input does.
+// The test binary is its own child: it allocates as much memory as its argument, and ends
+// when its standard input does.
 func TestMain(m *testing.M) {
 	if n, err := strconv.Atoi(os.Getenv("TAKE_MEMORY")); err == nil {
 		b := take(n)

@@ -85,9 +85,8 @@ func (j *checkJob) check(lines iter.Seq2[[]byte, error]) (*checkResult, error) {
 	return &r, nil
 }
 
-// foundAt returns when a record of success was written, false for any other.
-// All that it needs stands at the beginning of the line, which is not parsed
-// beyond.
+// foundAt returns when a record of success was written, false for any other record. It
+// reads only the beginning of the line, which has everything that it needs.
 func foundAt(line []byte) (time.Time, bool, error) {
 	d := json.NewDecoder(bytes.NewReader(line))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

@@ -18,7 +18,7 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// Options say what is measured, and with what.
+// Options describe the measurement.
 type Options struct {
 	Program Program
 	Size    Size
@@ -27,14 +27,14 @@ type Options struct {
 
 	Listen  netip.Prefix // of the farm; zero: its default
 	Ports   []uint16     // of the farm
-	AnyPort bool         // where one of them is taken any free one does
+	AnyPort bool         // any free port replaces one that is in use
 	Seed    uint64       // of the servers, and of every random choice
 
-	Dir         string // where records lie for a while; empty: the system's place
+	Dir         string // folder for temporary records; empty: the system's
 	Version     string // for the report
 	CommandLine string // for the report
 
-	// Progress is told what is going on. It may be nil.
+	// Progress is called with each step. It may be nil.
 	Progress func(text string)
 }
 
@@ -175,8 +175,8 @@ func (s *stage) row(v *Variant) Row {
 	return r
 }
 
-// Files in the bench's own folder, where all processes run: so that no command
-// line holds a path of this machine.
+// Files in the bench's own folder, in which all processes run, so that no command line
+// contains a path of this machine.
 const (
 	listFile     = "list.txt"
 	recordFile   = "records.ndjson"
@@ -397,7 +397,7 @@ func (s *stage) check(ctx context.Context, row *Row, v *Variant, r *Run, m *data
 	return nil
 }
 
-// judge notes what is not as it must be.
+// judge notes every value that is not as it must be.
 func (b *bench) judge(row *Row, w *Workload) {
 	problem := func(format string, args ...any) {
 		b.report.Problems = append(b.report.Problems, Problem{Workload: row.Workload, Variant: row.Variant, Text: fmt.Sprintf(format, args...)})
@@ -411,7 +411,7 @@ func (b *bench) judge(row *Row, w *Workload) {
 	}
 	least := 1.0
 	if w.Shares.Loss > 0 {
-		least = 0 // how many are found is what is measured
+		least = 0 // the number found is the measured value
 	}
 	if !row.bare() && row.Live > 0 && row.FoundShare.Runs > 0 && row.FoundShare.Min < least {
 		problem("%.4f of the live servers were found, in the worst run", row.FoundShare.Min)

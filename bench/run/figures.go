@@ -15,7 +15,7 @@ type Figure struct {
 	SVG   []byte
 }
 
-// Figures draws what the report has figures for.
+// Figures draws the report's figures.
 func (r *Report) Figures() []Figure {
 	var all []Figure
 	add := func(file, group, title string, image []byte) {
@@ -26,7 +26,7 @@ func (r *Report) Figures() []Figure {
 	speed := "Servers a second"
 	add("throughput.svg", "Throughput", speed, r.bars(speed, "Live servers found a second; more is better. Bars are medians, whiskers the least and most run.",
 		func(row *Row) Summary {
-			if row.Lossy { // a scan that asks again what was lost waits, and the limit does not
+			if row.Lossy { // a scan that retries lost packets waits, and the limit does not
 				return Summary{}
 			}
 			return row.ServersPerS
@@ -74,7 +74,7 @@ func series(row *Row) string {
 
 const figureWidth = 860
 
-// labelled is where bars begin: room for the longest label.
+// labelled is the position at which bars begin: space for the longest label.
 const labelled = 190
 
 // bars draws a quantity of every throughput row.

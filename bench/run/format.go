@@ -43,7 +43,7 @@ func thousandsOf(v float64) string {
 	return thousands(uint64(math.Round(v)))
 }
 
-// spread writes a median and, where there were several runs, the least and most.
+// spread writes a median and, if there were several runs, the minimum and maximum.
 func spread(s Summary, format func(float64) string) string {
 	switch {
 	case s.Runs == 0:
@@ -62,7 +62,7 @@ func median(s Summary, format func(float64) string) string {
 
 func ratio(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 
-// percent never rounds to 100 what is not that.
+// percent never rounds to 100 unless the value is 100.
 func percent(share float64) string {
 	if share == 1 {
 		return "100 %"

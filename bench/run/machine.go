@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A Machine says where a report comes from. What the system does not tell is empty.
+// A Machine describes the machine of a report. Values that the system does not report are
+// empty.
 type Machine struct {
 	OS       string            `json:"os"`
 	Arch     string            `json:"arch"`
@@ -91,16 +92,16 @@ func colonPairs(file string) map[string]string {
 	return pairs
 }
 
-// busySeconds returns how long the processors of this machine have been busy in
-// all, with what a hypervisor gave to others. It is false where the system does
-// not tell.
+// busySeconds returns how long the processors of this machine have been busy in all,
+// including the time that a hypervisor gave to others. It returns false if the system does
+// not report it.
 func busySeconds() (float64, bool) {
 	return parseBusy(firstLine("/proc/stat"))
 }
 
-// parseBusy reads the first line of /proc/stat: "cpu", and then user, nice,
-// system, idle, iowait, irq, softirq and steal in hundredths of a second (see
-// proc_stat(5); what comes behind them is counted in user already).
+// parseBusy reads the first line of /proc/stat: "cpu", and then user, nice, system, idle,
+// iowait, irq, softirq and steal in hundredths of a second (see proc_stat(5); the fields
+// behind them are already counted in user).
 func parseBusy(line string) (float64, bool) {
 	f := strings.Fields(line)
 	if len(f) < 9 || f[0] != "cpu" {

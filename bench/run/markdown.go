@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// The part of a document between these two lines is the report's. What stands
-// before and behind is kept when a new report is written into it.
+// The part of a document between these two lines is the report's. The text before and after
+// it is kept when a new report is written.
 const (
 	markdownBegin = "<!-- report: begin. Written by a2scan bench --markdown; changes here are lost. -->"
 	markdownEnd   = "<!-- report: end -->"
 )
 
-// Markdown returns the report as a document's part. images is the folder of the
-// figures as the document names it, empty where there are none.
+// Markdown returns the report as a document's part. images is the folder of the figures as
+// the document names it, empty if there are none.
 func (r *Report) Markdown(images string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\n\n", markdownBegin)
@@ -87,8 +87,8 @@ func (r *Report) WriteMarkdown(path, images string) error {
 	return os.WriteFile(path, document, 0o666)
 }
 
-// CheckMarkdown returns what WriteMarkdown would refuse path for: a document that has no
-// place for a report.
+// CheckMarkdown returns the error with which WriteMarkdown would refuse path: a document
+// that has no place for a report.
 func CheckMarkdown(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !info.Mode().IsRegular() {

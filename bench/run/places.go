@@ -37,7 +37,7 @@ func placesOf(listen netip.Prefix, ports []uint16, n int) (places, error) {
 	return p, nil
 }
 
-// listenOr returns p, or what a farm listens on by itself.
+// listenOr returns p, or a farm's default.
 func listenOr(p netip.Prefix) netip.Prefix {
 	if p == (netip.Prefix{}) {
 		return farm.DefaultListen()

@@ -46,7 +46,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// The quick count of live servers is what the truth says of each of them.
+// The quick count of live servers agrees with the truth of each of them.
 func TestLiveIsTheTruth(t *testing.T) {
 	world := &prototest.World{Seed: 11, Shares: prototest.Shares{
 		Silent: 10, Garbage: 10, ChallengeLoop: 5, Endless: 5, WrongType: 10, Truncate: 10, GoldSource: 20, Challenge: 50}}

@@ -21,7 +21,7 @@ const (
 	Custom   Size = "custom"   // one workload of the user's
 )
 
-// A scaling is what a Size means in numbers.
+// A scaling holds the numbers of a Size.
 type scaling struct {
 	info, all    int // targets of the rows that ask for INFO, and for all three
 	largest      int // of the scale series
@@ -52,12 +52,11 @@ var scalings = map[Size]scaling{
 	},
 }
 
-// smallestScale is where the scale series begins.
+// smallestScale is the beginning of the scale series.
 const smallestScale = 1000
 
-// Plan returns the workloads of a Size, each with that many rounds, or fewer
-// where one takes minutes. The scale series ends at largest targets; 0 is the
-// Size's own end.
+// Plan returns the workloads of a Size, each with that many rounds, or fewer if one takes
+// minutes. The scale series ends at largest targets; 0 is the Size's own end.
 func Plan(size Size, rounds, largest int) []Workload {
 	s := scalings[size]
 	if largest > 0 {
@@ -139,8 +138,7 @@ func (s *scaling) rateRows() []Workload {
 func (s *scaling) memory() []Workload {
 	var rows []Workload
 	for _, n := range s.silent {
-		// All are to be sent to before the first gives up: 15 µs each is what a
-		// slow machine takes.
+		// All must be sent to before the first gives up: a slow machine takes 15 µs each.
 		timeout := 2*time.Second + time.Duration(n)*15*time.Microsecond
 		rows = append(rows, Workload{
 			Group: Memory, Name: "flight-" + strconv.Itoa(n), Title: thousands(uint64(n)) + " in flight at once, all silent",

@@ -91,8 +91,7 @@ func TestOwn(t *testing.T) {
 	require.Len(t, Own(proto.WantInfo, prototest.Shares{Split: 1}, 10, 3, nil).Variants, 1, "it knows whole replies only")
 }
 
-// Every share of a farm is a flag that asks for a workload of one's own, and is
-// said in the report.
+// Every share of a farm is a flag for a workload of one's own, and is in the report.
 func TestSharesAreComplete(t *testing.T) {
 	s := prototest.Shares{Challenge: 1, Silent: 2, GoldSource: 3, Split: 4, BZip2: 5, Ship: 6, Duplicate: 7, Reorder: 8,
 		Garbage: 9, ChallengeLoop: 10, Endless: 11, WrongType: 12, Truncate: 13, Loss: 14, DelayMin: time.Second, DelayMax: 2 * time.Second}

@@ -16,7 +16,7 @@ import (
 // A Program is how this program is started again.
 type Program struct {
 	Path string   // of the executable
-	Name string   // what it is to find as its own name (argv[0]); empty: Path
+	Name string   // its own name (argv[0]); empty: Path
 	Env  []string // nil: this process's
 }
 
@@ -55,7 +55,7 @@ func (p *process) start() error {
 	return nil
 }
 
-// wait waits for the end. Its error holds what the process complained about.
+// wait waits for the end. Its error contains the process's messages.
 func (p *process) wait() error {
 	err := p.Wait()
 	p.peak = p.memory.Peak(p.ProcessState)
@@ -63,7 +63,7 @@ func (p *process) wait() error {
 		return context.Cause(p.ctx)
 	}
 	if text := p.complaints.String(); err != nil && text != "" {
-		if p.ProcessState.ExitCode() == 1 { // it has said what there is to say
+		if p.ProcessState.ExitCode() == 1 { // its message has the reason
 			return errors.New(strings.ReplaceAll(text, "a2scan: ", ""))
 		}
 		return fmt.Errorf("%w: %s", err, text)
@@ -71,14 +71,14 @@ func (p *process) wait() error {
 	return err
 }
 
-// cost fills in what the process took.
+// cost fills in the process's use of the machine.
 func (p *process) cost(r *Run) {
 	r.UserS = p.ProcessState.UserTime().Seconds()
 	r.SystemS = p.ProcessState.SystemTime().Seconds()
 	r.PeakRSS = p.peak
 }
 
-// A tail keeps the end of what is written to it.
+// A tail keeps the end of the written bytes.
 type tail struct{ b []byte }
 
 const tailSize = 2 << 10
@@ -99,8 +99,8 @@ var _ io.Writer = (*tail)(nil)
 // errTimeLimit means that a process took many times longer than it should have.
 var errTimeLimit = errors.New("it took far too long and was ended")
 
-// limited returns a context for a process that handles so many targets. A
-// millisecond each is twenty times what a slow machine needs.
+// limited returns a context for a process that handles so many targets. A millisecond each
+// is twenty times the need of a slow machine.
 func limited(ctx context.Context, w *Workload) (context.Context, context.CancelFunc) {
 	limit := 2*time.Minute + w.Duration + time.Duration(w.count())*time.Millisecond
 	return context.WithTimeoutCause(ctx, limit, errTimeLimit)

@@ -2,15 +2,15 @@ package run
 
 import "github.com/a2scan/a2scan/bench/farm"
 
-// burst is the part of a second whose packets the scanner may send at once, and
-// tenMillis is what the farm looks for bursts in.
+// burst is the part of a second whose packets the scanner may send at once, and tenMillis
+// the window in which the farm looks for bursts.
 const (
 	burst     = 0.005
 	tenMillis = 0.010
 )
 
-// rateRow returns what a farm saw of a scan at a rate. The first and the last
-// second with requests are left out where there are more: they are not whole.
+// rateRow returns a farm's view of a scan at a rate. The first and the last second with
+// requests are left out if there are more: they are not whole.
 func rateRow(asked float64, seconds []farm.Second, r Run) RateRow {
 	row := RateRow{
 		AskedPPS:    asked,

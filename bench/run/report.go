@@ -13,7 +13,7 @@ import (
 	"github.com/a2scan/a2scan/bench/farm"
 )
 
-// ReportSchema stands in every report. Members are only ever added under it.
+// ReportSchema is in every report. Members are only added under it.
 const ReportSchema = 1
 
 // A Report is all that a benchmark has found. It is written as one JSON object.
@@ -30,7 +30,7 @@ type Report struct {
 	Machine     Machine   `json:"machine"`
 	Rows        []Row     `json:"rows"`
 	Rates       []RateRow `json:"rates"`
-	Problems    []Problem `json:"problems"` // what was found to be wrong; empty as it should be
+	Problems    []Problem `json:"problems"` // every failed check; empty in a good report
 }
 
 // A Row is one Variant of a Workload and all its runs.
@@ -41,7 +41,7 @@ type Row struct {
 	Variant  string `json:"variant"`
 	Query    string `json:"query"`
 	Shares   string `json:"shares"`  // of the farm, as its flags; empty: all answer at once
-	Command  string `json:"command"` // what was run
+	Command  string `json:"command"` // the command line
 	Targets  uint64 `json:"targets"`
 	Live     uint64 `json:"live"`  // of these, servers that answer all that they are asked
 	Lines    uint64 `json:"lines"` // of the list that they were read from; 0: a range
@@ -60,12 +60,12 @@ type Row struct {
 	FoundShare    Summary `json:"found_share"`  // of the live
 	OthersShare   Summary `json:"others_share"` // of the processors, taken by other processes and other machines
 
-	// Against the bare socket of the same round; without runs where there is
-	// none, or where it does another job: it does not ask again what was lost.
+	// Relative to the bare socket of the same round. They are missing if there is none, or
+	// if it does another job: it does not retry lost packets.
 	CPUVsBare   Summary `json:"cpu_vs_bare"`
 	SpeedVsBare Summary `json:"speed_vs_bare"`
 
-	Check *Check `json:"check"` // of the first round's records; null where they were not kept
+	Check *Check `json:"check"` // of the first round's records; null if they were not kept
 	Runs  []Run  `json:"runs"`
 }
 
@@ -79,7 +79,7 @@ type Run struct {
 	SystemS   float64 `json:"system_s"`
 	PeakRSS   int64   `json:"peak_rss_bytes"` // 0: not known on this system
 	FarmCPUS  float64 `json:"farm_cpu_s"`
-	OthersS   float64 `json:"others_cpu_s"` // of other processes, and what the hypervisor gave to others
+	OthersS   float64 `json:"others_cpu_s"` // of other processes, and the time that the hypervisor gave to others
 	CPUs      int     `json:"cpus"`
 
 	Asked        uint64 `json:"asked"`
@@ -95,11 +95,11 @@ type Run struct {
 	RecordBytes  int64  `json:"record_bytes"` // as written
 }
 
-// A Check is what the records of one run were found to be.
+// A Check is the comparison of the records of one run with the truth.
 type Check struct {
 	Records  uint64 `json:"records"`  // in the file
 	Verified uint64 `json:"verified"` // of these, compared value by value
-	Wrong    uint64 `json:"wrong"`    // values that differ from what the server sent
+	Wrong    uint64 `json:"wrong"`    // values that differ from the server's
 	// Live servers among the verified, and those found.
 	Expected uint64            `json:"expected"`
 	Found    uint64            `json:"found"`
@@ -109,14 +109,14 @@ type Check struct {
 // A RateRow is a scan at a rate, as the farm saw it.
 type RateRow struct {
 	AskedPPS float64 `json:"asked_pps"`
-	// Seconds is what came in each whole second.
+	// Seconds is the number of packets in each whole second.
 	Seconds []uint32 `json:"seconds"`
-	// MeanPPS is over these. WorstError is the largest distance of one of them
-	// from what was asked, as a share of that, with its sign.
+	// MeanPPS is their mean. WorstError is the largest distance of one of them from the
+	// requested rate, as a share of that, with its sign.
 	MeanPPS    float64 `json:"mean_pps"`
 	WorstError float64 `json:"worst_error"`
-	// Busiest10ms is the largest number in 10 ms, Even10ms what an even stream
-	// would put there, Allowed10ms that and a burst of 5 ms.
+	// Busiest10ms is the largest number in 10 ms, Even10ms that of an even stream,
+	// Allowed10ms that and a burst of 5 ms.
 	Busiest10ms uint32  `json:"busiest_10ms"`
 	Even10ms    float64 `json:"even_10ms"`
 	Allowed10ms float64 `json:"allowed_10ms"`
@@ -147,7 +147,7 @@ func (r *Report) WriteJSONFile(path string) error {
 	return errors.Join(r.WriteJSON(f), f.Close())
 }
 
-// ReadReport reads what WriteJSON wrote.
+// ReadReport reads a report that WriteJSON wrote.
 func ReadReport(path string) (*Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -178,7 +178,8 @@ func (r *Report) in(g Group) []*Row {
 	return rows
 }
 
-// summarize fills in what follows from the runs, and from those of the bare socket.
+// summarize fills in the values that follow from the runs, and from those of the bare
+// socket.
 func (row *Row) summarize(w *Workload, base *Row) {
 	of := func(quantity func(*Run) float64) []float64 { return each(row.Runs, quantity) }
 	row.PacketsPerS, row.CPUVsBare, row.SpeedVsBare = Summary{}, Summary{}, Summary{}
@@ -202,7 +203,7 @@ func (row *Row) summarize(w *Workload, base *Row) {
 	row.OthersShare = Summarize(of(func(r *Run) float64 { return quotient(r.OthersS, r.WallS*float64(r.CPUs)) }))
 	if base != nil && base != row {
 		row.CPUVsBare = Summarize(Ratios(of(cpuPerServer), each(base.Runs, cpuPerServer)))
-		if !row.Lossy { // the bare socket does not wait for what was lost
+		if !row.Lossy { // the bare socket does not wait for lost packets
 			row.SpeedVsBare = Summarize(Ratios(of(serversPerS), each(base.Runs, serversPerS)))
 		}
 	}

@@ -61,7 +61,7 @@ func FuzzReadReport(f *testing.F) {
 	})
 }
 
-// FuzzFoundAt compares what is taken from the beginning of a record with what
+// FuzzFoundAt compares the values from the beginning of a record with those that
 // encoding/json reads in all of it.
 func FuzzFoundAt(f *testing.F) {
 	r := output.Record{Time: time.Unix(1.8e9, 0), Duration: 1500 * time.Millisecond}

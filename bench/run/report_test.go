@@ -135,8 +135,7 @@ func TestSummarizeRow(t *testing.T) {
 	require.Zero(t, row.PacketsPerS.Runs, "most of the time is waiting")
 }
 
-// What follows from runs that lasted no time at all, or of nobody, can still
-// be written as JSON.
+// A report of runs that took no time, or had no targets, can still be written as JSON.
 func TestEmptyRunsAreJSON(t *testing.T) {
 	row := Row{Runs: []Run{{}, {}}}
 	row.summarize(&Workload{}, &Row{Runs: []Run{{}, {}}})

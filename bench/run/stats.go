@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A Summary is what repeated measurements of one quantity come to.
+// A Summary describes repeated measurements of one quantity.
 type Summary struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
@@ -13,8 +13,8 @@ type Summary struct {
 	Runs   int     `json:"runs"`
 }
 
-// Summarize returns the Summary of values, of which those that are no number
-// are left out. It is zero where there are none.
+// Summarize returns the Summary of values without those that are no number. It is zero if
+// there are none.
 func Summarize(values []float64) Summary {
 	sorted := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 	slices.Sort(sorted)
@@ -40,7 +40,7 @@ func Ratios(values, base []float64) []float64 {
 	return out
 }
 
-// quotient returns a/b, NaN where b is zero: a rate over no time is none.
+// quotient returns a/b, NaN if b is zero: a rate over no time is none.
 func quotient(a, b float64) float64 {
 	if b == 0 {
 		return math.NaN()

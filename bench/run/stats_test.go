@@ -33,8 +33,8 @@ func TestSummarizeKeepsItsArgument(t *testing.T) {
 	require.Equal(t, []float64{3, 1, 2}, in)
 }
 
-// A machine that gets slower and slower: the medians are far apart, the ratio
-// within each round is what it is.
+// A machine that gets slower and slower: the medians are far apart, the ratio within each
+// round stays the same.
 func TestRatiosOfADriftingMachine(t *testing.T) {
 	var base, values []float64
 	r := rand.New(rand.NewPCG(1, 2))

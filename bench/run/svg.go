@@ -17,9 +17,8 @@ type drawing struct {
 	body          bytes.Buffer
 }
 
-// style names every class that drawings use. The colours of the series have a
-// contrast of at least 3:1 on their background; what they tell apart is said in
-// words beside them too.
+// style names every class that drawings use. The colours of the series have a contrast of
+// at least 3:1 to their background, and each series has a label too.
 const style = `
 .back { fill: #ffffff } .title { font-size: 16px; font-weight: 600 } .head { font-size: 13px; font-weight: 600 }
 text { font-family: system-ui, sans-serif; font-size: 12px; fill: #1f2328 } .dim { fill: #59636e }

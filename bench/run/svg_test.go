@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireSVG reads an image as a parser of XML does, and checks what a reader
-// would miss: a title, classes that have no colour, marks outside the picture.
+// requireSVG reads an image with an XML parser, and checks that it has a title, colours for
+// all classes, and no marks outside the picture.
 func requireSVG(t *testing.T, image []byte) {
 	t.Helper()
 	var width, height float64

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// A table is what both the terminal and the document show. The first column
-// is words, the others are figures.
+// A table is shown on the terminal and in the document. The first column is words, the
+// others are figures.
 type table struct {
 	title string
 	notes []string // lines that belong to it
@@ -61,7 +61,7 @@ func (r *Report) speedTable(g Group) table {
 	return t
 }
 
-// heading names a workload and what is in it.
+// heading names a workload and its servers.
 func (row *Row) heading() string {
 	h := fmt.Sprintf("%s: %s targets", row.Title, thousands(row.Targets))
 	if row.Live != row.Targets {
@@ -77,7 +77,7 @@ func runs(n int) string {
 	return fmt.Sprintf("%d runs each", n)
 }
 
-// tailNote says what a scan waited for.
+// tailNote explains why a scan waited.
 func (row *Row) tailNote() string {
 	n := fmt.Sprintf("%s, %s: the last live server was recorded after %s", row.Title, row.Variant, spread(row.LiveS, seconds))
 	if row.Lossy {
@@ -161,7 +161,7 @@ func (r *Report) memoryTable() table {
 	return t
 }
 
-// machineLine says where the figures come from.
+// machineLine describes the machine of the figures.
 func (r *Report) machineLine() string {
 	m := &r.Machine
 	var parts []string
@@ -203,8 +203,8 @@ var legend = []string{
 	"among so many records compared. drops: datagrams lost by full sockets, in all runs.",
 }
 
-// WriteText writes the report for a terminal, which obeys none of it: what the
-// machine, or the file of another, has put into a name is text.
+// WriteText writes the report for a terminal. Names in it, from the machine or from
+// another's file, cannot control the terminal.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", r.machineLine())
@@ -228,7 +228,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// visible returns r, or U+FFFD for what is neither a visible character nor a space.
+// visible returns r, or U+FFFD if r is neither a visible character nor a space.
 func visible(r rune) rune {
 	if r == '\n' || unicode.IsPrint(r) {
 		return r

@@ -17,5 +17,5 @@ func selfCPU() float64 {
 	return seconds(ru.Utime) + seconds(ru.Stime)
 }
 
-// detach keeps a terminal's Ctrl-C from cmd: whoever starts it ends it.
+// detach keeps a terminal's Ctrl-C from cmd: its parent ends it.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -20,8 +20,8 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// A job is what a worker is told on the first line of its standard input. One
-// of its members is set.
+// A job is a worker's task, on the first line of its standard input. One of its members is
+// set.
 type job struct {
 	Farm  *farmJob  `json:"farm,omitempty"`
 	Bare  *bareJob  `json:"bare,omitempty"`
@@ -33,13 +33,13 @@ type job struct {
 type farmJob struct {
 	Listen  netip.Prefix     `json:"listen"`
 	Ports   []uint16         `json:"ports"`
-	AnyPort bool             `json:"any_port"` // a free one where one of Ports is taken
+	AnyPort bool             `json:"any_port"` // a free port replaces one of Ports that is in use
 	Seed    uint64           `json:"seed"`
 	Shares  prototest.Shares `json:"shares"`
 }
 
-// A farmState is what a farm process says: at first, when it is ready, and
-// whenever it is asked.
+// A farmState is a message of a farm process: the first when it is ready, and one per
+// request for it.
 type farmState struct {
 	Ports    []uint16      `json:"ports"`
 	Counters farm.Counters `json:"counters"`
@@ -60,12 +60,12 @@ type bareJob struct {
 type bareResult struct {
 	Result  bare.Result   `json:"result"`
 	Port    mux.PortStats `json:"port"`
-	PeakRSS int64         `json:"peak_rss"` // 0 where the system does not tell
+	PeakRSS int64         `json:"peak_rss"` // 0 if the system does not report it
 }
 
-// Work is the whole life of a worker process. What it is to be comes as JSON on
-// the first line of stdin, what it has to say goes to stdout as lines of JSON. It
-// ends at the latest when stdin does, which is when its parent has ended.
+// Work is the whole life of a worker process. Its task comes as JSON on the first line of
+// stdin, its results go to stdout as lines of JSON. It ends at the latest when stdin does,
+// that is when its parent has ended.
 func Work(stdin io.Reader, stdout io.Writer) error {
 	in := bufio.NewReader(stdin)
 	line, err := in.ReadBytes('\n')
@@ -149,7 +149,7 @@ func (j *bareJob) work(in *bufio.Reader, out *json.Encoder) error {
 		},
 	})
 	if errors.Is(err, net.ErrClosed) {
-		return nil // nobody is there to be told
+		return nil // the parent has ended
 	}
 	if err != nil {
 		return err

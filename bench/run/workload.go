@@ -10,14 +10,14 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// A Group is a kind of workload: what it is about decides how it is shown.
+// A Group is a kind of workload, which decides how the report shows it.
 type Group string
 
 // The groups.
 const (
 	Throughput Group = "throughput" // as fast as replies come
 	Scale      Group = "scale"      // the same, of more and more targets
-	Memory     Group = "memory"     // what is held at once
+	Memory     Group = "memory"     // memory held at once
 	Rate       Group = "rate"       // packets by the clock, counted by the farm
 )
 
@@ -31,14 +31,14 @@ type Workload struct {
 	Kinds  proto.Kinds
 
 	Targets int // places that are asked, each once
-	// Lines is 0 where the targets are given as a range, else how many lines a
-	// file lists them in. More lines than targets are duplicates.
+	// Lines is 0 if the targets are given as a range, else the number of lines of the file
+	// that lists them. More lines than targets are duplicates.
 	Lines int
 	// Rate is in packets a second; 0: as fast as replies come.
 	Rate     float64
 	Duration time.Duration // ends a scan at a Rate
-	// Tail says that some targets end by a timeout: the time until the last
-	// live server is recorded is then told apart from the rest.
+	// Tail means that some targets end by a timeout: the time until the last live server is
+	// recorded is then reported separately.
 	Tail bool
 	// Discard says that the records are thrown away, since only memory is looked at.
 	Discard bool
@@ -66,9 +66,9 @@ const (
 	nameBareS = "bare, --rcvbuf 212992"
 )
 
-// patience returns how long the bare socket lets its window be full of servers
-// that do not answer. Where all answer, only a farm that is not scheduled is
-// silent, and that passes.
+// patience returns how long the bare socket lets its window be full of servers that do not
+// answer. If all servers answer, only a farm that is not scheduled is silent, and that
+// passes.
 func (w *Workload) patience() time.Duration {
 	if w.Shares.Silent+w.Shares.Loss == 0 {
 		return lingering
@@ -83,8 +83,7 @@ const (
 )
 
 const (
-	// smallRcvbuf is what a socket gets on Linux that asks for nothing
-	// (net.core.rmem_default, 2026-11).
+	// smallRcvbuf is the default of a socket on Linux (net.core.rmem_default, 2026-11).
 	smallRcvbuf = 212992
 
 	// The flags that scan has by default.
@@ -92,7 +91,7 @@ const (
 	defaultSndbuf = 4 << 20
 	defaultBatch  = 64
 
-	// bareWindow is where the bare socket is at its fastest on loopback: 256 to
+	// bareWindow is the window at which the bare socket is fastest on loopback: 256 to
 	// 1,024 make no difference, 4,096 cost a tenth (2 cores, 2026-11).
 	bareWindow = 512
 )
@@ -160,7 +159,7 @@ func ShareFlags() []string {
 	return names
 }
 
-// shareList returns what is not zero in s, as flags of the farm.
+// shareList returns the shares in s that are not zero, as flags of the farm.
 func shareList(s *prototest.Shares) string {
 	var parts []string
 	for _, f := range shares(s) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// hiccups measures how long this machine keeps a goroutine waiting that has nothing to
-// do but to wake up each millisecond: a scan beside it waits as long now and then, and
-// then can't settle its targets in time.
+// hiccups measures how long this machine keeps a goroutine waiting that only wakes up each
+// millisecond: a scan waits as long now and then, and then cannot settle its targets in
+// time.
 type hiccups struct {
 	worst atomic.Int64 // nanoseconds
 	quit  chan struct{}

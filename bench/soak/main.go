@@ -1,21 +1,20 @@
 //go:build linux
 
-// Command soak scans a simulated network again and again, with flags and
-// servers drawn at random, and mistreats the scans on the way: it kills,
-// interrupts and stops them, cuts their files, and has them resumed. Then it
-// asks the farm whether each record is true, and the metadata whether the
-// counts add up.
+// Command soak scans a simulated network again and again, with random flags and
+// servers. It kills, interrupts and stops the scans, cuts their files, and resumes
+// them. Then it compares each record with its server, and checks the sums in the
+// metadata.
 //
 //	go run ./bench/soak -time 10m
 //	go run ./bench/soak -seed 7 -round 12      one round again
-//	go run ./bench/soak -hostile -time 10m     131,072 bad servers a round
+//	go run ./bench/soak -hostile -time 10m     131,072 bad servers per round
 //
-// With -hostile nothing is done to the scans; each target must be done within its
-// time, and the program keep within its memory.
+// With -hostile the scans are left alone; each target must be done within its time, and
+// the program must stay within its memory.
 //
-// What a round does follows from the seed and its number; when exactly a signal
-// strikes follows from the machine too, so that a round that failed may have to
-// be repeated. All packets stay on loopback.
+// The actions of a round follow from the seed and its number. The exact moment of a
+// signal depends on the machine too, so a round that failed may have to be repeated.
+// All packets stay on loopback.
 package main
 
 import (
@@ -66,7 +65,7 @@ type soak struct {
 	total   tally
 }
 
-// A tally is what was done to scans.
+// A tally counts the actions on scans.
 type tally struct {
 	rounds, runs, kills, interrupts, stops, cuts int
 	records                                      uint64
@@ -85,7 +84,7 @@ func (s *soak) run(ctx context.Context, length time.Duration, only int) error {
 			return err
 		}
 		s.dir = dir
-		defer func() { _ = os.Remove(dir) }() // where nothing was kept
+		defer func() { _ = os.Remove(dir) }() // fails if files were kept
 	}
 	if s.program == "" {
 		s.program = filepath.Join(s.dir, "a2scan")

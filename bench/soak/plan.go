@@ -14,7 +14,7 @@ import (
 	"github.com/a2scan/a2scan/proto/prototest"
 )
 
-// A plan is what one round is to do, drawn from the seed.
+// A plan is the work of one round, drawn from the seed.
 type plan struct {
 	world   prototest.World
 	prefix  netip.Prefix
@@ -27,7 +27,7 @@ type plan struct {
 	actions [][]action
 
 	patience time.Duration // how long an undisturbed run may take at most
-	within   time.Duration // a target may last so long, and a hiccup; 0: nobody looks
+	within   time.Duration // the most time of a target, apart from hiccups; 0: not checked
 }
 
 // An action is done to a running scan, some time after it began.
@@ -81,8 +81,8 @@ func newPlan(seed uint64, round int) *plan {
 	// Few at once are tried too, as many as let silent servers end in time.
 	add("--max-in-flight=%d", pick(r, 10+1<<(32-bits)/8, 1000, 10000))
 	add("--batch=%d", pick(r, 1, 7, 64, 256))
-	// Patience for a machine that does other things too: what is not silent must
-	// be heard.
+	// Timeouts for a machine that does other things too: every server that is not silent
+	// must be found.
 	add("--timeout=%dms", 300+r.IntN(300))
 	add("--retries=%d", 3)
 	add("--target-timeout=%s", "8s")
@@ -121,10 +121,9 @@ func newPlan(seed uint64, round int) *plan {
 	return p
 }
 
-// newHostilePlan returns the round of that number of a run whose servers are as bad as
-// there are: 131,072 of them, of which two in three have an answer to give. Nothing is
-// done to the scan: its time and its memory are what is looked at. The rate leaves two
-// cores, which the farm needs too, room enough to be in time.
+// newHostilePlan returns a round of a run with the worst servers: 131,072 of them, of which
+// two in three have an answer to give. The scan is left alone; its time and its memory are
+// checked. The rate leaves two cores, which the farm needs too, enough time.
 func newHostilePlan(seed uint64, round int) *plan {
 	r := rand.New(rand.NewPCG(seed, uint64(round)))
 	const targetTimeout = 5 * time.Second

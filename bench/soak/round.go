@@ -24,14 +24,14 @@ import (
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
-// What a scan of at most 10,000 in flight may take, whatever the servers do: see
+// The most memory of a scan with at most 10,000 targets in flight, for any servers: see
 // docs/reliability.md.
 const (
 	maxRSS    = 256 << 20
 	maxRSSRaw = 384 << 20
 )
 
-// round does one round and checks what came of it.
+// round does one round and checks its results.
 func (s *soak) round(ctx context.Context, n int) error {
 	p := newPlan(s.seed, n)
 	if s.hostile {
@@ -338,7 +338,7 @@ func (r *run) wait(s *soak) (int, error) {
 	select {
 	case <-r.done:
 	case <-late.C:
-		r.signal(syscall.SIGQUIT) // it says where it is
+		r.signal(syscall.SIGQUIT) // it prints its goroutines
 		<-r.done
 		return 0, fmt.Errorf("still running after %v\n%s", r.patience, r.stderr.Bytes())
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/a2scan/a2scan/bench/farm"
 )
 
-// Some rounds, so that what soak does is known to work where nobody soaks.
+// Some rounds, so that soak is known to work.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds, and CI soaks for longer")

@@ -18,10 +18,10 @@ import (
 
 const module = "github.com/a2scan/a2scan"
 
-// imports lists what each package may import apart from the standard library: packages
-// of this module and other modules' packages, separated by spaces. A name that ends in
-// ... stands for everything below it. A row that ends in ... applies to the packages
-// below it that have no row of their own.
+// imports lists the packages that each package may import apart from the standard library:
+// packages of this module and of other modules, separated by spaces. A name that ends in
+// ... includes everything below it. A row that ends in ... applies to the packages below it
+// that have no row of their own.
 var imports = map[string]string{
 	// The protocol: bytes and instants in, bytes and events out.
 	"proto":                 "internal/arena",
@@ -37,7 +37,7 @@ var imports = map[string]string{
 	"output/dataset": "internal/osfile output github.com/klauspost/compress/...",
 	// Targets.
 	"scanner/targets": "mux",
-	// The scan is the only place where datagrams, the protocol and records meet.
+	// Only the scan combines datagrams, the protocol and records.
 	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
 	// Helpers of the packages above.
 	"internal/arena":      "",

@@ -102,7 +102,7 @@ func f(c chan int) { go f(); _ = t.Now(); println(); select {} }`, parser.SkipOb
 	require.Equal(t, []string{"os", "a channel", "a goroutine", "time.Now", "println", "a select"}, impure(bad))
 }
 
-// impure returns what makes a file more than a function of its arguments.
+// impure returns every use of something other than the file's arguments.
 func impure(file *ast.File) (found []string) {
 	clock := ""
 	for _, i := range file.Imports {

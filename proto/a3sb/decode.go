@@ -133,8 +133,8 @@ const (
 	headDLC      = 0x10
 )
 
-// minMod is the least that a mod takes: hash, head and an empty name. No count
-// is believed beyond what the bytes could hold.
+// minMod is the smallest size of a mod: hash, head and an empty name. It limits the count
+// to the number of mods that fit into the bytes.
 const minMod = 4 + 1 + 1
 
 // A reader takes fields off a block. After the first one that does not fit it

@@ -76,8 +76,8 @@ func TestDecodeDayZHasNoDifficulty_D13(t *testing.T) {
 	}
 }
 
-// TestDecodeDayZVersion1_3_5: seen in 2021 and 2022, without a description, and
-// with DLC hashes where a bit is set.
+// TestDecodeDayZVersion1_3_5: seen in 2021 and 2022, without a description, and with one
+// DLC hash per bit.
 func TestDecodeDayZVersion1_3_5(t *testing.T) {
 	want := dayzBlock()
 	want.Version, want.DLC, want.DLCHashes = 1, 1, []uint32{0x54286E67}
@@ -98,15 +98,15 @@ func TestDifficultyBits_3_5(t *testing.T) {
 		0x0080: {ThirdPerson: true},
 		0x0100: {Crosshair: true},
 		0x0193: {Level: 3, AI: 2, ThirdPerson: true, Crosshair: true},
-		0xFE00: {}, // nobody knows what they mean
+		0xFE00: {}, // unknown bits
 	} {
 		want.Raw = raw
 		require.Equal(t, &want, difficulty(raw))
 	}
 }
 
-// TestDecodeChunkLengthDoesNotMatter_D12: 124, 125 and 127 are claimed; nothing
-// depends on it, nor on where an escape is cut.
+// TestDecodeChunkLengthDoesNotMatter_D12: 124, 125 and 127 are claimed; neither the length
+// nor the place of the cuts matters.
 func TestDecodeChunkLengthDoesNotMatter_D12(t *testing.T) {
 	want := armaBlock()
 	p := encode(want)

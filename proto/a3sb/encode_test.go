@@ -34,7 +34,7 @@ func encode(b *Block) []byte {
 	return append(p, b.Trailing...)
 }
 
-// escape is what a server does to a payload.
+// escape escapes a payload as servers do.
 func escape(p []byte) []byte {
 	var e []byte
 	for _, c := range p {

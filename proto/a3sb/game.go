@@ -34,8 +34,8 @@ const (
 	appDayZExpt = 1024020 // DayZ Experimental
 )
 
-// GameOf returns the game that a server's INFO names, by its app id, or by its
-// folder where the id is another one or missing. Info may be nil: Unknown.
+// GameOf returns the game that a server's INFO names, by its app id, or by its folder if
+// the id is unknown or missing. It returns Unknown if info is nil.
 func GameOf(info *proto.Info) Game {
 	if info == nil {
 		return Unknown

@@ -58,8 +58,7 @@ func withToken(k proto.Kind, b []byte, optional bool) request {
 	return request{kind: k, token: proto.Challenge(le.Uint32(b)), hasToken: true, exact: len(b) == 4}
 }
 
-// Answer makes the server at that endpoint answer one request. It is what
-// [Service] asks for.
+// Answer makes the server at that endpoint answer one request. It implements [Service].
 func (w *World) Answer(out *Replies, now proto.Time, client, server Endpoint, req []byte) {
 	out.reset()
 	q, ok := parseRequest(req)

@@ -9,8 +9,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// Whatever is sent to it, a server does not crash, answers only requests,
-// and never with more than its worst reply.
+// For any request, a server does not crash, answers requests only, and never with more than
+// its largest reply.
 func FuzzAnswer(f *testing.F) {
 	for k := range proto.Kind(3) {
 		f.Add(requestFor(k, proto.NoChallenge), 1, false)

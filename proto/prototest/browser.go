@@ -11,8 +11,8 @@ import (
 // block (the documents say 124).
 const browserChunk = 127
 
-// browserRules adds to l the rules in which an Arma 3 or DayZ server hides what
-// the server browser is to know, and leaves the block in s.block.
+// browserRules adds to l the rules in which an Arma 3 or DayZ server hides its
+// server-browser block, and leaves the block in s.block.
 func (s *scratch) browserRules(r *Rand, kind gameKind, big bool, l *proto.RuleList) {
 	s.drawBlock(r, kind, big)
 	s.packed = AppendBlock(s.packed[:0], &s.block)
@@ -29,7 +29,7 @@ func (s *scratch) browserRules(r *Rand, kind gameKind, big bool, l *proto.RuleLi
 			s.text = append(s.text, c)
 		}
 	}
-	escaped := s.since(m) // may end inside an escape where it is cut: readers join first
+	escaped := s.since(m) // a cut may split an escape: readers join first
 	n := (len(escaped) + browserChunk - 1) / browserChunk
 	backwards := r.oneIn(8)
 	for k := range n {
@@ -96,9 +96,8 @@ func (s *scratch) drawBlock(r *Rand, kind gameKind, big bool) {
 	}
 }
 
-// AppendBlock appends b as it stands before it is escaped and cut into rules:
-// with difficulty where b has one, with description where b has one. The low
-// nibble of a mod's Head is the number of bytes that its id takes.
+// AppendBlock appends b before it is escaped and cut into rules, with the difficulty and
+// description that b has. The low nibble of a mod's Head is the number of bytes of its id.
 func AppendBlock(dst []byte, b *a3sb.Block) []byte {
 	dst = le.AppendUint16(append(dst, b.Version, b.Flags), b.DLC)
 	if b.Difficulty != nil {

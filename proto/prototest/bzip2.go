@@ -26,7 +26,7 @@ func AppendBZip2(dst, src []byte) []byte { return appendBZip2(dst, src, 0) }
 // Readers take it, and work for each block as for a long one.
 func AppendBZip2Blocks(dst, src []byte, size int) []byte { return appendBZip2(dst, src, size) }
 
-// appendBZip2 makes blocks as large as they may be where size is 0.
+// appendBZip2 makes blocks of the maximum size if size is 0.
 func appendBZip2(dst, src []byte, size int) []byte {
 	w := bitWriter{dst: append(dst, 'B', 'Z', 'h', '1')}
 	var stream uint32
@@ -49,9 +49,8 @@ func appendBZip2(dst, src []byte, size int) []byte {
 	return w.flush()
 }
 
-// bzipRuns is the first run-length coding: four equal bytes are followed by how
-// many more come (0 to 251). It returns the coded bytes and how many of src
-// they stand for.
+// bzipRuns is the first run-length coding: four equal bytes are followed by the number of
+// further ones (0 to 251). It returns the coded bytes and how many of src they encode.
 func bzipRuns(src []byte) (coded []byte, used int) {
 	for used < len(src) && len(coded) < bzipBlock-5 {
 		run := 1
@@ -69,8 +68,8 @@ func bzipRuns(src []byte) (coded []byte, used int) {
 	return coded, used
 }
 
-// bzipEncodeBlock writes what follows a block's CRC. With every, each byte has a place
-// in its tables, whether it occurs or not.
+// bzipEncodeBlock writes the part of a block behind its CRC. With every, each byte has a
+// place in its tables, even if it does not occur.
 func bzipEncodeBlock(w *bitWriter, block []byte, every bool) {
 	last, origin := burrowsWheeler(block)
 	w.write(uint64(origin), 24)
@@ -114,7 +113,7 @@ func bzipEncodeBlock(w *bitWriter, block []byte, every bool) {
 	if every { // a tree for each would take seconds to make
 		lengths = append(slices.Repeat([]int{8}, 254), 9, 9, 9, 9)
 	} else {
-		lengths = huffmanLengths(count, 17) // 17 is what bzip2 writes; readers take 20
+		lengths = huffmanLengths(count, 17) // bzip2 writes at most 17; readers accept 20
 	}
 
 	groups := (len(symbols) + bzipGroup - 1) / bzipGroup
@@ -142,9 +141,9 @@ func bzipEncodeBlock(w *bitWriter, block []byte, every bool) {
 	}
 }
 
-// burrowsWheeler sorts all rotations of block and returns their last bytes and
-// the place of block itself among them. Ranks are doubled until they differ:
-// n log² n at worst, whatever repeats.
+// burrowsWheeler sorts all rotations of block and returns their last bytes and the place of
+// block itself among them. Ranks are doubled until they differ: n log² n at worst, even for
+// repetitive data.
 func burrowsWheeler(block []byte) (last []byte, origin int) {
 	n := len(block)
 	order := make([]int, n)

@@ -7,9 +7,9 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// The encoders are the other direction of proto's decoders, written from the
-// same text but not from the same code. They append a whole message, FF FF FF FF
-// included, and write what they are given: names must not hold a NUL.
+// The encoders are the inverse of proto's decoders, written from the same text but not from
+// the same code. They append a whole message with its FF FF FF FF, and write their
+// arguments unchecked: names must not contain a NUL.
 
 // le writes numbers: little-endian, as everything in A2S is.
 var le = binary.LittleEndian
@@ -33,10 +33,9 @@ func AppendPing(dst []byte, goldSource bool) []byte {
 	return append(dst, 0)
 }
 
-// AppendInfo appends an INFO reply in the layout of i.Format. The server leaves
-// out what i says it does not know: the VAC byte without VACKnown (Source), the
-// bots without BotsKnown and the mod without HasMod (GoldSource), the EDF byte
-// without HasEDF.
+// AppendInfo appends an INFO reply in the layout of i.Format. It leaves out the VAC byte
+// without VACKnown (Source), the bots without BotsKnown and the mod without HasMod
+// (GoldSource), and the EDF byte without HasEDF.
 func AppendInfo(dst []byte, i *proto.Info) []byte {
 	switch i.Format {
 	case proto.FormatGoldSource:
@@ -118,8 +117,8 @@ func appendInfoGoldSource(dst []byte, i *proto.Info) []byte {
 	return append(dst, i.Trailing...)
 }
 
-// AppendPlayers appends a PLAYER reply: p.Count as it stands, whatever the
-// length of the list, and behind the list The Ship's block where p.Ship is set.
+// AppendPlayers appends a PLAYER reply with p.Count as its count, for any length of the
+// list. The Ship's block comes behind the list if p.Ship is set.
 func AppendPlayers(dst []byte, p *proto.PlayerList) []byte {
 	dst = append(appendHeader(dst, proto.TypePlayers), p.Count)
 	for n := range p.List {
@@ -137,8 +136,7 @@ func AppendPlayers(dst []byte, p *proto.PlayerList) []byte {
 	return append(dst, p.Trailing...)
 }
 
-// AppendRules appends a RULES reply: r.Count as it stands, whatever the length
-// of the list.
+// AppendRules appends a RULES reply with r.Count as its count, for any length of the list.
 func AppendRules(dst []byte, r *proto.RuleList) []byte {
 	dst = le.AppendUint16(appendHeader(dst, proto.TypeRules), r.Count)
 	for n := range r.List {

@@ -39,7 +39,7 @@ func (e Endpoint) hash(seed uint64) uint64 {
 	return mix(h ^ uint64(e.Port)*golden)
 }
 
-// hashAddr is hash without the port: what a server takes a client to be.
+// hashAddr is hash without the port: a server identifies a client by its address.
 func (e Endpoint) hashAddr(seed uint64) uint64 {
 	return mix(mix(seed^golden) ^ mix(e.Hi+golden) ^ e.Lo)
 }

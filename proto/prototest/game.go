@@ -11,7 +11,7 @@ const (
 	theShip           // more in INFO, a block behind the players
 )
 
-// A game is what the servers of one title have in common.
+// A game holds the common values of the servers of one title.
 type game struct {
 	kind     gameKind
 	app      uint32

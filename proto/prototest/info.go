@@ -12,7 +12,7 @@ type infoReply struct {
 	drop              int // bytes that the server leaves off the end
 }
 
-// info draws what s answers to INFO in the format 'I', or with goldSource 'm'.
+// info draws the INFO reply of s in the format 'I', or with goldSource 'm'.
 func (s *Server) info(sc *scratch, goldSource bool) infoReply {
 	g := s.game()
 	pop := s.population(g)
@@ -77,8 +77,8 @@ func (s *Server) info(sc *scratch, goldSource bool) infoReply {
 	return reply
 }
 
-// extra draws the EDF byte and what it announces. Most servers send 0xB1: port,
-// SteamID, keywords and game id.
+// extra draws the EDF byte and its fields. Most servers send 0xB1: port, SteamID, keywords
+// and game id.
 func (s *Server) extra(sc *scratch, r *Rand, g *game, i *proto.Info) {
 	i.HasEDF, i.EDF = true, 0xB1
 	x := r.Uint64()
@@ -133,7 +133,7 @@ func (s *Server) extra(sc *scratch, r *Rand, g *game, i *proto.Info) {
 			i.GameID |= 1<<24 | (x>>32|1<<31)<<32
 		}
 	}
-	// The quirks that need a whole reply to be told from others.
+	// Quirks that a reader can only recognize in a whole reply.
 	if i.HasEDF && !whole && !s.Does.Has(Ship) {
 		switch x >> 48 % 128 {
 		case 0: // a DayZ clone leaves out the VAC byte
@@ -178,7 +178,7 @@ func (s *scratch) rustKeywords(r *Rand, p population) []byte {
 	return s.since(m)
 }
 
-// infoGoldSource makes i what HLDS said before 2008, and relays say today.
+// infoGoldSource makes i a reply of HLDS before 2008, or of a relay of today.
 func (s *Server) infoGoldSource(sc *scratch, r *Rand, i *proto.Info) {
 	i.Format = proto.FormatGoldSource
 	i.Protocol--

@@ -6,8 +6,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// The noises are what servers send that is no answer. Those before numHarmless
-// can't be taken for one by anybody; the rest claim to be one and are not.
+// The noises are datagrams that servers send and that are no answer. Those before
+// numHarmless cannot be mistaken for one; the others claim to be one and are not.
 const (
 	noiseEmpty      = iota
 	noiseShort      // one to four bytes
@@ -17,7 +17,7 @@ const (
 	noiseProtobuf   // another protocol's error (seen)
 	noiseType       // a type byte that no reply has
 	noiseSplitShort // a fragment that ends in its header
-	noiseCut        // a reply of the kind that was asked for, cut where it must not be
+	noiseCut        // a reply of the requested kind, cut before the fields that it needs
 	noiseIndex      // a fragment with a place beyond its total
 	noisePrint      // "You have been banned"
 	numNoises

@@ -6,9 +6,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// players draws what s answers to PLAYER. The list uses p's memory. The server
-// announces p.Count players and sends the list, and p.Trailing in place of an
-// entry that it cuts.
+// players draws the PLAYER reply of s. The list uses p's memory. The server announces
+// p.Count players and sends the list, and p.Trailing in place of an entry that it cuts.
 func (s *Server) players(sc *scratch, p *proto.PlayerList) {
 	g := s.game()
 	n := s.population(g).players
@@ -53,8 +52,8 @@ func (s *Server) players(sc *scratch, p *proto.PlayerList) {
 	}
 }
 
-// cutPlayers leaves out what does not fit: the entries from a random one on,
-// of which a part may still be sent, and The Ship's block.
+// cutPlayers removes the part that does not fit: the entries from a random one on, of which
+// a part may still be sent, and The Ship's block.
 func (s *Server) cutPlayers(sc *scratch, p *proto.PlayerList) {
 	c := s.stream(aspectCut)
 	keep := c.Below(len(p.List))

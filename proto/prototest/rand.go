@@ -27,8 +27,8 @@ func (r *Rand) Uint64() uint64 {
 	return mix(r.state)
 }
 
-// Below returns a number in [0, n), or 0 where n is not positive. The bias of
-// the multiplication is below n in 2⁶⁴.
+// Below returns a number in [0, n), or 0 if n is not positive. The bias of the
+// multiplication is below n in 2⁶⁴.
 func (r *Rand) Below(n int) int {
 	if n <= 0 {
 		return 0

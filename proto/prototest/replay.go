@@ -13,12 +13,11 @@ import (
 	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
-// A Replay serves captured replies: each folder of captures is one server, at
-// an address of its own. A folder holds expected.json, which lists messages,
-// and the datagrams that they are made of; a query is answered with every
-// datagram of every message of its kind, in the order of arrival. PLAYER and
-// RULES ask for a challenge first. What a folder has no message for gets no
-// answer.
+// A Replay serves captured replies: each folder of captures is one server at an address of
+// its own. A folder contains expected.json, which lists messages, and the datagrams of
+// these messages. The answer to a query is every datagram of every message of its kind, in
+// the order of arrival. PLAYER and RULES need a challenge first. Queries without a captured
+// message get no answer.
 type Replay struct {
 	folders []Folder
 	at      map[Endpoint]*Folder
@@ -27,11 +26,11 @@ type Replay struct {
 // A Folder is one captured server.
 type Folder struct {
 	Name  string   // its path among the captures
-	At    Endpoint // where it answers
+	At    Endpoint // its address
 	Kinds proto.Kinds
 
 	datagrams [3][][]byte
-	challenge []byte // where a challenge is all that was captured
+	challenge []byte // if only a challenge was captured
 	truth     Truth
 }
 
@@ -70,8 +69,7 @@ func NewReplay(captures fs.FS, first netip.Addr, port uint16) (*Replay, error) {
 // Folders returns the captured servers. They are only to be read.
 func (r *Replay) Folders() []Folder { return r.folders }
 
-// Answer makes the folder at that endpoint answer one request. It is what
-// [Service] asks for.
+// Answer makes the folder at that endpoint answer one request. It implements [Service].
 func (r *Replay) Answer(out *Replies, now proto.Time, client, server Endpoint, req []byte) {
 	out.reset()
 	q, ok := parseRequest(req)
@@ -100,7 +98,7 @@ func (r *Replay) Answer(out *Replies, now proto.Time, client, server Endpoint, r
 	}
 }
 
-// Truth returns what expected.json says of the folder at e.
+// Truth returns the values that expected.json has for the folder at e.
 func (r *Replay) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	f := r.at[e]
 	if f == nil {
@@ -216,7 +214,7 @@ type capturedMessage struct {
 	Decoded json.RawMessage
 }
 
-// capturedText is a string, or {"hex": …} where it is not UTF-8.
+// capturedText is a string, or {"hex": …} if it is not UTF-8.
 type capturedText []byte
 
 func (t *capturedText) UnmarshalJSON(b []byte) error {

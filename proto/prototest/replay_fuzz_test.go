@@ -10,8 +10,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// FuzzReplay reads any folder of captures. Where it is one, its server answers with
-// datagrams of that folder and nothing else, and there is a truth about it.
+// FuzzReplay reads any folder of captures. If it is valid, its server answers with
+// datagrams of that folder only, and has a truth.
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"files":["0"],"kind":"info","decoded":{"name":"a","map":{"hex":"ff00"},"ship":{}}},{"files":["1","0"],"kind":"players","decoded":{"players":[{"name":"x"}]}}]}`), []byte("\xFF\xFF\xFF\xFFI"), []byte{})
 	f.Add([]byte(`{"Messages":[{"files":["0"],"kind":"challenge"}]}`), []byte("\xFF\xFF\xFF\xFFAtokn"), []byte{})

@@ -8,22 +8,21 @@ import (
 
 // A Service answers requests: a World, or a Replay of captured servers.
 type Service interface {
-	// Answer replaces out's datagrams by what the server at that endpoint sends
-	// for one request of that client. It reads request only during the call.
+	// Answer replaces out's datagrams by those that the server at that endpoint sends for
+	// one request of that client. It reads request only during the call.
 	Answer(out *Replies, now proto.Time, client, server Endpoint, request []byte)
 }
 
-// Replies is what a server sends for one request: datagrams, in the order in
-// which they leave, each with its delay after the request. It is reused from
-// request to request, grows to the largest set of replies and then allocates no
-// more. It holds the dice of whoever drives the servers, and is for one
-// goroutine.
+// Replies holds the datagrams that a server sends for one request, in the order in which
+// they leave, each with its delay after the request. It is reused from request to request,
+// grows to the largest set of replies and then allocates no more. It holds the random
+// numbers of its user, and is for one goroutine.
 type Replies struct {
 	rand Rand
 	list []datagram
 	buf  []byte // the datagrams back to back
 
-	message []byte // what is about to be sent
+	message []byte // the message to send next
 	sc      scratch
 	players proto.PlayerList
 	rules   proto.RuleList
@@ -47,7 +46,7 @@ func (r *Replies) Datagram(i int) ([]byte, time.Duration) {
 	return r.buf[d.from:d.to:d.to], d.delay
 }
 
-// reset forgets the datagrams and what they were made of.
+// reset removes the datagrams and reuses their memory.
 func (r *Replies) reset() {
 	r.list, r.buf, r.message = r.list[:0], r.buf[:0], r.message[:0]
 	r.sc.text = r.sc.text[:0]
@@ -65,8 +64,8 @@ func (r *Replies) add(b []byte, delay time.Duration) {
 	r.end(from, delay)
 }
 
-// disturb applies what befalls datagrams on their way: duplication and
-// reordering where the server does so, and loss.
+// disturb applies the faults of the path to the datagrams: loss, and duplication and
+// reordering if the server does so.
 func (r *Replies) disturb(does Behaviour, loss float64) {
 	if does.Has(Duplicate) {
 		for i := range len(r.list) {

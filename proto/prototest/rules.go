@@ -15,7 +15,7 @@ const (
 	sizeGoldSource = 1400 - 9
 )
 
-// rules draws what s answers to RULES. The list uses l's memory.
+// rules draws the RULES reply of s. The list uses l's memory.
 func (s *Server) rules(sc *scratch, l *proto.RuleList) {
 	if s.Does.Has(BZip2) {
 		_, blob := s.compressed()
@@ -80,8 +80,8 @@ func (s *scratch) drawRules(r *Rand, size int, l *proto.RuleList) {
 	l.Count = uint16(len(l.List))
 }
 
-// noTwins renames the text rules beside a browser block whose names have two
-// bytes: whether they belong to it would be open to opinion.
+// noTwins renames text rules with names of two bytes if there is a browser block: readers
+// could disagree whether they belong to it.
 func (s *scratch) noTwins(list []proto.Rule) {
 	for i := range list {
 		if len(list[i].Name) == 2 {
@@ -108,8 +108,8 @@ func (s *scratch) cutRules(c Rand, l *proto.RuleList) {
 	l.Truncated = true
 }
 
-// Compressing costs a thousand times what drawing rules does, so the servers
-// that compress share a few texts, each compressed once in a process.
+// Compressing costs a thousand times as much as drawing rules, so the servers that compress
+// share a few texts, each compressed once in a process.
 const numBlobs = 16
 
 // A blob is a RULES reply and its compressed form.

@@ -6,20 +6,20 @@ import (
 	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
-// A scratch is memory for what a server says, kept from one reply to the next
-// so that a farm does not allocate. The bytes of a reply stay valid when the
-// text grows into new memory; they are reused after the next reset.
+// A scratch is memory for the text of a server, kept from one reply to the next so that a
+// farm does not allocate. The bytes of a reply stay valid if the text grows into new
+// memory; they are reused after the next reset.
 type scratch struct {
 	text       []byte
 	packed     []byte          // a browser block before it is escaped
 	block      a3sb.Block      // the last one drawn
-	difficulty a3sb.Difficulty // what it points to
+	difficulty a3sb.Difficulty // the target of its pointer
 }
 
 // mark begins a string; since ends it.
 func (s *scratch) mark() int { return len(s.text) }
 
-// since returns what was appended since mark, cut off from what follows.
+// since returns the text appended since mark, without capacity behind it.
 func (s *scratch) since(mark int) []byte { return s.text[mark:len(s.text):len(s.text)] }
 
 // word makes a string of the parts.
@@ -55,7 +55,7 @@ var hostile = [...]string{
 	"line\u2028and\u2029paragraph\u0085",      // separators that JavaScript ends lines at
 	"Сервер №1 · 雷霆战机 · 🎮🔥",                   // three scripts and a surrogate pair
 	"\u202eelif.exe\u202c \ufeff\u200b",       // right-to-left override, BOM, zero width
-	"back\b\b\bspace\fform\vvertical",         // what JSON names and what it does not
+	"back\b\b\bspace\fform\vvertical",         // characters with and without a short escape in JSON
 	"=cmd|' /C calc'!A0,;\t|",                 // spreadsheets, separators
 	"%s%n%x %00 $(id) `id` ../../etc/passwd",  // formats, shells, paths
 	"null",

@@ -32,7 +32,7 @@ func ParseOutcome(status string) Outcomes {
 	return 0
 }
 
-// Has reports whether any of what is in o.
+// Has reports whether o contains any of the outcomes in what.
 func (o Outcomes) Has(what Outcomes) bool { return o&what != 0 }
 
 // String returns the words, joined by " or ".
@@ -55,9 +55,9 @@ type InfoTruth struct {
 	HasActual                       bool
 }
 
-// A Truth is what a perfect scanner records of one server when it asks for
-// Want. Values are what was sent, byte for byte, and are meaningful where the
-// section of their kind may succeed.
+// A Truth is the record that a perfect scanner writes of one server if it asks for Want.
+// Values are exactly the bytes that were sent. They are meaningful if the section of their
+// kind may succeed.
 type Truth struct {
 	Server Server
 	Want   proto.Kinds
@@ -68,16 +68,15 @@ type Truth struct {
 	// Info holds every acceptable answer, the best first: HLDS sends two.
 	// Extra fields that did not come whole are zero, and named by EDFMissing.
 	Info []InfoTruth
-	// Players holds every acceptable answer: a plugin may answer beside the engine.
+	// Players holds every acceptable answer: a plugin may answer in addition to the engine.
 	Players []proto.PlayerList
 	Rules   proto.RuleList // without the rules that carry A3SB
-	A3SB    *a3sb.Block    // nil where there is none
+	A3SB    *a3sb.Block    // nil if there is none
 
-	// LeastRTT is the shortest round trip that can be recorded: the server's
-	// delay. It is zero where an answer may come right after a request that it
-	// does not answer: from servers of the wrong type, and from those that ask
-	// twice and duplicate, where a late first challenge is answered anew while
-	// the reply is on its way.
+	// LeastRTT is the shortest round trip that can be recorded: the server's delay. It is
+	// zero if an answer may come right after a request that it does not answer. That
+	// happens with servers of the wrong type, and with servers that ask twice and
+	// duplicate: they answer a late first challenge again while the reply is on its way.
 	LeastRTT time.Duration
 
 	// Challenged says whether the server asked for a challenge, valid with
@@ -85,15 +84,15 @@ type Truth struct {
 	Challenged, ChallengedKnown bool
 }
 
-// A TruthTeller knows what its servers say: a World, or a Replay.
+// A TruthTeller knows the replies of its servers: a World, or a Replay.
 type TruthTeller interface {
-	// Truth returns what is to be recorded of the server at e by one that asks
-	// for want. It is false where there is no server.
+	// Truth returns the expected record of the server at e for a scan that asks for want.
+	// It returns false if there is no server.
 	Truth(e Endpoint, want proto.Kinds) (Truth, bool)
 }
 
-// Truth returns what is to be recorded of the server at e. There is one at
-// every endpoint. All memory is the caller's.
+// Truth returns the expected record of the server at e. Every endpoint has a server. All
+// memory belongs to the caller.
 func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	s := w.ServerAt(e)
 	t := Truth{Server: s, Want: want, ChallengedKnown: true, LeastRTT: s.Delay}
@@ -140,7 +139,7 @@ func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	return t, true
 }
 
-// AllowLoss has each section end also as it may where packets are lost, or come too late.
+// AllowLoss also allows the outcomes that lost or late packets cause in each section.
 func (t *Truth) AllowLoss() {
 	for k := range t.Sections {
 		if t.Want.Has(proto.Kind(k)) {
@@ -152,7 +151,7 @@ func (t *Truth) AllowLoss() {
 	}
 }
 
-// infoTruth returns what a reader knows after the reply of that format.
+// infoTruth returns a reader's knowledge after the reply of that format.
 func (s *Server) infoTruth(sc *scratch, goldSource bool) InfoTruth {
 	reply := s.info(sc, goldSource)
 	return InfoTruth{Info: reply.whole(), ActualPlayers: reply.actual, ActualMaxPlayers: reply.actualMax, HasActual: reply.hasActual}

@@ -26,7 +26,7 @@ type arrival struct {
 	b  []byte
 }
 
-// heard is what a client came to know of a server.
+// heard is a client's knowledge of a server.
 type heard struct {
 	info       *proto.Info
 	players    *proto.PlayerList
@@ -125,7 +125,7 @@ func outcomeOf(r proto.Result) Outcomes {
 	return ProtocolError
 }
 
-// requireTrue compares what was heard with the truth.
+// requireTrue compares a client's knowledge with the truth.
 func requireTrue(t *testing.T, truth *Truth, h *heard) {
 	t.Helper()
 	for k := range proto.Kind(3) {
@@ -143,7 +143,7 @@ func requireTrue(t *testing.T, truth *Truth, h *heard) {
 		want := truth.Info[i]
 		got := *h.info
 		if got.Truncated {
-			got.Trailing = nil // where a field was cut is the reader's to keep or not
+			got.Trailing = nil // a reader may keep the bytes of a cut field or not
 		}
 		requireSame(t, want.Info, got)
 		players, maxPlayers, ok := h.info.ActualPlayers()
@@ -237,7 +237,7 @@ func TestTruthIsWhatIsSaid(t *testing.T) {
 	}
 }
 
-// With loss, what is recorded may be less, and is never wrong.
+// With loss, a record may have less, but nothing wrong.
 func TestTruthUnderLoss(t *testing.T) {
 	w := everything(12)
 	w.Shares.Loss = 15

@@ -131,8 +131,8 @@ func TestLossIsEachWay(t *testing.T) {
 	require.InDelta(t, 0.81, float64(answered)/n, 0.01)
 }
 
-// ask plays a patient client: it sends a query, echoes challenges, and returns
-// what came in the end and how many challenges came before it.
+// ask acts as a patient client: it sends a query, echoes challenges, and returns the final
+// answer and the number of challenges before it.
 func ask(t *testing.T, w *World, out *Replies, now proto.Time, e Endpoint, k proto.Kind) (challenges int) {
 	t.Helper()
 	token := proto.NoChallenge

@@ -11,7 +11,7 @@
 //	--                  # the next datagram begins
 //	FF FF FF FF 44 00
 //
-// What stands behind # is for people, except inside quotes.
+// Text behind # is a comment, except inside quotes.
 package vector
 
 import (
