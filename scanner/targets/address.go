@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/netip"
@@ -83,6 +84,10 @@ func (iv interval) families() []interval {
 	return parts
 }
 
+// errMapped reports a prefix or range in IPv6 form that is ::ffff:0:0/96. Longer ones are
+// IPv4 prefixes; this one, in lists of special IPv6 addresses, does not mean all of IPv4.
+var errMapped = errors.New("a prefix of all IPv4-mapped addresses")
+
 // prefixInterval returns the addresses of p, which is valid. Host bits that are
 // set are ignored, as zmap does.
 func prefixInterval(p netip.Prefix) interval {
@@ -111,7 +116,11 @@ func parseInterval(s string) (interval, error) {
 			if err != nil {
 				return interval{}, fmt.Errorf("%s is not a prefix; write ADDRESS/BITS, with up to 32 bits for IPv4 and 128 for IPv6", quote(s))
 			}
-			return prefixInterval(p), nil
+			iv := prefixInterval(p)
+			if p.Addr().Is6() && iv == (interval{mappedFirst, mappedLast}) {
+				return iv, errMapped
+			}
+			return iv, nil
 		case '-':
 			first, err1 := netip.ParseAddr(s[:i])
 			last, err2 := netip.ParseAddr(s[i+1:])
@@ -121,6 +130,9 @@ func parseInterval(s string) (interval, error) {
 			iv := interval{addressOf(first), addressOf(last)}
 			if iv.last.less(iv.first) {
 				return interval{}, fmt.Errorf("%s ends before it begins; write the lower address first", quote(s))
+			}
+			if first.Is6() && iv == (interval{mappedFirst, mappedLast}) {
+				return iv, errMapped
 			}
 			return iv, nil
 		}

@@ -12,29 +12,32 @@ import (
 
 // An AddrSet is a set of IP addresses, kept as sorted intervals: 32 bytes for
 // each stretch of neighbours, whatever its length. Prefixes and ranges that
-// touch become one. An IPv6 prefix never holds IPv4 addresses, but an IPv4
-// address and its v4-mapped form are the same.
+// touch become one. An IPv6 prefix never contains IPv4 addresses unless it is
+// longer than ::ffff:0:0/96; an IPv4 address and its v4-mapped form are the same.
 //
 // The zero AddrSet is empty and ready to use. The methods that add are not safe
 // for concurrent use; those that only read are.
 type AddrSet struct{ ivs []interval }
 
-// AddFile adds what r holds in zmap's format for blocklists and allowlists: an
-// address, a prefix or a range a line, with '#' comments. name stands in
-// messages. The error joins one for every line that is none of these, each with
-// name and line number, up to maxWrongLines of them; the other lines have been added then.
+// AddFile adds a blocklist or allowlist in zmap's format: one address, prefix or range
+// per line, with '#' and ';' comments. It may be compressed, or UTF-16, as lists of
+// targets. name is for messages. The error joins one for each line that is none of
+// these, with name and line number, for the first 20 of them; the other lines have been
+// added.
 func (s *AddrSet) AddFile(name string, r io.Reader) error {
-	text, err := io.ReadAll(r)
+	text, err := readPlain(r)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	text = bytes.TrimPrefix(text, byteOrderMark)
 	var errs []error
 	wrong := 0
 	for n := 1; len(text) > 0; n++ {
 		var line []byte
 		line, text, _ = bytes.Cut(text, []byte{'\n'})
-		word, _, _ := strings.Cut(string(line), "#")
+		word := string(line)
+		if i := strings.IndexAny(word, "#;"); i >= 0 {
+			word = word[:i]
+		}
 		word = strings.TrimSpace(word)
 		if word == "" {
 			continue
@@ -52,8 +55,8 @@ func (s *AddrSet) AddFile(name string, r io.Reader) error {
 	return errors.Join(errs...)
 }
 
-// maxWrongLines is how many lines of a file are told of one by one: where there are more
-// it is another file than was meant.
+// maxWrongLines is how many wrong lines of a file get a message each. A file with more of
+// them is probably not the file that was meant.
 const maxWrongLines = 20
 
 // AddList adds the addresses, prefixes and ranges of a comma-separated list.
@@ -82,7 +85,10 @@ func (s *AddrSet) add(word string) error {
 		word = trimmed[:len(trimmed)-1]
 	}
 	iv, err := parseInterval(word)
-	if err != nil {
+	switch {
+	case errors.Is(err, errMapped):
+		return nil // IPv6 addresses that no packet has
+	case err != nil:
 		return err
 	}
 	s.ivs = append(s.ivs, iv.families()...)

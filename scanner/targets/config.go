@@ -4,39 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
 )
 
-// A Source yields the targets of a scan, in the order in which they are to be
-// asked. One goroutine calls it.
-type Source interface {
-	// Next fills dst with the next targets and returns how many it put there: at
-	// least one, unless err is set. It returns what is at hand and waits only where
-	// that is nothing, so that slow input flows line by line. After the last
-	// target the error is io.EOF; when ctx ends while Next waits, it is ctx's.
-	Next(ctx context.Context, dst []Target) (n int, err error)
-}
-
 // A Config says where the targets of a List come from. The zero Config is an
-// empty list without removal of duplicates.
+// empty list that keeps duplicates.
 type Config struct {
 	// Args are targets, each in one of the forms of a line. They come before those of
-	// Files and are known as a whole, so that Shuffle mixes all of them.
+	// Files and are known as a whole, so Shuffle mixes all of them.
 	Args []string
 	// Files are read one after the other, as they are needed.
 	Files []File
-	// Ports are asked where a target names none; if empty, DefaultPort.
+	// Ports are for targets that name none; if empty, DefaultPort.
 	Ports Ports
 
-	// Blocklist and Exclude hold addresses that are not asked; where Allowlist
-	// is set, only its addresses are. Nil means no such list.
+	// Addresses in Blocklist or Exclude are not asked; if Allowlist is set, only its
+	// addresses are. Nil means no such list.
 	Blocklist, Exclude, Allowlist *AddrSet
 
-	// Dedup drops a target that was there before. What it costs is told at the
-	// top of seen.go: 7 bytes for an IPv4 address and port.
+	// Dedup drops duplicate targets. It takes 7 bytes for an IPv4 address and port;
+	// seen.go has the other figures.
 	Dedup bool
+
+	// KeepSource keeps the JSON object that a target was read from in its Origin.
+	KeepSource bool
 
 	// Shuffle puts the targets into a random order that follows from Seed: the
 	// Args as a whole, a large prefix or range in a file as a whole, and the lines of
@@ -53,8 +47,8 @@ type Config struct {
 	// MaxTargets is how many targets the List yields at most. 0 means no limit.
 	MaxTargets uint64
 
-	// AllowHuge permits a single argument or line to mean more than 2^24
-	// targets.
+	// AllowHuge permits the prefixes and ranges to stand for more than 2^24 targets
+	// together, all shards counted. Without it the List ends with ErrHuge.
 	AllowHuge bool
 
 	// Done holds the targets that are not to be yielded, because an earlier run has
@@ -70,47 +64,58 @@ type Config struct {
 	// or Verify returns it.
 	Skipped func(seq uint64, name string, at mux.Key) error
 
-	// Lookup resolves names; nil means the system's resolver. Lookups is how many
-	// run at once (0: DefaultLookups), LookupTimeout the time for each (0:
-	// DefaultLookupTimeout), Prefer the family of the address that is asked.
-	Lookup        LookupFunc
+	// Lookup returns the addresses of a host; nil means the system's resolver. It
+	// must return when ctx ends, and is called by several goroutines at once: by
+	// Lookups of them (0: 32), for at most LookupTimeout each (0: 5 s). localhost and
+	// its subdomains are never looked up (RFC 6761).
+	Lookup        func(ctx context.Context, host string) ([]netip.Addr, error)
 	Lookups       int
 	LookupTimeout time.Duration
-	Prefer        Family
+	// NoLookups leaves names as they are: their targets have the Refusal Resolve.
+	NoLookups bool
+	// PreferIPv6 chooses the IPv6 address of a name that has both kinds.
+	PreferIPv6 bool
 
-	// Log is told of every line that is no target: file's name, line number from
-	// 1, and what would be right, as in list.txt:14: "10.0.0.0/33" is not a
-	// prefix. For an argument, file is empty and line its number. It is called
-	// by NewList and in the goroutine that calls Next.
+	// Log is called for a line that is no target, with the name of its file, its
+	// number from 1, and how to write it, as in list.txt:14: "10.0.0.0/33" is not a
+	// prefix. After 20 lines of a file one call with line 0 gives the number of
+	// further ones. For an argument, file is empty and line its number. NewList and
+	// Next call Log in their own goroutine.
 	Log func(file string, line int, msg string)
 }
 
-// Counts is what a List has counted so far. Lines, Duplicates, Invalid and Blocked
-// are about the whole input, the same for every shard.
+// Counts is what a List has counted so far. Targets and Skipped are this shard's;
+// all others are about the whole input, and the same for every shard.
 type Counts struct {
 	Lines      uint64 // lines read, blank ones and comments too, and arguments
 	Targets    uint64 // targets that Next has returned
-	Duplicates uint64 // targets dropped because they came before
-	Invalid    uint64 // lines that are no target, and targets whose name stands for no place to ask
-	Blocked    uint64 // addresses times ports dropped from prefixes and ranges, and targets refused as Blocked
-	Skipped    uint64 // targets not returned because they are in Config.Done or DoneSeqs
+	Duplicates uint64 // targets dropped as duplicates
+	Invalid    uint64 // lines that are no target, and names without a usable address
+	Blocked    uint64 // targets removed from prefixes and ranges, or refused as Blocked
+	Skipped    uint64 // targets that Config.Done has
+	NotUDP     uint64 // ports of other protocols, in lists of port scanners
+	Allowed    uint64 // accepted targets that no list has removed
+
+	// Reserved, Blocklisted, Excluded and NotAllowed add up to Blocked: targets that
+	// the reserved prefixes or one of the Config's lists have removed.
+	Reserved, Blocklisted, Excluded, NotAllowed uint64
 }
 
-func (c *Counts) fields() [6]*uint64 {
-	return [...]*uint64{&c.Lines, &c.Targets, &c.Duplicates, &c.Invalid, &c.Blocked, &c.Skipped}
+func (c *Counts) fields() [12]*uint64 {
+	return [...]*uint64{
+		&c.Lines, &c.Targets, &c.Duplicates, &c.Invalid, &c.Blocked, &c.Skipped, &c.NotUDP,
+		&c.Allowed, &c.Reserved, &c.Blocklisted, &c.Excluded, &c.NotAllowed,
+	}
 }
 
-// ErrUncountable means that an argument stands for more targets than can be told
-// apart by number, whatever --max-targets says.
-var ErrUncountable = errors.New("too many targets to number")
-
-// ErrHuge means that an argument stands for more targets than were consented to.
+// ErrHuge means that the prefixes and ranges stand for more targets than
+// Config.AllowHuge permits, or than can be numbered.
 var ErrHuge = errors.New("too many targets")
 
 const (
-	// hugeTargets is what a single argument or line may mean without consent: a /8
-	// on one port, or two hours and a half at 2,000 packets a second. A slip of the
-	// finger, a /0 for a /10 in a long list, is not to ask the whole Internet.
+	// hugeTargets is a /8 on one port, or two hours and a half at 2,000 packets per
+	// second. A typing error, a /0 for a /10 in a long list, must not scan the whole
+	// Internet.
 	hugeTargets = 1 << 24
 	maxTargets  = 1 << 63
 )

@@ -23,12 +23,12 @@ type Done struct {
 // every other target by its address.
 func (d *Done) Add(ap netip.AddrPort, input string) {
 	var e entry
-	if input != "" && e.parseWord(input) == nil && e.name != "" {
+	if input != "" && e.parseWord(input) == nil && e.host != "" {
 		port := ap.Port()
 		if e.ports.Len() == 1 {
 			port = e.ports.At(0)
 		}
-		d.addName(nameAndPort(e.name, port))
+		d.addName(nameAndPort(strings.ToLower(e.host), port))
 		return
 	}
 	d.AddAddr(ap)

@@ -9,27 +9,30 @@ import (
 	"github.com/a2scan/a2scan/mux"
 )
 
-// An intake decides what of the input is accepted: it removes what is blocked and
-// what was there before, numbers the rest, and keeps count. What it accepts of a
-// line is a space; its targets have their numbers before the first is yielded,
-// so that order, shard and resolution change no number.
+// An intake decides which targets of the input are accepted: it removes blocked ones and
+// duplicates, numbers the others and counts them all. The targets of a line form a space
+// and have their numbers before the first is yielded, so order, shard and name lookups
+// change no number.
 type intake struct {
-	cfg   Config
-	drop  *AddrSet // what is cut out of prefixes and ranges
-	seen  seen
-	shard shard
-	seq   uint64 // accepted so far: the number of the next
-	space space  // what was accepted of the arguments, or of the last line
-	count Counts // but Targets and Skipped
+	cfg    Config
+	drop   *AddrSet // all addresses that may not be asked, but those that Allowlist lacks
+	seen   seen
+	shard  shard
+	seq    uint64 // targets accepted so far: the number of the next
+	space  space  // the targets of the arguments, or of the last line
+	ranges uint64 // targets of prefixes and ranges so far
+	named  bool   // a line named a target, whether it was accepted or not
+	count  Counts // without Targets and Skipped
 
 	tags  map[string]*Origin // of plain targets with a tag
 	parts []interval         // scratch
+	cuts  []interval         // scratch
 	fresh []stretch          // scratch
 }
 
 const (
-	// fewTargets is the most that a prefix, range or list of ports is remembered
-	// one by one, at 7 bytes each, rather than as an interval.
+	// fewTargets is the largest prefix, range or list of ports whose targets are
+	// remembered one by one, at 7 bytes each, and not as an interval.
 	fewTargets = 16
 	// maxTags bounds the tags that share an Origin.
 	maxTags = 1024
@@ -42,59 +45,64 @@ func (in *intake) init(cfg Config) {
 	in.tags = make(map[string]*Origin)
 }
 
-func (in *intake) invalid(file string, line int, err error) {
-	in.count.Invalid++
-	in.cfg.Log(file, line, err.Error())
-}
-
-// blocked returns why a is not asked, or "" where it may be.
-func (in *intake) blocked(a address, scope uint32) string {
+// blocked returns why a is not asked and the count that it belongs to, or "".
+func (in *intake) blocked(a address, scope uint32) (reason string, by *uint64) {
 	if !in.drop.contains(a) && (in.cfg.Allowlist == nil || in.cfg.Allowlist.contains(a)) {
-		return ""
+		return "", nil
 	}
 	if reason := unaskedReason(a, scope); reason != "" {
-		return reason
+		return reason, &in.count.Reserved
 	}
 	return in.listed(a)
 }
 
-// listed returns which of the user's lists keeps a from being asked, or "".
-func (in *intake) listed(a address) string {
+// listed returns which of the user's lists keeps a from being asked, and its count.
+func (in *intake) listed(a address) (reason string, by *uint64) {
 	switch {
 	case in.cfg.Blocklist != nil && in.cfg.Blocklist.contains(a):
-		return "the address is on the blocklist"
+		return "the address is on the blocklist", &in.count.Blocklisted
 	case in.cfg.Exclude != nil && in.cfg.Exclude.contains(a):
-		return "the address is excluded"
+		return "the address is excluded", &in.count.Excluded
 	case in.cfg.Allowlist != nil && !in.cfg.Allowlist.contains(a):
-		return "the address is not on the allowlist"
+		return "the address is not on the allowlist", &in.count.NotAllowed
 	}
-	return ""
+	return "", nil
 }
 
-// acceptPlain takes in one IPv4 address and port. fresh is false where it was there
-// before; reason is set where it is blocked.
+// acceptPlain takes in one IPv4 address and port. fresh is false if it is a duplicate;
+// reason is set if it is blocked.
 func (in *intake) acceptPlain(ip uint32, port uint16) (k mux.Key, reason string, fresh bool) {
 	a := address4(ip)
 	k = a.key(port)
+	in.named = true
 	if in.cfg.Dedup && !in.seen.add(k) {
 		in.count.Duplicates++
 		return k, "", false
 	}
-	if reason = in.blocked(a, 0); reason != "" {
+	if why, by := in.blocked(a, 0); why != "" {
+		reason = why
 		in.count.Blocked++
+		*by++
+	} else {
+		in.count.Allowed++
 	}
 	in.seq++
 	return k, reason, true
 }
 
-// acceptLine appends to the space what of line is accepted.
-func (in *intake) acceptLine(line string) error {
+// acceptLine appends the accepted targets of a line to the space.
+func (in *intake) acceptLine(line string, inFile bool) error {
 	e, ok, err := parseLine(line)
-	if !ok {
+	in.count.NotUDP += uint64(e.tcp)
+	if ok && inFile && e.host != "" {
+		err = e.checkLabel()
+	}
+	if !ok || err != nil {
 		return err
 	}
+	in.named = true
 	if len(line) > 256 { // do not hold all of it for the sake of a word
-		e.name, e.word, e.tag = strings.Clone(e.name), strings.Clone(e.word), strings.Clone(e.tag)
+		e.host, e.word, e.tag = strings.Clone(e.host), strings.Clone(e.word), strings.Clone(e.tag)
 	}
 	ports := &in.cfg.Ports
 	if e.ports.Len() > 0 {
@@ -102,7 +110,7 @@ func (in *intake) acceptLine(line string) error {
 		ports = &own
 	}
 	switch {
-	case e.name != "":
+	case e.host != "":
 		in.acceptName(&e, ports)
 		return nil
 	case e.expands:
@@ -114,59 +122,84 @@ func (in *intake) acceptLine(line string) error {
 }
 
 func (in *intake) acceptName(e *entry, ports *Ports) {
+	name := strings.ToLower(e.host)
 	if in.cfg.Dedup {
-		fresh := in.seen.addName(e.name, ports)
+		fresh := in.seen.addName(name, ports)
 		in.count.Duplicates += uint64(ports.Len() - fresh.Len())
 		ports = fresh
 	}
 	if ports.Len() > 0 {
-		in.add(piece{name: e.name, ports: ports, hosts: 1, origin: in.origin(e, ports)})
+		in.count.Allowed += uint64(ports.Len())
+		in.add(piece{name: name, ports: ports, hosts: 1, origin: in.origin(e, ports)})
 	}
 }
 
-// acceptAddress takes in a single address, which has a place in the list even
-// where it is blocked.
+// acceptAddress takes in a single address, which has a place in the list even if it is
+// blocked.
 func (in *intake) acceptAddress(e *entry, ports *Ports) {
 	p := piece{ports: ports, scope: e.scope}
 	before := in.seq
-	if p.reason = in.blocked(e.iv.first, e.scope); p.reason != "" {
-		p.refusal = Blocked
+	by := &in.count.Allowed
+	if why, list := in.blocked(e.iv.first, e.scope); why != "" {
+		p.refusal, p.reason, by = Blocked, why, list
 	}
 	in.parts = append(in.parts[:0], e.iv)
 	in.addFresh(e, p, uint64(ports.Len()))
+	*by += in.seq - before
 	if p.refusal == Blocked {
 		in.count.Blocked += in.seq - before
 	}
 }
 
-// acceptInterval takes in a prefix or range. What is blocked of it is counted and
-// leaves no trace.
+// acceptInterval takes in a prefix or range. Its blocked addresses are counted, and have
+// no place in the list.
 func (in *intake) acceptInterval(e *entry, ports *Ports) error {
-	in.parts = in.parts[:0]
-	var all uint64
-	for _, iv := range e.iv.families() {
-		all = saturate(all, iv.size(), uint64(ports.Len()))
-		if in.cfg.Allowlist == nil {
-			in.parts = in.drop.outside(in.parts, iv)
+	in.parts = append(in.parts[:0], e.iv.families()...)
+	var removed [4]uint64
+	n := in.targets(ports)
+	for i, list := range [...]*AddrSet{unasked, in.cfg.Blocklist, in.cfg.Exclude, in.cfg.Allowlist} {
+		if list == nil {
 			continue
 		}
-		for _, iv := range in.cfg.Allowlist.within(nil, iv) {
-			in.parts = in.drop.outside(in.parts, iv)
+		in.cuts, in.parts = in.parts, in.cuts[:0]
+		for _, iv := range in.cuts {
+			if i == 3 {
+				in.parts = list.within(in.parts, iv)
+			} else {
+				in.parts = list.outside(in.parts, iv)
+			}
 		}
+		left := in.targets(ports)
+		removed[i] = n - left
+		n = left
 	}
-	var n uint64
+	ranges := saturate(in.ranges, n, 1)
+	switch {
+	case n >= maxTargets-1-in.seq:
+		return fmt.Errorf("%w: %s stands for more than can be numbered; write a longer prefix", ErrHuge, quote(e.word))
+	case ranges <= hugeTargets || in.cfg.AllowHuge:
+	case in.ranges == 0:
+		return fmt.Errorf("%w: %s stands for %d of them; more than %d need consent", ErrHuge, quote(e.word), n, uint64(hugeTargets))
+	default:
+		return fmt.Errorf("%w: with %s the ranges stand for %d of them; more than %d need consent", ErrHuge, quote(e.word), ranges, uint64(hugeTargets))
+	}
+	in.ranges = ranges
+	for i, by := range [...]*uint64{&in.count.Reserved, &in.count.Blocklisted, &in.count.Excluded, &in.count.NotAllowed} {
+		*by = saturate(*by, removed[i], 1)
+		in.count.Blocked = saturate(in.count.Blocked, removed[i], 1)
+	}
+	before := in.seq
+	in.addFresh(e, piece{ports: ports}, n)
+	in.count.Allowed += in.seq - before
+	return nil
+}
+
+// targets returns the number of targets of parts, each on the ports.
+func (in *intake) targets(ports *Ports) (n uint64) {
 	for _, iv := range in.parts {
 		n = saturate(n, iv.size(), uint64(ports.Len()))
 	}
-	switch {
-	case n >= maxTargets-1-in.seq:
-		return fmt.Errorf("%w: %s; write a longer prefix", ErrUncountable, quote(e.word))
-	case n > hugeTargets && !in.cfg.AllowHuge:
-		return fmt.Errorf("%w: %s has %s of them; more than %s need --yes or --max-targets", ErrHuge, quote(e.word), thousands(n), thousands(hugeTargets))
-	}
-	in.count.Blocked = saturate(in.count.Blocked, all-n, 1)
-	in.addFresh(e, piece{ports: ports}, n)
-	return nil
+	return n
 }
 
 // addFresh adds what is new of in.parts, n targets on p's ports, as pieces like p.
@@ -230,20 +263,29 @@ func (in *intake) add(p piece) {
 	in.seq += p.size()
 }
 
-// origin returns what the records of e's targets say about where they came from.
+// origin returns the origin of e's targets.
 func (in *intake) origin(e *entry, ports *Ports) *Origin {
-	if e.name == "" && !e.expands && ports.Len() == 1 {
+	o := Origin{Input: e.word, Tag: e.tag}
+	switch {
+	case e.host != "":
+		o.Input = e.host // and each target's port
+	case !e.expands && ports.Len() == 1:
 		k := e.iv.first.key(ports.At(0))
 		k.Scope = e.scope
 		var buf [64]byte
 		if string(k.AddrPort().AppendTo(buf[:0])) == e.word {
-			if e.tag == "" {
-				return nil
-			}
-			return in.tagged(e.tag)
+			o.Input = ""
 		}
 	}
-	return &Origin{Input: e.word, Tag: e.tag}
+	switch {
+	case in.cfg.KeepSource && e.source != "":
+		return &Origin{o.Input, o.Tag, []byte(strings.ToValidUTF8(e.source, "\uFFFD"))}
+	case o.Input != "":
+		return &Origin{Input: o.Input, Tag: o.Tag}
+	case e.tag == "":
+		return nil
+	}
+	return in.tagged(e.tag)
 }
 
 // tagged returns the Origin of plain targets with that tag. Lists have few tags and

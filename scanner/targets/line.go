@@ -9,16 +9,22 @@ import (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// An entry is what one line, or one argument, asks for.
+// An entry is the meaning of one line or argument.
 type entry struct {
-	name    string   // a host name, to be resolved; or empty, and then:
+	host    string   // a host name as written, to be resolved; or empty, and then:
 	iv      interval // the addresses
 	scope   uint32   // the interface index of a link-local address
 	expands bool     // iv was written as a prefix or range, not as one address
 	ports   Ports    // empty: the default ports
 	word    string   // the target as written
 	tag     string
+	source  string // the JSON object that the target was read from
+	tcp     int    // ports of the line that are not UDP, and are skipped
 }
+
+// errOnlyTCP marks a line of a port scanner that has no UDP port. It is counted without a
+// message.
+var errOnlyTCP = errors.New("the line has no UDP port")
 
 // parsePlain reads the most common line there is: an IPv4 address and port in
 // canonical form and nothing else. Lines that are anything else, malformed ones
@@ -62,30 +68,93 @@ func parsePlain(line []byte) (addr uint32, port uint16, ok bool) {
 }
 
 // parseLine reads a line of any accepted form, without its line end. It returns
-// false where the line is blank or a comment. The error says what is wrong with
-// the line and what would be right.
+// false if the line is blank or a comment. The error says what is wrong with the line
+// and how to write it.
 func parseLine(line string) (e entry, ok bool, err error) {
 	line = strings.Trim(line, " \t\r")
 	if line == "" || line[0] == '#' || line[0] == ';' {
 		return e, false, nil
 	}
 	if strings.IndexByte(line, 0) >= 0 {
-		return e, false, errors.New("the line holds a NUL byte; a list is plain text in UTF-8")
+		return e, false, errors.New("the line has a NUL byte; a list is plain text in UTF-8")
 	}
 	if line[0] == '{' {
 		err = e.parseObject(line)
 		return e, err == nil, err
 	}
 	word, rest := cutWord(line)
+	if rest != "" && (word == "open" || word == "banner") {
+		if is, err := e.parseMasscan(rest); is {
+			return e, err == nil, err
+		}
+	}
 	if rest != "" && !isComment(rest) {
 		e.tag, rest = cutWord(rest)
 		if rest != "" && !isComment(rest) {
 			return e, false, fmt.Errorf("there is more than a target and a tag, from %s on; a tag is one word, and '#' starts a comment", quote(rest))
 		}
+		if err := checkTag(word, e.tag); err != nil {
+			return e, false, err
+		}
+	}
+	if len(word) > len(steamLink) && strings.EqualFold(word[:len(steamLink)], steamLink) {
+		word, _, _ = strings.Cut(word[len(steamLink):], "/") // a password may follow
 	}
 	e.word = word
 	err = e.parseWord(word)
 	return e, err == nil, err
+}
+
+// steamLink begins the links that open a server in Steam.
+const steamLink = "steam://connect/"
+
+// checkTag returns an error if the second word of a line is not a tag but belongs to a
+// target: a port, or an address.
+func checkTag(word, tag string) error {
+	switch c := tag[0]; {
+	case '0' <= c && c <= '9', c == '[', c == ':', strings.IndexByte(tag, ':') > 0:
+	default:
+		return nil
+	}
+	if _, err := ParsePorts(strings.TrimPrefix(tag, ":")); err == nil {
+		if _, _, has := splitPorts(word); has {
+			return fmt.Errorf("the second word, %s, is a port and not a tag; write one target per line, as ADDRESS:PORT", quote(tag))
+		}
+		if a, err := netip.ParseAddr(word); err == nil && a.Is6() {
+			word = "[" + word + "]"
+		}
+		return fmt.Errorf("the second word, %s, is a port and not a tag; write %s", quote(tag), quote(word+":"+strings.TrimPrefix(tag, ":")))
+	}
+	var e entry
+	if e.parseWord(tag) == nil && (e.host == "" || e.ports.Len() > 0 && strings.IndexByte(e.host, '.') > 0) {
+		return fmt.Errorf("the second word, %s, is an address and not a tag; write one target per line", quote(tag))
+	}
+	return nil
+}
+
+// parseMasscan reads the rest of a line of masscan -oL: open udp PORT ADDRESS TIME. is is
+// false if the line is none.
+func (e *entry) parseMasscan(rest string) (is bool, err error) {
+	proto, rest := cutWord(rest)
+	port, rest := cutWord(rest)
+	addr, rest := cutWord(rest)
+	switch proto {
+	case "udp", "tcp", "sctp", "icmp", "oproto":
+	default:
+		return false, nil
+	}
+	if addr == "" || rest == "" {
+		return false, nil
+	}
+	if proto != "udp" {
+		e.tcp = 1
+		return true, errOnlyTCP
+	}
+	if a, err := netip.ParseAddr(addr); err == nil && a.Is6() {
+		addr = "[" + addr + "]"
+	}
+	e.word = addr + ":" + port
+	return true, e.parseWord(e.word)
 }
 
 func isComment(s string) bool { return s[0] == '#' || s[0] == ';' }
@@ -122,7 +191,9 @@ func (e *entry) parseWord(word string) error {
 	if isInterval(where) {
 		var err error
 		e.expands = true
-		e.iv, err = parseInterval(where)
+		if e.iv, err = parseInterval(where); errors.Is(err, errMapped) {
+			err = fmt.Errorf("%s is the IPv6 form of all IPv4 addresses; write 0.0.0.0/0", quote(where))
+		}
 		return err
 	}
 	if word[0] == '[' {
@@ -131,19 +202,18 @@ func (e *entry) parseWord(word string) error {
 	if strings.IndexByte(where, ':') >= 0 {
 		return colonsError(word)
 	}
-	e.name = strings.ToLower(where)
+	e.host = where
 	return checkName(where)
 }
 
-// HostOf returns the host that word, a target as it may stand in a list, names: in
-// lower case, as Config.Skipped gets it. It is empty where word is an address, a
-// prefix or a range, or no target.
+// HostOf returns the host name of a target in lower case. It is empty if word is an
+// address, a prefix, a range or no target.
 func HostOf(word string) string {
 	var e entry
 	if e.parseWord(word) != nil {
 		return ""
 	}
-	return e.name
+	return strings.ToLower(e.host)
 }
 
 func colonsError(word string) error {
@@ -190,11 +260,21 @@ func isInterval(s string) bool {
 	return err == nil
 }
 
-// checkName returns an error unless s can be the name of a host.
+// checkLabel returns an error if a name in a file is one word without a port. Most such
+// words are not meant as hosts, and must not be looked up.
+func (e *entry) checkLabel() error {
+	if strings.IndexByte(e.host, '.') >= 0 || e.ports.Len() > 0 || strings.EqualFold(e.host, "localhost") {
+		return nil
+	}
+	return fmt.Errorf("%s is neither an address nor a host name with a domain; write %s if it is a host", quote(e.host), quote(e.host+"."))
+}
+
+// checkName returns an error unless s is the name of a host (RFC 1123): labels of
+// letters, digits and hyphens, of which the last is not a number.
 func checkName(s string) error {
 	labels := strings.TrimSuffix(s, ".")
 	if len(labels) > 253 {
-		return fmt.Errorf("%s is too long for a host name: %d bytes, where 253 is the most", quote(s), len(labels))
+		return fmt.Errorf("%s is too long for a host name: %d bytes of at most 253", quote(s), len(labels))
 	}
 	last := ""
 	for label := range strings.SplitSeq(labels, ".") {
@@ -203,7 +283,7 @@ func checkName(s string) error {
 		}
 		for _, c := range []byte(label) {
 			switch {
-			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-':
 			case c >= 0x80:
 				return fmt.Errorf("%s is not a host name; write it in its xn-- form", quote(s))
 			default:
@@ -213,7 +293,7 @@ func checkName(s string) error {
 		last = label
 	}
 	// No top-level domain is a number, so this was meant as an address.
-	if strings.Trim(last, "0123456789") == "" {
+	if strings.Trim(last, "0123456789") == "" || len(last) > 2 && (last[:2] == "0x" || last[:2] == "0X") {
 		return fmt.Errorf("%s is not an address; write IPv4 as four numbers up to 255 without leading zeros", quote(s))
 	}
 	return nil

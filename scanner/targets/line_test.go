@@ -15,8 +15,8 @@ func (e *entry) String() string {
 	var b strings.Builder
 	a, z := e.iv.first, e.iv.last
 	switch {
-	case e.name != "":
-		b.WriteString(e.name)
+	case e.host != "":
+		b.WriteString(e.host)
 	case e.expands && a.is4():
 		fmt.Fprintf(&b, "%v-%v", a, z)
 	case e.expands:
@@ -87,9 +87,21 @@ func TestParseLine(t *testing.T) {
 		{"::ffff:192.0.2.0-192.0.2.1", "192.0.2.0-192.0.2.1"},
 
 		{"gs1.example.net:27015", "gs1.example.net:27015"},
-		{"GS1.Example.NET.", "gs1.example.net."},
+		{"GS1.Example.NET.", "GS1.Example.NET."},
 		{"localhost", "localhost"},
-		{"my-host_2.example.net:1-3 eu", "my-host_2.example.net:1-3 eu"},
+		{"my-host-2.example.net:1-3 eu", "my-host-2.example.net:1-3 eu"},
+		{"192.0.2.1 2fort", "192.0.2.1 2fort"}, // tags that begin as a port does
+		{"192.0.2.1 70000", "192.0.2.1 70000"},
+		{"192.0.2.1 eu:1", "192.0.2.1 eu:1"},
+		{"192.0.2.1 a.example", "192.0.2.1 a.example"},
+		{"steam://connect/192.0.2.1:27015", "192.0.2.1:27015"},
+		{"Steam://Connect/192.0.2.1:27015/password eu", "192.0.2.1:27015 eu"},
+		{"open udp 27015 192.0.2.1 1600000000", "192.0.2.1:27015"},
+		{"banner udp 27015 2001:db8::1 1600000000 source x y z", "[2001:db8::1]:27015"},
+		{"open.example udp", "open.example udp"},
+		{"open udp", "open udp"},
+		{"::ffff:0:0/97", "0.0.0.0-127.255.255.255"},
+		{"::fffe:0:0/95", "[::fffe:0:0]-[255.255.255.255]"},
 		{"1-2-3-4.example.net", "1-2-3-4.example.net"},
 		{"1.2.3.4.example", "1.2.3.4.example"},
 		{"xn--bcher-kva.example", "xn--bcher-kva.example"},
@@ -136,7 +148,27 @@ func TestParseLineSaysWhatIsWrong(t *testing.T) {
 		{"10.0.0.0/-1", `"10.0.0.0/-1" is not a prefix`},
 		{"10.0.0.0/024", `"10.0.0.0/024" is not a prefix`},
 		{"::/129", `"::/129" is not a prefix`},
-		{"steam://connect/10.0.0.1", `is not a`},
+		{"steam://connect/", `is not a`},
+		{"steam://run/440", `is not a`},
+		{"http://10.0.0.1:27015", `is not a`},
+		{"my_host.example", `neither an address nor a host name`},
+		{"a.0x1f", `is not an address`},
+		{"127.0.0.1 27016", `the second word, "27016", is a port and not a tag; write "127.0.0.1:27016"`},
+		{"127.0.0.1\t27016-27018,9", `write "127.0.0.1:27016-27018,9"`},
+		{"::1 :27016 # x", `write "[::1]:27016"`},
+		{"gs1.example.net 27016", `write "gs1.example.net:27016"`},
+		{"127.0.0.1:27015 27016", `the second word, "27016", is a port and not a tag; write one target per line, as ADDRESS:PORT`},
+		{"127.0.0.3 127.0.0.4", `the second word, "127.0.0.4", is an address and not a tag; write one target per line`},
+		{"127.0.0.3:1 127.0.0.4:1", `is an address and not a tag`},
+		{"127.0.0.3 10.0.0.0/8", `is an address and not a tag`},
+		{"127.0.0.3 10.0.0.1-10.0.0.2:5", `is an address and not a tag`},
+		{"127.0.0.3 [::1]:5", `is an address and not a tag`},
+		{"127.0.0.3 ::1", `is an address and not a tag`},
+		{"127.0.0.3 gs1.example.net:27015", `is an address and not a tag`},
+		{"::ffff:0:0/96", `is the IPv6 form of all IPv4 addresses; write 0.0.0.0/0`},
+		{"::ffff:0.0.0.0-::ffff:255.255.255.255", `is the IPv6 form of all IPv4 addresses`},
+		{"open udp 70000 10.0.0.1 1600000000", `is not a port`},
+		{`{"ip":"10.0.0.1","ports":[7]}`, `"ports" is not a list`},
 		{"fe80::1%no-such-interface", `there is no network interface "no-such-interface"`},
 		{"2001:db8::1:27015", `"2001:db8::1:27015" has too many colons; write HOST:PORT, or [IPV6]:PORT`},
 		{"10.0.0.9-10.0.0.1", `"10.0.0.9-10.0.0.1" ends before it begins`},
@@ -177,10 +209,10 @@ func TestParseLineSaysWhatIsWrong(t *testing.T) {
 		{"bücher.example", `write it in its xn-- form`},
 		{"10.0.0.1,27015", `neither an address nor a host name`},
 		{"10.0.0.1:27015 eu west", `there is more than a target and a tag, from "west" on`},
-		{"10.0.0.1\x00:27015", `the line holds a NUL byte`},
-		{"1\x000\x00.\x000\x00", `the line holds a NUL byte`}, // UTF-16
-		{`{"ip":"10.0.0.1"`, `begins like a JSON object and is not one`},
-		{`{"ip":"10.0.0.1"},`, `begins like a JSON object and is not one`},
+		{"10.0.0.1\x00:27015", `the line has a NUL byte`},
+		{"1\x000\x00.\x000\x00", `the line has a NUL byte`}, // UTF-16
+		{`{"ip":"10.0.0.1"`, `begins like a JSON object but is none`},
+		{`{"ip":"10.0.0.1"},`, `begins like a JSON object but is none`},
 		{`{}`, `the object has no address`},
 		{`{"port":27015}`, `the object has no address`},
 		{`{"input":"10.0.0.1:27015"}`, `the object has no address`},
@@ -235,14 +267,14 @@ func FuzzParseLine(f *testing.F) {
 			return
 		}
 		require.False(t, e.iv.last.less(e.iv.first))
-		if strings.ContainsAny(e.tag, " \t\r\x00") || e.tag != "" && isComment(e.tag) {
+		if strings.ContainsAny(e.tag, " \t\r\x00") || e.tag != "" && (isComment(e.tag) || checkTag("x", e.tag) != nil) {
 			e.tag = "" // only a JSON string can hold these
 		}
 		text := e.String()
 		again, ok, err := parseLine(text)
 		require.NoError(t, err, "%q, written as %q", line, text)
 		require.True(t, ok)
-		again.word = e.word
+		again.word, again.source, again.tcp = e.word, e.source, e.tcp
 		require.Equal(t, e, again, "%q, written as %q", line, text)
 	})
 }

@@ -6,43 +6,44 @@ import (
 	"io"
 )
 
-// A File is one list of targets. The reader stays the caller's, who closes it;
-// it is read by a goroutine of the List, a block at a time.
+// A File is one list of targets, in any of the forms that docs/usage.md names. A goroutine
+// of the List reads it; the caller closes it after the List. If R is an io.Seeker whose
+// Seek works, NewList makes sure that the file has a target, and seeks back.
 type File struct {
 	Name string // for messages
 	R    io.Reader
 }
 
 const (
-	// maxLine is the longest line that is looked at. A record of ours with every
-	// rule and player of a server stays below it.
+	// maxLine is the longest line that is read. A record with every rule and player of
+	// a server is shorter.
 	maxLine = 1 << 20
-	// readSize is what one read asks for, and readAhead how many reads may be
-	// done before they are wanted.
+	// readSize is the size of one read, and readAhead how many reads may be done before
+	// they are needed.
 	readSize  = 64 << 10
 	readAhead = 2
 )
 
-// lines cuts files into lines. The reading itself is a goroutine's, because a
-// read from a pipe or terminal can wait for ever; what it read is cut up by
-// whoever calls next, without copying, save for the lines that lie across two
-// reads.
+// lines cuts files into lines. A goroutine reads them, because a read from a pipe or
+// terminal can wait forever; next cuts what it has read without copying, except for lines
+// that span two reads.
 type lines struct {
 	files []File
+	open  func(io.Reader) (io.ReadCloser, error)
 	full  chan block    // from the reading goroutine, closed at the end
 	empty chan []byte   // back to it
 	stop  chan struct{} // closed to end it
 
 	cur     block
 	rest    []byte // of cur.data, not yet cut
-	carry   []byte // the beginning of a line that goes on in the next block
+	carry   []byte // the beginning of a line that continues in the next block
 	spent   bool   // the line last returned was carry: clear it
 	tooLong bool   // the line that rest is in is being skipped
 	closed  bool   // stop is
 	number  int    // of the line last returned, in file cur.file, from 1
 }
 
-// A block is what one read returned. err is io.EOF at the end of a file.
+// A block is the result of one read. err is io.EOF at the end of a file.
 type block struct {
 	file int
 	data []byte
@@ -52,14 +53,15 @@ type block struct {
 func newLines(files []File) *lines {
 	return &lines{
 		files: files,
+		open:  openText,
 		full:  make(chan block, readAhead),
 		empty: make(chan []byte, readAhead+1),
 		stop:  make(chan struct{}),
 	}
 }
 
-// start starts the reading goroutine. It ends by itself after the last file, or
-// after close as soon as its read returns.
+// start starts the reading goroutine. It ends after the last file, or after close as soon
+// as its read returns.
 func (l *lines) start() {
 	for range readAhead + 1 {
 		l.empty <- make([]byte, readSize)
@@ -70,34 +72,46 @@ func (l *lines) start() {
 func (l *lines) read() {
 	defer close(l.full)
 	for i, f := range l.files {
-		idle := 0
-		for {
-			var buf []byte
-			select {
-			case buf = <-l.empty:
-			case <-l.stop:
-				return
+		if !l.readFile(i, f) {
+			return
+		}
+	}
+}
+
+// readFile reads one file, and reports whether the next is to be read.
+func (l *lines) readFile(i int, f File) bool {
+	text, err := l.open(f.R)
+	if err != nil {
+		select {
+		case l.full <- block{file: i, err: err}:
+		case <-l.stop:
+		}
+		return false
+	}
+	defer text.Close()
+	for idle := 0; ; {
+		var buf []byte
+		select {
+		case buf = <-l.empty:
+		case <-l.stop:
+			return false
+		}
+		n, err := text.Read(buf)
+		if n == 0 && err == nil {
+			if idle++; idle < 100 {
+				l.empty <- buf
+				continue
 			}
-			n, err := f.R.Read(buf)
-			if n == 0 && err == nil {
-				if idle++; idle < 100 {
-					l.empty <- buf
-					continue
-				}
-				err = io.ErrNoProgress
-			}
-			idle = 0
-			select {
-			case l.full <- block{i, buf[:n], err}:
-			case <-l.stop:
-				return
-			}
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return
-			}
+			err = io.ErrNoProgress
+		}
+		idle = 0
+		select {
+		case l.full <- block{i, buf[:n], err}:
+		case <-l.stop:
+			return false
+		}
+		if err != nil {
+			return errors.Is(err, io.EOF)
 		}
 	}
 }
@@ -130,8 +144,7 @@ const (
 	gotLongLine // a line that is longer than maxLine, and is not returned
 )
 
-// next returns the next line, without its line feed and without the byte order
-// mark of a file. It is valid until the next call.
+// next returns the next line without its line feed. It is valid until the next call.
 func (l *lines) next() ([]byte, found) {
 	if l.spent {
 		l.carry, l.spent = l.carry[:0], false
@@ -184,8 +197,6 @@ func (l *lines) carried() ([]byte, found) {
 }
 
 func (l *lines) begin(line []byte) []byte {
-	if l.number++; l.number == 1 {
-		line = bytes.TrimPrefix(line, byteOrderMark)
-	}
+	l.number++
 	return line
 }

@@ -35,7 +35,6 @@ func (r *pieces) Read(p []byte) (int, error) {
 // FuzzLines checks that lines come out whole wherever the reads are cut.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("one\ntwo\r\n\nthree"), []byte("x\n"), []byte{0, 1, 2})
-	f.Add([]byte("\xef\xbb\xbfone\n"), []byte("\xef\xbb\xbftwo"), []byte{1, 0})
 	f.Add([]byte(""), []byte("\n\n"), []byte{})
 	f.Fuzz(func(t *testing.T, one, two, sizes []byte) {
 		type numbered struct {
@@ -49,13 +48,11 @@ func FuzzLines(f *testing.F) {
 				continue
 			}
 			for i, line := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n") {
-				if i == 0 {
-					line = strings.TrimPrefix(line, string(byteOrderMark))
-				}
 				want = append(want, numbered{name, i + 1, line})
 			}
 		}
 		l := newLines([]File{{"one", &pieces{text: one, sizes: sizes}}, {"two", &pieces{text: two, sizes: sizes}}})
+		l.open = func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(r), nil }
 		l.start()
 		defer l.close()
 		for b := range l.full {

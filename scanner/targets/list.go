@@ -26,6 +26,7 @@ type List struct {
 	over    bool  // the input is: it ended, MaxTargets did, or reading failed
 	err     error // why reading failed
 
+	faults faults // of the file that is being read
 	names  *names
 	cursor cursor  // over the space of the arguments, then of one line after the other
 	quota  uint64  // own targets that may still be taken
@@ -36,7 +37,7 @@ type List struct {
 	readyAt int
 
 	yielded, skipped uint64
-	public           [6]atomic.Uint64 // Counts, published at the end of each call
+	public           [12]atomic.Uint64 // Counts, published at the end of each call
 }
 
 // NewList returns the List that cfg describes. It takes in the arguments, and
@@ -48,16 +49,22 @@ func NewList(cfg Config) (*List, error) {
 	}
 	l := &List{quota: math.MaxUint64, lines: newLines(cfg.Files)}
 	l.intake.init(cfg)
-	l.names = newNames(&l.cfg, l.listed)
+	l.names = newNames(&l.cfg, func(a address) string { reason, _ := l.listed(a); return reason })
 	if cfg.MaxTargets > 0 {
 		l.quota = cfg.MaxTargets
 	}
 	for i, arg := range cfg.Args {
 		l.count.Lines++
-		if err := l.acceptLine(arg); errors.Is(err, ErrHuge) || errors.Is(err, ErrUncountable) {
+		if err := l.acceptLine(arg, false); errors.Is(err, ErrHuge) {
 			return nil, err
 		} else if err != nil {
 			l.invalid("", i+1, err)
+		}
+	}
+	l.faults.end(l.cfg.Log)
+	for _, f := range cfg.Files {
+		if err := l.checkFile(f); err != nil {
+			return nil, err
 		}
 	}
 	l.expand(0)
@@ -247,8 +254,10 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 		return t, false, wantTurn
 	}
 	p, i, seq := l.cursor.place()
-	if p.name != "" && l.names.waiting >= maxWaiting && !l.names.knows(p.name) {
-		return t, false, wantNames
+	if p.name != "" && l.names.waiting >= maxWaiting {
+		if _, known := l.names.known(p.name); !known {
+			return t, false, wantNames
+		}
 	}
 	l.cursor.advance()
 	if !l.take(seq, l.isDone(p, i)) {
@@ -256,8 +265,10 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 		return t, false, wantNothing
 	}
 	if p.name != "" {
-		t, ok = l.names.target(p.name, waiter{seq, p.port(i), p.origin})
-		l.countRefusal(t.Refusal)
+		port := p.port(i)
+		o := &Origin{nameAndPort(p.origin.Input, port), p.origin.Tag, p.origin.Source}
+		t, ok = l.names.target(p.name, waiter{seq, port, o})
+		l.countRefusal(&t)
 		return t, ok, wantNothing
 	}
 	return Target{Key: p.key(i), Seq: seq, Origin: p.origin, Refusal: p.refusal, Reason: p.reason}, true, wantNothing
@@ -296,7 +307,9 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 	}
 	base := l.seq
 	l.space.reset()
-	if err := l.acceptLine(string(text)); err != nil {
+	if err := l.acceptLine(string(text), true); errors.Is(err, ErrHuge) {
+		l.end(fmt.Errorf("%s:%d: %w", l.lines.name(), l.lines.number, err))
+	} else if err != nil {
 		l.invalid(l.lines.name(), l.lines.number, err)
 	}
 	l.expand(base)
@@ -354,6 +367,7 @@ func (l *List) end(err error) {
 		return
 	}
 	l.over, l.err = true, err
+	l.faults.end(l.cfg.Log)
 	l.lines.close()
 }
 
@@ -431,17 +445,22 @@ func (l *List) collect() {
 func (l *List) settle(r result) {
 	from := len(l.ready)
 	l.ready = l.names.settle(l.ready, r)
-	for _, t := range l.ready[from:] {
-		l.countRefusal(t.Refusal)
+	for i := range l.ready[from:] {
+		l.countRefusal(&l.ready[from+i])
 	}
 }
 
-func (l *List) countRefusal(r Refusal) {
-	switch r {
+// countRefusal corrects the counts once the address of a name is known.
+func (l *List) countRefusal(t *Target) {
+	switch t.Refusal {
 	case Blocked:
+		_, by := l.listed(address{t.Key.Hi, t.Key.Lo})
 		l.count.Blocked++
+		*by++
+		l.count.Allowed--
 	case Invalid:
 		l.count.Invalid++
+		l.count.Allowed--
 	}
 }
 

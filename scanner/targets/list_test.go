@@ -22,6 +22,11 @@ import (
 // file returns text as the only file of a Config.
 func file(text string) []File { return []File{{"list.txt", strings.NewReader(text)}} }
 
+// stream returns text as the only file of a Config, which can be read once.
+func stream(text string) []File {
+	return []File{{"list.txt", struct{ io.Reader }{strings.NewReader(text)}}}
+}
+
 // drain returns all targets of cfg, taken batch at a time, and what was counted.
 func drain(t testing.TB, cfg Config, batch int) ([]Target, Counts) {
 	t.Helper()
@@ -116,18 +121,22 @@ func TestListReadsWhatListsHold(t *testing.T) {
 	require.Equal(t, []string{
 		`list.txt:7: "70000" is not a port; use 1 to 65535`,
 		`list.txt:8: "host:27015:x" has too many colons; write HOST:PORT, or [IPV6]:PORT`,
-		`list.txt:13: the line holds a NUL byte; a list is plain text in UTF-8`,
+		`list.txt:13: the line has a NUL byte; a list is plain text in UTF-8`,
 	}, log)
-	require.Equal(t, Counts{Lines: 15, Targets: 15, Duplicates: 2, Invalid: 3, Blocked: 1}, c)
+	require.Equal(t, Counts{Lines: 15, Targets: 15, Duplicates: 2, Invalid: 3, Blocked: 1, Reserved: 1, Allowed: 14}, c)
 	require.Same(t, all[2].Origin, all[3].Origin, "a tag is kept once")
 	require.Same(t, all[4].Origin, all[11].Origin, "an Origin is shared by a line's targets")
 }
 
 func TestListOfNothing(t *testing.T) {
 	for _, text := range []string{"", "\n", "# nothing", "\xef\xbb\xbf", "\r\n\r\n"} {
-		all, c := drain(t, Config{Files: file(text), Dedup: true}, 8)
+		all, c := drain(t, Config{Files: stream(text), Dedup: true}, 8)
 		require.Empty(t, all)
 		require.Zero(t, c.Invalid)
+		require.Zero(t, c.Allowed)
+
+		_, err := NewList(Config{Files: file(text)})
+		require.EqualError(t, err, "list.txt: no line is a target")
 	}
 	all, c := drain(t, Config{}, 8)
 	require.Empty(t, all)
@@ -138,7 +147,7 @@ func TestArgumentsComeFirst(t *testing.T) {
 	var log []string
 	all, c := drain(t, Config{
 		Args:  []string{"127.0.0.1", "10.0.0.0/33", "127.0.0.2:1"},
-		Files: []File{{"a", strings.NewReader("127.0.0.3:1")}, {"empty", strings.NewReader("")}, {"b", strings.NewReader("\xef\xbb\xbf127.0.0.1:27015\n127.0.0.4:1\nx:0\n")}},
+		Files: []File{{"a", strings.NewReader("127.0.0.3:1")}, {"empty", struct{ io.Reader }{strings.NewReader("")}}, {"b", strings.NewReader("\xef\xbb\xbf127.0.0.1:27015\n127.0.0.4:1\nx:0\n")}},
 		Dedup: true,
 		Log:   func(file string, line int, msg string) { log = append(log, fmt.Sprintf("%s:%d: %s", file, line, msg)) },
 	}, 256)
@@ -147,7 +156,7 @@ func TestArgumentsComeFirst(t *testing.T) {
 2 127.0.0.3:1
 3 127.0.0.4:1
 `, show(all))
-	require.Equal(t, Counts{Lines: 7, Targets: 4, Duplicates: 1, Invalid: 2}, c)
+	require.Equal(t, Counts{Lines: 7, Targets: 4, Duplicates: 1, Invalid: 2, Allowed: 4}, c)
 	require.Len(t, log, 2)
 	require.Contains(t, log[0], `:2: "10.0.0.0/33" is not a prefix`)
 	require.Equal(t, `b:3: "0" is not a port; use 1 to 65535`, log[1])
@@ -229,21 +238,45 @@ func TestPrefixesAtTheEndsOfTheNumberLine(t *testing.T) {
 }
 
 func TestHugePrefixesNeedConsent(t *testing.T) {
-	for arg, want := range map[string]error{"2001:db8::/95": ErrHuge, "0.0.0.0/0": ErrHuge, "10.0.0.0/5": ErrHuge, "::/0": ErrUncountable} {
+	for _, arg := range []string{"2001:db8::/95", "0.0.0.0/0", "10.0.0.0/5", "::/0"} {
 		_, err := NewList(Config{Args: []string{arg}})
-		require.ErrorIs(t, err, want, arg)
+		require.ErrorIs(t, err, ErrHuge, arg)
 		require.ErrorContains(t, err, arg)
 
-		var log string
-		all, c := drain(t, Config{Files: file(arg + "\n127.0.0.1:1\n"), Dedup: true, Log: func(_ string, _ int, msg string) { log = msg }}, 5)
-		require.Len(t, all, 1, "a line of a file is skipped, and the list goes on")
-		require.EqualValues(t, 1, c.Invalid)
-		require.Contains(t, log, "too many targets")
+		// The beginning of a file is read before anything else happens, a stream is not.
+		_, err = NewList(Config{Files: file("127.0.0.1:1\n" + arg + "\n")})
+		require.ErrorIs(t, err, ErrHuge, arg)
+		require.ErrorContains(t, err, "list.txt:2: ")
+		l, err := NewList(Config{Files: stream("127.0.0.1:1\n" + arg + "\n127.0.0.2:1\n")})
+		require.NoError(t, err)
+		dst := make([]Target, 5)
+		n, err := l.Next(t.Context(), dst)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		_, err = l.Next(t.Context(), dst)
+		require.ErrorIs(t, err, ErrHuge)
+		require.ErrorContains(t, err, "list.txt:2: ")
+		l.Close()
 	}
-	_, err := NewList(Config{Args: []string{"10.0.0.0/5"}})
-	require.EqualError(t, err, `too many targets: "10.0.0.0/5" has 134,217,728 of them; more than 16,777,216 need --yes or --max-targets`)
+	// Together, of all arguments and files and shards, before duplicates are dropped.
+	half := []string{"10.0.0.0/9", "10.0.0.0/9"}
+	cfg := Config{Args: half, Dedup: true, Shards: 1 << 20}
+	_, err := NewList(cfg)
+	require.NoError(t, err)
+	cfg.Args = append(half, "127.0.0.0/31")
+	_, err = NewList(cfg)
+	require.ErrorIs(t, err, ErrHuge)
+	require.ErrorContains(t, err, `with "127.0.0.0/31" the ranges stand for 16777218 of them`)
+	cfg.Args, cfg.Files = half, file("127.0.0.1\n127.0.0.0/31\n")
+	_, err = NewList(cfg)
+	require.ErrorIs(t, err, ErrHuge)
+	cfg.Exclude = addrSet(t, "127.0.0.0/8") // blocked targets do not count
+	cfg.Files = file("127.0.0.1\n127.0.0.0/31\n")
+	_, err = NewList(cfg)
+	require.NoError(t, err)
+
 	_, err = NewList(Config{Args: []string{"2001:db8::/64"}, AllowHuge: true})
-	require.ErrorIs(t, err, ErrUncountable, "2^64 numbers do not fit a sequence number with a sign")
+	require.ErrorIs(t, err, ErrHuge, "2^64 numbers do not fit a sequence number with a sign")
 
 	for _, shuffle := range []bool{false, true} {
 		all, _ := drain(t, Config{Args: []string{"2001:db8::/66"}, AllowHuge: true, Shuffle: shuffle, MaxTargets: 1000, Dedup: true}, 64)
@@ -289,7 +322,7 @@ func TestLongLines(t *testing.T) {
 	cfg.Files = file("127.0.0.1:1\n" + long + "\n" + fits + "\n127.0.0.3:1\n" + long + long + long)
 	all, c := drain(t, cfg, 256)
 	require.Equal(t, "0 127.0.0.1:1\n1 127.0.0.2:1\n2 127.0.0.3:1\n", show(all))
-	require.Equal(t, Counts{Lines: 5, Targets: 3, Invalid: 2}, c)
+	require.Equal(t, Counts{Lines: 5, Targets: 3, Invalid: 2, Allowed: 3}, c)
 	require.Equal(t, []string{"2: the line is longer than 1048576 bytes", "5: the line is longer than 1048576 bytes"}, log)
 }
 
@@ -744,6 +777,7 @@ func FuzzDedup(f *testing.F) {
 					switch blocked := block.contains(a) || a == (address{}); {
 					case blocked && e.expands:
 						want.Blocked++
+						want.Blocklisted++
 					case seen[ap]:
 						want.Duplicates++
 					default:
@@ -751,6 +785,9 @@ func FuzzDedup(f *testing.F) {
 						want.Targets++
 						if blocked {
 							want.Blocked++
+							want.Blocklisted++
+						} else {
+							want.Allowed++
 						}
 					}
 				}

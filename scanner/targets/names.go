@@ -6,30 +6,17 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
 )
 
-// A LookupFunc returns the addresses of a host. It must return when ctx ends.
-// It is called by several goroutines at once.
-type LookupFunc func(ctx context.Context, host string) ([]netip.Addr, error)
-
-// A Family is a version of IP.
-type Family uint8
-
-// The families that a name's address may be preferred of. A name that has only
-// addresses of the other is asked there.
 const (
-	IPv4 Family = iota
-	IPv6
-)
-
-const (
-	// DefaultLookups is how many names are looked up at once.
-	DefaultLookups = 32
-	// DefaultLookupTimeout is what one lookup may take, its retries included.
-	DefaultLookupTimeout = 5 * time.Second
+	// defaultLookups is how many names are looked up at once.
+	defaultLookups = 32
+	// defaultLookupTimeout is for one lookup, its retries included.
+	defaultLookupTimeout = 5 * time.Second
 
 	// maxWaiting bounds the targets that wait for their name: at 32 lookups of
 	// 20 ms at once, this is 5 seconds of them. Then the reading of input waits.
@@ -38,13 +25,14 @@ const (
 	maxAnswers = 4096
 )
 
-// names resolves host names beside the reading of targets. All but the lookups
-// themselves happens in the goroutine that calls its methods.
+// names resolves host names while targets are read. Only the lookups themselves run in
+// goroutines of their own.
 type names struct {
-	lookup  LookupFunc
+	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 	timeout time.Duration
-	prefer  Family
-	refuse  func(address) (reason string) // an address that a list blocks
+	prefer6 bool
+	none    bool                          // nothing is looked up
+	refuse  func(address) (reason string) // for an address that a list blocks
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -82,17 +70,17 @@ type answer struct {
 }
 
 func newNames(cfg *Config, refuse func(address) string) *names {
-	n := &names{lookup: cfg.Lookup, timeout: cfg.LookupTimeout, prefer: cfg.Prefer, refuse: refuse, free: cfg.Lookups}
+	n := &names{lookup: cfg.Lookup, timeout: cfg.LookupTimeout, prefer6: cfg.PreferIPv6, none: cfg.NoLookups, refuse: refuse, free: cfg.Lookups}
 	if n.lookup == nil {
 		n.lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		}
 	}
 	if n.timeout <= 0 {
-		n.timeout = DefaultLookupTimeout
+		n.timeout = defaultLookupTimeout
 	}
 	if n.free <= 0 {
-		n.free = DefaultLookups
+		n.free = defaultLookups
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.answers = make(map[string]answer)
@@ -104,7 +92,7 @@ func newNames(cfg *Config, refuse func(address) string) *names {
 // target returns the target of w at name if the name's address is known. If not,
 // w is kept until settle returns it.
 func (n *names) target(name string, w waiter) (Target, bool) {
-	if a, ok := n.answers[name]; ok {
+	if a, ok := n.known(name); ok {
 		return w.target(a), true
 	}
 	waiters, asked := n.asking[name]
@@ -117,10 +105,24 @@ func (n *names) target(name string, w waiter) (Target, bool) {
 	return Target{}, false
 }
 
-// knows reports whether a target at name would be returned at once.
-func (n *names) knows(name string) bool {
-	_, ok := n.answers[name]
-	return ok
+// known returns the answer for a name if that takes no lookup.
+func (n *names) known(name string) (answer, bool) {
+	switch a, ok := n.answers[name]; {
+	case ok:
+		return a, true
+	case isLocalhost(name):
+		return n.answer(result{addrs: []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}}), true
+	case n.none:
+		return answer{refusal: Resolve, reason: "names are not looked up"}, true
+	}
+	return answer{}, false
+}
+
+// isLocalhost reports whether a name, in lower case, is this machine's by definition
+// (RFC 6761).
+func isLocalhost(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 // ask starts as many lookups as may run.
@@ -171,7 +173,7 @@ func (n *names) answer(r result) answer {
 	}
 	chosen := r.addrs[0].Unmap()
 	for _, a := range r.addrs {
-		if a = a.Unmap(); a.Is4() == (n.prefer == IPv4) {
+		if a = a.Unmap(); a.Is4() != n.prefer6 {
 			chosen = a
 			break
 		}

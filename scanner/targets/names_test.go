@@ -83,18 +83,18 @@ func TestNamesAndWhatTheyStandFor(t *testing.T) {
 11 127.1.0.1:1 blocked: the address is excluded
 0 127.0.0.4:1 input=four.example:1 tag=eu
 1 127.0.0.5:1 input=both.example:1 tag=
-2 [2001:db8::6]:27015 input=six.example tag=
+2 [2001:db8::6]:27015 input=six.example:27015 tag=
 3 127.0.0.7:1 input=mapped.example:1 tag=
 4 0.0.0.0:1 input=zero.example:1 tag= invalid: the name resolves to no host: 0.0.0.0 is the unspecified address
 5 224.0.0.251:1 input=mdns.example:1 tag= invalid: the name resolves to no host: 224.0.0.251 is a multicast address
-6 127.1.0.1:1 input=no.example:1-2 tag= blocked: the address is excluded: 127.1.0.1
-7 127.1.0.1:2 input=no.example:1-2 tag= blocked: the address is excluded: 127.1.0.1
+6 127.1.0.1:1 input=no.example:1 tag= blocked: the address is excluded: 127.1.0.1
+7 127.1.0.1:2 input=no.example:2 tag= blocked: the address is excluded: 127.1.0.1
 8 - input=empty.example:1 tag= resolve: the name has no address
 9 - input=gone.example:1 tag= resolve: no such host
 `, show(all), "names have their numbers when they are read, and come when they are resolved")
 	require.Equal(t, mux.Key{Port: 1}, all[10].Key, "a name without an address has a port")
-	require.Equal(t, Counts{Lines: 11, Targets: 12, Invalid: 2, Blocked: 3}, c)
-	cfg.Args, cfg.Prefer = []string{"both.example:1", "four.example:1"}, IPv6
+	require.Equal(t, Counts{Lines: 11, Targets: 12, Invalid: 2, Blocked: 3, Excluded: 3, Allowed: 7}, c)
+	cfg.Args, cfg.PreferIPv6 = []string{"both.example:1", "four.example:1"}, true
 	all, _ = drain(t, cfg, 256)
 	require.Equal(t, "0 [2001:db8::5]:1 input=both.example:1 tag=\n1 127.0.0.4:1 input=four.example:1 tag=\n", show(all))
 }
@@ -192,8 +192,8 @@ func TestManyNames(t *testing.T) {
 			}
 		}
 		require.Len(t, seen, 2*n)
-		require.Equal(t, DefaultLookups, z.max, "as many at once as may, and no more")
-		require.Equal(t, (n+DefaultLookups-1)/DefaultLookups, int(time.Since(begin)/z.delay))
+		require.Equal(t, defaultLookups, z.max, "as many at once as may, and no more")
+		require.Equal(t, (n+defaultLookups-1)/defaultLookups, int(time.Since(begin)/z.delay))
 	})
 }
 
@@ -246,11 +246,38 @@ func TestLookupReasons(t *testing.T) {
 	}
 }
 
-// The system's own resolver knows this one without asking anybody.
+// localhost and its subdomains are this machine, whatever the resolver says (RFC 6761), and
+// even if nothing is looked up.
 func TestLocalhost(t *testing.T) {
-	all, _ := drain(t, Config{Args: []string{"localhost:27015"}}, 4)
-	require.Len(t, all, 1)
-	require.Equal(t, Accepted, all[0].Refusal, all[0].Reason)
-	require.True(t, all[0].Key.Addr().IsLoopback())
-	require.Equal(t, &Origin{Input: "localhost:27015"}, all[0].Origin)
+	for _, cfg := range []Config{
+		{NoLookups: true},
+		{Lookup: func(_ context.Context, host string) ([]netip.Addr, error) {
+			t.Errorf("%s was looked up", host)
+			return nil, errors.New("no")
+		}},
+	} {
+		cfg.Args = []string{"localhost", "localhost.:1", "LocalHost:2", "a.b.localhost:3", "db.localhost.:4"}
+		all, _ := drain(t, cfg, 4)
+		require.Equal(t, `0 127.0.0.1:27015 input=localhost:27015 tag=
+1 127.0.0.1:1 input=localhost.:1 tag=
+2 127.0.0.1:2 input=LocalHost:2 tag=
+3 127.0.0.1:3 input=a.b.localhost:3 tag=
+4 127.0.0.1:4 input=db.localhost.:4 tag=
+`, show(all))
+		cfg.PreferIPv6 = true
+		all, _ = drain(t, cfg, 4)
+		require.Equal(t, "[::1]:27015", all[0].Key.AddrPort().String())
+	}
+}
+
+// Names that need a lookup stay names.
+func TestNoLookups(t *testing.T) {
+	all, c := drain(t, Config{NoLookups: true, Files: file("a.example:1-2 eu\n"), Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		t.Error("looked up")
+		return nil, nil
+	}}, 4)
+	require.Equal(t, `0 - input=a.example:1 tag=eu resolve: names are not looked up
+1 - input=a.example:2 tag=eu resolve: names are not looked up
+`, show(all))
+	require.Equal(t, Counts{Lines: 1, Targets: 2, Allowed: 2}, c)
 }

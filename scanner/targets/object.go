@@ -9,16 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// parseObject reads a line that is a JSON object: {"ip", "port"} as in our own
-// records, {"addr"} as in the Steam Web API's rows, {"saddr", "sport"} as zmap
-// writes them. Other keys are skipped, however much they hold. A record of ours
-// that has no address, because its name did not resolve, stands for its input.
+// parseObject reads a line that is a JSON object: {"ip","port"} as in a2scan's own
+// records, {"addr"} as in the rows of the Steam Web API, {"saddr","sport"} of zmap,
+// {"host","port"}, and {"ip","ports":[{"port","proto"}]} of masscan. Other keys are
+// skipped without being decoded. A record without an address, because its name did not
+// resolve, stands for its input.
 func (e *entry) parseObject(line string) error {
 	text := []byte(line)
 	if !json.Valid(text) {
-		return errors.New("the line begins like a JSON object and is not one; write one object a line, whole")
+		if isMasscanEnd(line) {
+			return errOnlyTCP
+		}
+		return errors.New("the line begins like a JSON object but is none; write one whole object per line")
 	}
-	var addr, ip, port, saddr, sport, tag, input jsonValue
+	var addr, ip, port, host, saddr, sport, ports, proto, tag, input jsonValue
 	fields(text, func(key []byte, value jsonValue) {
 		switch string(key) {
 		case "addr":
@@ -27,10 +31,16 @@ func (e *entry) parseObject(line string) error {
 			ip = value
 		case "port":
 			port = value
+		case "host":
+			host = value
 		case "saddr":
 			saddr = value
 		case "sport":
 			sport = value
+		case "ports":
+			ports = value
+		case "proto", "protocol":
+			proto = value
 		case "tag":
 			tag = value
 		case "input":
@@ -44,10 +54,12 @@ func (e *entry) parseObject(line string) error {
 		key, where = "ip", ip
 	case !saddr.isNull():
 		key, where, port = "saddr", saddr, sport
+	case !host.isNull():
+		key, where = "host", host
 	case ip != nil && !input.isNull():
 		key, where = "input", input
 	default:
-		return errors.New(`the object has no address; it needs "ip" and "port", "addr", or "saddr" and "sport"`)
+		return errors.New(`the object has no address; it needs "ip" and "port", "addr", "host" and "port", or "saddr" and "sport"`)
 	}
 	word, ok := where.text()
 	if !ok || word == "" {
@@ -56,14 +68,27 @@ func (e *entry) parseObject(line string) error {
 	if err := e.parseWord(word); err != nil {
 		return err
 	}
-	e.word = word
+	e.word, e.source = word, line
 	e.tag, _ = tag.text()
-	if e.ports.Len() > 0 || port.isNull() {
+	if e.ports.Len() > 0 {
 		return nil
 	}
+	if p, _ := proto.text(); p != "" && !strings.EqualFold(p, "udp") {
+		e.tcp++
+		return errOnlyTCP
+	}
 	list, quoted := port.text()
-	if !quoted {
+	switch {
+	case !port.isNull() && !quoted:
 		list = string(port)
+	case port.isNull() && len(ports) > 0 && ports[0] == '[':
+		var err error
+		if list, err = e.udpPorts(ports); err != nil || list == "" {
+			return err
+		}
+		quoted = true
+	case port.isNull():
+		return nil
 	}
 	var err error
 	if quoted && list != "" {
@@ -83,12 +108,45 @@ func (e *entry) parseObject(line string) error {
 	return err
 }
 
-// A jsonValue is the text of a value in valid JSON; nil where it is absent.
+// udpPorts returns the UDP ports of masscan's list of ports, and counts the others.
+func (e *entry) udpPorts(ports jsonValue) (string, error) {
+	var all []struct {
+		Port  json.Number `json:"port"`
+		Proto string      `json:"proto"`
+	}
+	if err := json.Unmarshal(ports, &all); err != nil {
+		return "", fmt.Errorf(`"ports" is not a list of {"port","proto"}: %s`, quote(string(ports)))
+	}
+	var udp []string
+	for _, p := range all {
+		if p.Proto != "" && !strings.EqualFold(p.Proto, "udp") {
+			e.tcp++
+			continue
+		}
+		udp = append(udp, p.Port.String())
+	}
+	if len(udp) == 0 && e.tcp > 0 {
+		return "", errOnlyTCP
+	}
+	return strings.Join(udp, ","), nil
+}
+
+// isMasscanEnd reports whether an object is the last one of old versions of masscan.
+func isMasscanEnd(line string) bool {
+	return strings.Map(func(c rune) rune {
+		if c == ' ' {
+			return -1
+		}
+		return c
+	}, line) == "{finished:1}"
+}
+
+// A jsonValue is the text of a value in valid JSON; nil if there is none.
 type jsonValue []byte
 
 func (v jsonValue) isNull() bool { return v == nil || string(v) == "null" }
 
-// text returns the string that v is; false where it is something else.
+// text returns the string that v is; false if it is no string.
 func (v jsonValue) text() (string, bool) {
 	if len(v) == 0 || v[0] != '"' {
 		return "", false
@@ -102,8 +160,8 @@ func (v jsonValue) text() (string, bool) {
 }
 
 // fields calls yield with the keys and values of the object that text is, which
-// is valid JSON. Of what lies deeper it only finds the end: a record with a
-// thousand rules costs no more than its bytes. key and value alias text, or are new.
+// is valid JSON. It finds the end of nested values without decoding them. key and value
+// alias text, or are new.
 func fields(text []byte, yield func(key []byte, value jsonValue)) {
 	i := 1 // behind the brace
 	for {
