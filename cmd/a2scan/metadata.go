@@ -32,7 +32,7 @@ func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 		Config:      r.flags.values(),
 		StartTime:   output.Timestamp{Time: start},
 		Seed:        o.ask.cfg.Seed,
-		Shard:       o.shard,
+		Shard:       o.shard.index,
 		Shards:      o.shards,
 	}
 	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(r.targetArgs, "\n"), "\uFFFD")
@@ -165,6 +165,13 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool
 	}
 	if n := result.Stats.SendErrors; n > 0 {
 		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))
+	}
+	c := r.list.Counts()
+	if text := removedTargets(&c); text != "" {
+		note("", "%s", text)
+	}
+	if c.NotUDP > 0 {
+		note("", "%s skipped: A2S uses UDP", plural(c.NotUDP, "port of another protocol was", "ports of other protocols were"))
 	}
 	if n := m.Input.Invalid; n > 0 {
 		note("", "%s not a target", plural(n, "line is", "lines are"))

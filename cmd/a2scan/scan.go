@@ -67,6 +67,9 @@ func (a *app) scan(fs *flagSet, o *scanOptions, args []string) error {
 		return err
 	}
 	o.chooseTable(a, fs)
+	if err := o.chooseShard(fs); err != nil {
+		return &usageError{err}
+	}
 	if err := o.validate(); err != nil {
 		return &usageError{err}
 	}
@@ -91,7 +94,7 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 			return err
 		}
 		defer closeList()
-		err = a.dryRun(list)
+		err = a.dryRun(o, list)
 		var stopped *interrupted
 		return cmp.Or(err, o.source.end(a.ui, errors.As(err, &stopped)))
 	}
@@ -230,15 +233,21 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 		Shuffle:    o.shuffle,
 		Seed:       o.ask.cfg.Seed,
 		Shards:     uint64(o.shards),
-		Shard:      uint64(o.shard),
+		Shard:      uint64(o.shard.index),
 		MaxTargets: o.ask.cfg.MaxTargets,
-		AllowHuge:  o.ask.cfg.MaxTargets > 0,
+		AllowHuge:  o.yes || o.dryRun || o.ask.cfg.MaxTargets > 0 && o.ask.cfg.MaxTargets <= 1<<24,
+		NoLookups:  o.dryRun && !o.resolve,
 		Log: func(file string, line int, msg string) {
-			if file == "" {
+			switch {
+			case file == "" && line > 0:
 				a.ui.sayf("argument %d: %s", line, clean(msg))
-				return
+			case file == "":
+				a.ui.sayf("arguments: %s", clean(msg))
+			case line == 0:
+				a.ui.sayf("%s: %s", clean(file), clean(msg))
+			default:
+				a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
 			}
-			a.ui.sayf("%s:%d: %s", clean(file), line, clean(msg))
 		},
 	}
 	var errs []error
@@ -289,13 +298,7 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 	list, err := targets.NewList(cfg)
 	if err != nil {
 		closeInput()
-		switch {
-		case errors.Is(err, targets.ErrUncountable):
-			err = &usageError{err}
-		case errors.Is(err, targets.ErrHuge):
-			err = withHint(&usageError{err}, "--max-targets N scans the first N of them")
-		}
-		return nil, nil, err
+		return nil, nil, explainHuge(&usageError{err}, &cfg)
 	}
 	closeList := func() { list.Close(); closeInput() }
 	if n := len(cfg.Args); n > 0 && len(cfg.Files) == 0 && list.Counts().Invalid == uint64(n) {
@@ -304,6 +307,14 @@ func (a *app) openList(cfg targets.Config, o *scanOptions) (*targets.List, func(
 		return nil, nil, usagef("no argument is a target: there is nothing to scan")
 	}
 	return list, closeList, nil
+}
+
+// explainHuge adds the next step if err is that ranges are too large.
+func explainHuge(err error, cfg *targets.Config) error {
+	if !errors.Is(err, targets.ErrHuge) || cfg.AllowHuge {
+		return err
+	}
+	return withHint(err, "--yes scans them all; --max-targets N scans the first N of them")
 }
 
 // An input is a file of targets that is open.
@@ -317,10 +328,10 @@ func (a *app) openInput(name string) (input, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return input{}, fmt.Errorf("cannot read targets: %w", err)
+			return input{}, usagef("cannot read targets: %w", err)
 		}
 		if err := refuseFolder(f); err != nil {
-			return input{}, errors.Join(err, f.Close())
+			return input{}, errors.Join(&usageError{err}, f.Close())
 		}
 		return input{targets.File{Name: name, R: f}, f}, nil
 	}
@@ -346,7 +357,7 @@ func readAddrSet(flag string, files []string) (*targets.AddrSet, error) {
 	for _, name := range files {
 		f, err := os.Open(name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("cannot read %s: %w", flag, err))
+			errs = append(errs, usagef("cannot read %s: %w", flag, err))
 			continue
 		}
 		if err := set.AddFile(name, f); err != nil {
@@ -369,24 +380,30 @@ func refuseFolder(f *os.File) error {
 	return nil
 }
 
-// dryRun prints the targets.
-func (a *app) dryRun(list *targets.List) error {
+// dryRun prints the targets that a scan would ask.
+func (a *app) dryRun(o *scanOptions, list *targets.List) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	out := newOutlet(a.stdout)
 	w := a.watchSignals(cancel, out.giveUp)
-	err := printTargets(ctx, out, list, func(t *targets.Target) {
-		a.ui.sayf("%s: %s", clean(t.Origin.Input), clean(t.Reason))
+	err := printTargets(ctx, out, list, func(t *targets.Target) bool {
+		if o.resolve {
+			a.ui.sayf("%s: %s", clean(t.Origin.Input), clean(t.Reason))
+		}
+		return !o.resolve
 	})
 	if stopped := w.stop(); stopped != nil {
 		return stopped
 	}
+	if err == nil {
+		err = checkTargets(list)
+	}
 	return err
 }
 
-// printTargets prints the targets of list in their order. Names without an address
-// are given to unresolved.
-func printTargets(ctx context.Context, out io.Writer, list *targets.List, unresolved func(*targets.Target)) error {
+// printTargets prints the targets of list in their order. For a name without an address
+// named decides whether the name is printed.
+func printTargets(ctx context.Context, out io.Writer, list *targets.List, named func(*targets.Target) bool) error {
 	batch := make([]targets.Target, 2048)
 	var lines []byte
 	for {
@@ -398,7 +415,10 @@ func printTargets(ctx context.Context, out io.Writer, list *targets.List, unreso
 				lines = t.Key.AddrPort().AppendTo(lines)
 				lines = append(lines, '\n')
 			case targets.Resolve:
-				unresolved(t)
+				if named(t) {
+					lines = append(lines, t.Origin.Input...)
+					lines = append(lines, '\n')
+				}
 			}
 		}
 		if _, werr := out.Write(lines); werr != nil {
@@ -567,7 +587,10 @@ func (r *scanRun) do() error {
 	if sourceErr != nil {
 		return sourceErr
 	}
-	return r.options.checkSuccess(m.Statuses[output.Success])
+	if result.Reason == scanner.EndComplete {
+		err = checkTargets(r.list)
+	}
+	return errors.Join(err, r.options.checkSuccess(m.Statuses[output.Success]))
 }
 
 // awaitBeginning waits until the files of a scan are open, and reports whether they are.

@@ -44,7 +44,9 @@ type scanOptions struct {
 	noDedup     bool
 	shuffle     bool
 	shards      int
-	shard       int
+	shard       shardChoice
+	yes         bool
+	resolve     bool
 
 	outputFile   string
 	json         bool
@@ -87,8 +89,10 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.toggle(&o.shuffle, "shuffle", "", "scan in random order")
 		fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "random seed (default random; printed at the end)")
 		fs.count(&o.shards, "shards", "", "N", "split the targets into N disjoint shards")
-		fs.count(&o.shard, "shard", "", "I", "scan shard I, counted from 0")
+		add(fs, &o.shard, "shard", "", "I", "scan shard I, counted from 0; auto = the task number of a Slurm array, Kubernetes Indexed Job, AWS Batch array or Cloud Run job", parseShard, formatShard)
+		fs.toggle(&o.yes, "yes", "", "allow prefixes and ranges to stand for more than 2^24 targets")
 		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in scan order and exit; nothing is sent")
+		fs.toggle(&o.resolve, "resolve", "", "with --dry-run: look host names up and print their addresses")
 	})
 	fs.group("Targets from a list of servers", func() { o.source.register(fs) })
 	fs.group("What to query", func() { o.ask.registerQueries(fs) })
@@ -174,7 +178,8 @@ func (o *scanOptions) validate() error {
 		}
 	}
 	bad(o.shards < 1, "--shards %d is out of range; use 1 or more", o.shards)
-	bad(o.shards >= 1 && o.shard >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard, o.shards, o.shards-1)
+	bad(o.shards >= 1 && o.shard.index >= o.shards, "--shard %d is out of range; with --shards %d use 0 to %d", o.shard.index, o.shards, o.shards-1)
+	bad(o.resolve && !o.dryRun, "--resolve is for --dry-run; a scan always looks host names up")
 	bad(new(targets.AddrSet).AddList(o.exclude) != nil, "--exclude: %w", new(targets.AddrSet).AddList(o.exclude))
 
 	errs = append(errs, checkEnding("--output-file", o.outputFile))

@@ -179,9 +179,9 @@ func (in *intake) acceptInterval(e *entry, ports *Ports) error {
 		return fmt.Errorf("%w: %s stands for more than can be numbered; write a longer prefix", ErrHuge, quote(e.word))
 	case ranges <= hugeTargets || in.cfg.AllowHuge:
 	case in.ranges == 0:
-		return fmt.Errorf("%w: %s stands for %d of them; more than %d need consent", ErrHuge, quote(e.word), n, uint64(hugeTargets))
+		return fmt.Errorf("%w: %s stands for %s of them; more than %s need consent", ErrHuge, quote(e.word), thousands(n), thousands(hugeTargets))
 	default:
-		return fmt.Errorf("%w: with %s the ranges stand for %d of them; more than %d need consent", ErrHuge, quote(e.word), ranges, uint64(hugeTargets))
+		return fmt.Errorf("%w: with %s the ranges stand for %s of them; more than %s need consent", ErrHuge, quote(e.word), thousands(ranges), thousands(hugeTargets))
 	}
 	in.ranges = ranges
 	for i, by := range [...]*uint64{&in.count.Reserved, &in.count.Blocklisted, &in.count.Excluded, &in.count.NotAllowed} {
@@ -192,6 +192,14 @@ func (in *intake) acceptInterval(e *entry, ports *Ports) error {
 	in.addFresh(e, piece{ports: ports}, n)
 	in.count.Allowed += in.seq - before
 	return nil
+}
+
+// thousands returns n with separators.
+func thousands(n uint64) string {
+	if n < 1000 {
+		return strconv.FormatUint(n, 10)
+	}
+	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
 }
 
 // targets returns the number of targets of parts, each on the ports.

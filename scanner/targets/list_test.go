@@ -266,7 +266,7 @@ func TestHugePrefixesNeedConsent(t *testing.T) {
 	cfg.Args = append(half, "127.0.0.0/31")
 	_, err = NewList(cfg)
 	require.ErrorIs(t, err, ErrHuge)
-	require.ErrorContains(t, err, `with "127.0.0.0/31" the ranges stand for 16777218 of them`)
+	require.ErrorContains(t, err, `with "127.0.0.0/31" the ranges stand for 16,777,218 of them`)
 	cfg.Args, cfg.Files = half, file("127.0.0.1\n127.0.0.0/31\n")
 	_, err = NewList(cfg)
 	require.ErrorIs(t, err, ErrHuge)

@@ -221,7 +221,7 @@ func TestBinaryIsRefused(t *testing.T) {
 		"1\x000\x00.\x000\x00":                "UTF-16 without a byte order mark",
 		"\xFF\xFE\x00\x001\x00\x00\x00":       "UTF-32",
 		"\x1F\x8B\x08\x00":                    "EOF",
-		"\x28\xB5\x2F\xFDnot a frame":         "zstd",
+		"\x28\xB5\x2F\xFDnot a frame":         "frame",
 		string(packed(t, "gzip", "\x00\x01")): "this is binary data",
 	} {
 		_, err := NewList(Config{Files: file(text)})
