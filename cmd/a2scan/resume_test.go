@@ -433,7 +433,6 @@ func TestResumeAnotherList(t *testing.T) {
 		"grown in front":  {append(list("127.64.0.128/25"), half...), nil, 256, 0},
 		"shrunk":          {half[:40], nil, 128, 88},
 		"another":         {list("127.64.0.128/25"), nil, 256, 128},
-		"none":            {nil, nil, 128, 128},
 		"backwards":       {backwards, nil, 128, 0},
 		"shuffled":        {list("127.64.0.0/24"), []string{"--shuffle"}, 256, 0},
 		"another seed":    {list("127.64.0.0/24"), []string{"--shuffle", "-e", "99"}, 256, 0},

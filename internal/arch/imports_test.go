@@ -36,7 +36,7 @@ var imports = map[string]string{
 	"output":         "",
 	"output/dataset": "internal/osfile output github.com/klauspost/compress/...",
 	// Targets.
-	"scanner/targets": "mux",
+	"scanner/targets": "mux github.com/klauspost/compress/gzip github.com/klauspost/compress/zstd",
 	// Only the scan combines datagrams, the protocol and records.
 	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
 	// Helpers of the packages above.

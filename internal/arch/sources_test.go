@@ -154,7 +154,7 @@ var doors = map[string]string{
 	"proto/prototest":  "World.Answer NewReplay",
 	"mux":              "findControl localKey parseExtendedErr",
 	"scanner":          "engine.HandlePacket",
-	"scanner/targets":  "parseLine AddrSet.AddFile ParsePorts",
+	"scanner/targets":  "parseLine AddrSet.AddFile ParsePorts openText newJSONReader newCSVReader",
 	"output":           "AppendJSON Unmarshal",
 	"output/dataset":   "NewReader ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
-
-	"github.com/a2scan/a2scan/mux"
 )
 
 // A Config says where the targets of a List come from. The zero Config is an
@@ -54,15 +52,6 @@ type Config struct {
 	// Done holds the targets that are not to be yielded, because an earlier run has
 	// their records. They are counted in Counts.Skipped, each once; this takes Dedup.
 	Done *Done
-
-	// DoneSeqs holds the sequence numbers that are not to be yielded again. A SeqSet
-	// is one.
-	DoneSeqs interface{ Has(seq uint64) bool }
-	// Skipped, if set, is told of each target that is not yielded since DoneSeqs has
-	// it: where it would be asked or, where name is not empty, of which host, whose
-	// address is not looked up, on port at.Port. An error ends the List, whose Next
-	// or Verify returns it.
-	Skipped func(seq uint64, name string, at mux.Key) error
 
 	// Lookup returns the addresses of a host; nil means the system's resolver. It
 	// must return when ctx ends, and is called by several goroutines at once: by

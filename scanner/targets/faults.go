@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 )
 
 // faults are the lines of one file that are no targets. The first maxWrongLines of them
@@ -54,9 +55,14 @@ func (l *List) checkFile(f File) error {
 	if !ok {
 		return nil
 	}
+	if f, ok := f.R.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return nil // a pipe, a terminal or /dev/null
+		}
+	}
 	at, err := s.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return nil // a pipe
+		return nil
 	}
 	err = l.checkReader(f)
 	if _, seekErr := s.Seek(at, io.SeekStart); seekErr != nil {

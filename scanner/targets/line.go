@@ -206,16 +206,6 @@ func (e *entry) parseWord(word string) error {
 	return checkName(where)
 }
 
-// HostOf returns the host name of a target in lower case. It is empty if word is an
-// address, a prefix, a range or no target.
-func HostOf(word string) string {
-	var e entry
-	if e.parseWord(word) != nil {
-		return ""
-	}
-	return strings.ToLower(e.host)
-}
-
 func colonsError(word string) error {
 	return fmt.Errorf("%s has too many colons; write HOST:PORT, or [IPV6]:PORT", quote(word))
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // A File is one list of targets, in any of the forms that docs/usage.md names. A goroutine
-// of the List reads it; the caller closes it after the List. If R is an io.Seeker whose
-// Seek works, NewList makes sure that the file has a target, and seeks back.
+// of the List reads it; the caller closes it after the List. If R is an io.Seeker, and no
+// pipe or device, NewList makes sure that the file has a target, and seeks back.
 type File struct {
 	Name string // for messages
 	R    io.Reader

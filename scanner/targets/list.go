@@ -9,8 +9,6 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
-
-	"github.com/a2scan/a2scan/mux"
 )
 
 // A List is the Source of a scan's targets: arguments and files of lines, less
@@ -148,55 +146,6 @@ func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 	}
 }
 
-// Limited reports whether MaxTargets has ended the List, which may have more targets. It
-// is for whoever calls Next, when that has returned io.EOF.
-func (l *List) Limited() bool { return l.quota == 0 }
-
-// Verify goes through the input up to number last, or to its end, and tells
-// Skipped of what is in Done. Nothing is yielded or resolved, and MaxTargets does
-// not count: Counts has as Targets what Next would have returned. The List should
-// not be shuffled, since it then may have to go further.
-func (l *List) Verify(ctx context.Context, last uint64) error {
-	defer l.publish()
-	l.quota = math.MaxUint64
-	for steps := 0; ; steps++ {
-		if l.over {
-			return l.err
-		}
-		if steps%fillSteps == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if l.cursor.more() {
-			if !l.cursor.seek() {
-				continue
-			}
-			p, i, seq := l.cursor.place()
-			l.cursor.advance()
-			if !l.take(seq, l.isDone(p, i)) {
-				l.skip(seq, p.name, p.asked(i))
-				continue
-			}
-			l.yielded++
-			if l.window == nil && l.cursor.perm == nil && seq > last {
-				return nil
-			}
-			continue
-		}
-		if l.seq > last {
-			return l.err
-		}
-		_, ok, lacking := l.line()
-		if ok {
-			l.yielded++
-		}
-		if lacking == wantInput {
-			if err := l.wait(ctx, lacking); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // fill puts targets into dst until it is full or something is lacking.
 func (l *List) fill(dst []Target) (n int, lacking want) {
 	for range fillSteps {
@@ -260,8 +209,7 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 		}
 	}
 	l.cursor.advance()
-	if !l.take(seq, l.isDone(p, i)) {
-		l.skip(seq, p.name, p.asked(i))
+	if !l.take(l.isDone(p, i)) {
 		return t, false, wantNothing
 	}
 	if p.name != "" {
@@ -295,8 +243,7 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 		if !fresh || !l.shard.all() && !l.shard.has4(a) {
 			return t, false, wantNothing
 		}
-		if !l.take(seq, l.cfg.Done.has(key)) {
-			l.skip(seq, "", key)
+		if !l.take(l.cfg.Done.has(key)) {
 			return t, false, wantNothing
 		}
 		t = Target{Key: key, Seq: seq, Reason: reason}
@@ -329,16 +276,12 @@ func (l *List) expand(base uint64) {
 
 // take reports whether one of this shard's targets is still to be done, and if so counts
 // it against the quota.
-func (l *List) take(seq uint64, done bool) bool {
+func (l *List) take(done bool) bool {
 	if done {
 		l.skipped++
 		return false
 	}
 	l.quota--
-	if l.cfg.DoneSeqs != nil && l.cfg.DoneSeqs.Has(seq) {
-		l.skipped++
-		return false
-	}
 	return true
 }
 
@@ -348,16 +291,6 @@ func (l *List) isDone(p *piece, i uint64) bool {
 		return l.cfg.Done.hasName(p.name, p.port(i))
 	}
 	return l.cfg.Done.has(p.key(i))
-}
-
-// skip tells of a target that is done.
-func (l *List) skip(seq uint64, name string, at mux.Key) {
-	if l.cfg.Skipped == nil {
-		return
-	}
-	if err := l.cfg.Skipped(seq, name, at); err != nil {
-		l.end(err)
-	}
 }
 
 // end ends the input: err says what went wrong, if anything did. Only the first end

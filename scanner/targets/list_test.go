@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/a2scan/a2scan/mux"
 )
 
 // file returns text as the only file of a Config.
@@ -557,114 +555,6 @@ func TestShuffleFollowsFromTheSeed(t *testing.T) {
 			require.Less(t, neighbours, 20)
 			require.InDelta(t, 500, far, 100)
 		})
-	}
-}
-
-// What is skipped is told, by Next and by Verify alike, and is what the List without
-// Done would have yielded.
-func TestSkippedIsTold(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(world), "\n")
-	type told struct {
-		host string
-		at   mux.Key
-	}
-	for _, stream := range []bool{false, true} {
-		for _, shuffle := range []bool{false, true} {
-			config := func() Config {
-				cfg := worldConfig(t)
-				cfg.Shards, cfg.Shard, cfg.Shuffle = 2, 1, shuffle
-				if cfg.Args = lines; stream {
-					cfg.Args, cfg.Files = nil, file(world)
-				}
-				return cfg
-			}
-			all, _ := drain(t, config(), 64)
-			var done SeqSet
-			want := map[uint64]told{}
-			rng := rand.New(rand.NewPCG(1, 2))
-			for _, target := range all {
-				if rng.IntN(3) > 0 {
-					continue
-				}
-				done.Set(target.Seq)
-				want[target.Seq] = told{"", target.Key}
-				if target.Origin != nil {
-					if host := HostOf(target.Origin.Input); host != "" {
-						want[target.Seq] = told{host, mux.Key{Port: target.Key.Port}}
-					}
-				}
-			}
-			last, _ := done.Max()
-
-			for _, verify := range []bool{false, true} {
-				cfg := config()
-				cfg.DoneSeqs = &done
-				got := map[uint64]told{}
-				cfg.Skipped = func(seq uint64, host string, at mux.Key) error {
-					_, twice := got[seq]
-					require.False(t, twice)
-					if want[seq].at.Port == 0 { // a name without an address has no port either
-						at = mux.Key{}
-					}
-					got[seq] = told{host, at}
-					return nil
-				}
-				if verify {
-					cfg.MaxTargets = 1
-					l, err := NewList(cfg)
-					require.NoError(t, err)
-					require.NoError(t, l.Verify(t.Context(), last))
-					require.NoError(t, l.Close())
-				} else {
-					drain(t, cfg, 64)
-				}
-				require.Equal(t, want, got)
-
-				// Its error is the end.
-				wrong := errors.New("another one")
-				cfg = config()
-				cfg.DoneSeqs = &done
-				n := 0
-				cfg.Skipped = func(uint64, string, mux.Key) error {
-					if n++; n == 5 {
-						return wrong
-					}
-					return nil
-				}
-				l, err := NewList(cfg)
-				require.NoError(t, err)
-				if verify {
-					require.ErrorIs(t, l.Verify(t.Context(), last), wrong)
-				} else {
-					for err == nil {
-						_, err = l.Next(t.Context(), make([]Target, 64))
-					}
-					require.ErrorIs(t, err, wrong)
-				}
-				require.NoError(t, l.Close())
-			}
-		}
-	}
-}
-
-// Verify does not read on behind what is done: a list may be long.
-func TestVerifyStops(t *testing.T) {
-	var done SeqSet
-	for seq := range uint64(10) {
-		done.Set(seq)
-	}
-	for _, cfg := range []Config{
-		{Args: []string{"10.0.0.0/9"}},
-		{Files: []File{{"-", io.MultiReader(strings.NewReader("127.0.0.0/28\n"), iotest.ErrReader(errors.New("read on")))}}},
-	} {
-		n := 0
-		cfg.DoneSeqs = &done
-		cfg.Skipped = func(seq uint64, _ string, _ mux.Key) error { n++; return nil }
-		l, err := NewList(cfg)
-		require.NoError(t, err)
-		require.NoError(t, l.Verify(t.Context(), 9))
-		require.Equal(t, 10, n)
-		require.NoError(t, l.Close())
 	}
 }
 

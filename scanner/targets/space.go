@@ -30,14 +30,6 @@ func (p *piece) key(i uint64) mux.Key {
 	return k
 }
 
-// asked returns the key of the i-th target of p or, of a name, its port alone.
-func (p *piece) asked(i uint64) mux.Key {
-	if p.name != "" {
-		return mux.Key{Port: p.port(i)}
-	}
-	return p.key(i)
-}
-
 func (p *piece) port(i uint64) uint16 { return p.ports.At(int(i / p.hosts)) }
 
 // A space is a row of pieces. Each of its targets has a place, from 0 on, that
