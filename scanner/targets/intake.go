@@ -319,11 +319,3 @@ func saturate(sum, a, b uint64) uint64 {
 	}
 	return lo
 }
-
-// thousands returns n with commas.
-func thousands(n uint64) string {
-	if n < 1000 {
-		return strconv.FormatUint(n, 10)
-	}
-	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
-}
