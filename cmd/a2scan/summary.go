@@ -45,15 +45,32 @@ func (r *scanRun) nextStep(m *dataset.Metadata, result *scanner.Result, err erro
 	switch {
 	case err != nil || file == "-" || osfile.IsOpenName(file) || isDevice(file):
 	case result.Reason == scanner.EndInterrupted:
-		return "resume with: " + resumeCommand(r.args)
+		return r.resumeHint()
 	case m.Output.Records > 0 && lookup("report") != nil:
 		return "a2scan report " + quoteWords([]string{file})
 	}
 	return ""
 }
 
-// resumeCommand returns the command line that resumes the scan of args.
-func resumeCommand(args []string) string {
+// resumeHint returns the command line that resumes the scan.
+func (r *scanRun) resumeHint() string {
+	o := r.options
+	if len(r.args) == 0 || r.args[0] != "scan" {
+		return "" // a demo cannot be resumed
+	}
+	text := "resume with: " + resumeCommand(r.args, o.outputFile, o.metadataFile == "")
+	if slices.Contains(o.listNames(r.targetArgs), "-") {
+		text += ", with the same targets on standard input"
+	}
+	return text
+}
+
+// resumeCommand returns the command line that resumes a scan of the command line args. The
+// metadata next to the output file, if it is there, has the other flags.
+func resumeCommand(args []string, file string, metadata bool) string {
+	if metadata {
+		return commandLine([]string{"scan", "--resume", "-o", file})
+	}
 	if slices.Contains(args, "--resume") {
 		return commandLine(args)
 	}

@@ -27,6 +27,7 @@ func TestFormatTook(t *testing.T) {
 }
 
 func TestResumeCommand(t *testing.T) {
-	require.Equal(t, "a2scan scan -o 'my file' -f list --resume", resumeCommand([]string{"scan", "-o", "my file", "-f", "list"}))
-	require.Equal(t, "a2scan scan --resume -o out", resumeCommand([]string{"scan", "--resume", "-o", "out"}))
+	require.Equal(t, "a2scan scan --resume -o 'my file'", resumeCommand([]string{"scan", "-o", "my file", "-f", "list"}, "my file", true))
+	require.Equal(t, "a2scan scan -o 'my file' -m m --resume", resumeCommand([]string{"scan", "-o", "my file", "-m", "m"}, "my file", false))
+	require.Equal(t, "a2scan scan --resume -o out -m m", resumeCommand([]string{"scan", "--resume", "-o", "out", "-m", "m"}, "out", false))
 }
