@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/output"
 )
 
@@ -50,7 +51,7 @@ func Read(files ...string) iter.Seq2[*output.Record, error] {
 		read(yield, func(r *blockReader) {
 			for _, name := range files {
 				if name == "-" {
-					r.readForeign(name, os.Stdin)
+					r.readForeign(name, osfile.Input{File: os.Stdin})
 					continue
 				}
 				f, err := os.Open(name)
