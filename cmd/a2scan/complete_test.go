@@ -68,7 +68,7 @@ func TestBashCompletion(t *testing.T) {
 			printf '%s\n' "${COMPREPLY[*]}"`, "bash"}, words...)...)
 	}
 	require.Equal(t, "--rate --raw", complete("a2scan", "scan", "--ra"))
-	require.Equal(t, "scan", complete("a2scan", "sc"))
+	require.Equal(t, "scan", complete("a2scan", "sca"))
 	require.Equal(t, "info,players", complete("a2scan", "scan", "--query", "info,p"))
 	require.Equal(t, "rules", complete("a2scan", "scan", "--query", "=", "ru"))
 	require.Empty(t, complete("a2scan", "scan", "-o", ""))

@@ -108,7 +108,7 @@ func (a *app) dispatch(args []string) error {
 // commands returns all commands in the order of the overview.
 func commands() []*command {
 	return []*command{
-		demoCommand(), scanCommand(), queryCommand(), steamCommand(), masterCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), farmCommand(),
+		demoCommand(), scanCommand(), queryCommand(), steamCommand(), masterCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), schemaCommand(), farmCommand(),
 		benchCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand(),
 	}
 }

@@ -50,6 +50,7 @@ var imports = map[string]string{
 	"internal/report":     "internal/display internal/extsort output",
 	"internal/diff":       "internal/extsort output",
 	"internal/convert":    "output github.com/parquet-go/parquet-go",
+	"internal/schema":     "output",
 	"internal/...":        "output output/dataset",
 	// The command and the tools around it.
 	"cmd/a2scan": "...",
