@@ -170,6 +170,10 @@ func (a *app) reportMetadata(name string) *report.Metadata {
 		}
 		return nil
 	}
+	var notes string
+	if m.UserNotes != nil {
+		notes = *m.UserNotes
+	}
 	return &report.Metadata{
 		Version:     m.Version,
 		CommandLine: m.CommandLine,
@@ -185,6 +189,7 @@ func (a *app) reportMetadata(name string) *report.Metadata {
 		Dropped:     m.Socket.RxDropped,
 		RatePPS:     float64(m.Rate.AchievedPPS),
 		Notes:       m.Notes,
+		UserNotes:   notes,
 	}
 }
 

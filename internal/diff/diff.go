@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Fields  *output.Fields
 	TempDir string // empty: the system's
-	Memory  int    // bytes for records, the rest is sorted on disk; 0: 96 MiB
+	Memory  int    // bytes for records, the rest is sorted on disk; 0: 80 MiB
 }
 
 // A Comparison collects the records of two datasets, in any order. Of several
@@ -32,7 +32,7 @@ type Comparison struct {
 // New returns a Comparison. Close it.
 func New(o Options) *Comparison {
 	if o.Memory == 0 {
-		o.Memory = 96 << 20
+		o.Memory = 80 << 20
 	}
 	return &Comparison{fields: o.Fields, entries: extsort.New(o.TempDir, o.Memory)}
 }

@@ -225,11 +225,11 @@ function plot(card, height, draw) {
   new ResizeObserver(render).observe(host);
   render();
 }
-const gutter = 46; // for the labels of the vertical axis
+const gutter = 46, head = 22; // for the labels of the vertical axis, and above the bars
 function yAxis(c, w, bottom, most) {
   const step = nice(most / 3);
   for (let v = step; v <= most; v += step) {
-    const y = bottom - (bottom - 14) * v / most;
+    const y = bottom - (bottom - head) * v / most;
     c.append(svg("line", { class: "grid-line", x1: gutter, x2: w, y1: y, y2: y }), svg("text", { x: gutter - 8, y: y + 4, "text-anchor": "end" }, compact(v)));
   }
   c.append(svg("line", { class: "grid-line", x1: gutter, x2: w, y1: bottom, y2: bottom }));
@@ -246,7 +246,7 @@ else plot($("rtt"), 216, (c, w, h) => {
   c.setAttribute("aria-label", "Round trip time: median " + millis(R.rtt_ms.p50) + ", 90% within " + millis(R.rtt_ms.p90));
   yAxis(c, w, bottom, most);
   D.rtt.forEach((b, i) => {
-    const bh = (bottom - 14) * b.n / most;
+    const bh = (bottom - head) * b.n / most;
     if (b.n) c.append(svg("rect", { class: "bar", x: gutter + i * bw + 0.75, width: Math.max(bw - 1.5, 1), y: bottom - Math.max(bh, 1), height: Math.max(bh, 1), rx: Math.min(2, bw / 3) }));
   });
   const ticks = Math.max(2, Math.floor(w / 90)), tick = nice(end / ticks) >= step ? nice(end / ticks) : step;
@@ -274,7 +274,7 @@ const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10
       yAxis(c, w, bottom, most);
       const gap = bw > 4 ? 1 : 0;
       t.answered.forEach((a, i) => {
-        const ah = (bottom - 14) * a / most, sh = (bottom - 14) * t.silent[i] / most;
+        const ah = (bottom - head) * a / most, sh = (bottom - head) * t.silent[i] / most;
         if (a) c.append(svg("rect", { class: "bar", x: gutter + i * bw, width: bw - gap + (gap ? 0 : 0.3), y: bottom - ah, height: ah }));
         if (t.silent[i]) c.append(svg("rect", { class: "silent", x: gutter + i * bw, width: bw - gap + (gap ? 0 : 0.3), y: bottom - ah - sh, height: sh }));
       });
