@@ -50,6 +50,7 @@ func diffCommand() *command {
 }
 
 func (a *app) diff(fields *output.Fields, before, after string) error {
+	defer saveMemory()()
 	c := diff.New(diff.Options{Fields: fields})
 	defer c.Close()
 	if err := a.readSide(before, c.AddOld); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -65,6 +66,7 @@ func (a *app) report(o *reportOptions, lines int, names []string) error {
 	if err := a.checkRecordFiles(names, fileUse{flag: "--html", name: o.html, std: a.stdout, writes: true}); err != nil {
 		return err
 	}
+	defer saveMemory()()
 	b := report.NewBuilder(report.Options{Top: o.top, Page: o.html != ""})
 	defer b.Close()
 	read, err := a.readRecords(names, b.Add)
@@ -108,6 +110,13 @@ func (a *app) report(o *reportOptions, lines int, names []string) error {
 		}
 	}
 	return out.Flush()
+}
+
+// saveMemory makes the collector run more often, because most of the memory of a
+// command that sorts is in use. It returns a function that undoes this.
+func saveMemory() func() {
+	before := debug.SetGCPercent(30)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // checkRecordFiles refuses to write to a file of records that is read, and reads

@@ -186,7 +186,7 @@ type Options struct {
 }
 
 // rowMemory bounds the rows that a Builder keeps in memory.
-const rowMemory = 72 << 20
+const rowMemory = 48 << 20
 
 // A Builder makes a report of the records it is given.
 type Builder struct {
