@@ -167,7 +167,7 @@ func TestInfoCutAnywhere_3_1(t *testing.T) {
 	require.False(t, got.Has(proto.EDFSpectator))
 	require.Zero(t, got.SpectatorPort)
 	require.Equal(t, "\x8c\x69Sou", string(got.Trailing))
-	require.EqualValues(t, 240, got.AppID(), "the 16-bit field stands in")
+	require.EqualValues(t, 240, got.AppID(), "the 16-bit field is used")
 }
 
 func TestInfoErrorNamesTheField(t *testing.T) {
@@ -245,10 +245,10 @@ func TestInfoWithoutFinalNUL_3_1(t *testing.T) {
 }
 
 func TestInfoTrailingBytesAreKept_3_1(t *testing.T) {
-	b := append(encodeInfo(sourceInfo()), "what a later version adds"...)
+	b := append(encodeInfo(sourceInfo()), "added by a later version"...)
 	got := decodeInfo(t, b)
 	require.False(t, got.Truncated)
-	require.Equal(t, "what a later version adds", string(got.Trailing))
+	require.Equal(t, "added by a later version", string(got.Trailing))
 
 	want := sourceInfo()
 	want.EDF |= 0x02 // an unknown bit
@@ -302,7 +302,7 @@ func TestInfoVACByteMissing_3_1(t *testing.T) {
 	require.False(t, secured)
 	require.False(t, known)
 
-	t.Run("not where the rest does not add up", func(t *testing.T) {
+	t.Run("not if the rest does not add up", func(t *testing.T) {
 		for name, b := range map[string][]byte{
 			"bytes left over": append(encodeInfo(want), 9),
 			"EDF cut off":     encodeInfo(want)[:len(b)-1],

@@ -114,7 +114,7 @@ func TestPlayersReadToTheEnd_D10(t *testing.T) {
 		require.Len(t, got.List, 300, "the count says so")
 		require.Empty(t, got.Trailing)
 	})
-	t.Run("players of zeros are some where the count has room for them", func(t *testing.T) {
+	t.Run("players of zeros are players if the count includes them", func(t *testing.T) {
 		got := decodePlayers(t, append([]byte("D\x03"), make([]byte, 64)...))
 		require.Len(t, got.List, 3)
 		require.Len(t, got.Trailing, 34)

@@ -386,7 +386,7 @@ func (s *stage) check(ctx context.Context, row *Row, v *Variant, r *Run, m *data
 		return fmt.Errorf("its records: %w", err)
 	}
 	if result.Records != uint64(m.Output.Records) {
-		return fmt.Errorf("%d records, where the metadata says %d", result.Records, m.Output.Records)
+		return fmt.Errorf("%d records, but %d according to the metadata", result.Records, m.Output.Records)
 	}
 	if j.Times {
 		r.LiveS = result.LiveS

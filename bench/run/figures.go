@@ -23,7 +23,7 @@ func (r *Report) Figures() []Figure {
 			all = append(all, Figure{File: file, Group: group, Title: title, SVG: image})
 		}
 	}
-	speed := "Servers a second"
+	speed := "Servers per second"
 	add("throughput.svg", "Throughput", speed, r.bars(speed, "Live servers found a second; more is better. Bars are medians, whiskers the least and most run.",
 		func(row *Row) Summary {
 			if row.Lossy { // a scan that retries lost packets waits, and the limit does not
@@ -31,15 +31,15 @@ func (r *Report) Figures() []Figure {
 			}
 			return row.ServersPerS
 		}, short))
-	cpu := "Processor time for a server"
+	cpu := "Processor time per server"
 	add("cpu.svg", "Throughput", cpu, r.bars(cpu, "Microseconds of CPU, user and system, of that process alone; less is better.",
 		func(row *Row) Summary { return row.CPUPerServer }, significant))
 	over := "Cost beyond the limit"
 	add("ratio.svg", "Throughput", over, r.dots(over, "CPU of the scan divided by that of the bare socket in the same round; 1 is the limit."))
-	series := "More and more targets"
+	series := "Speed and memory by targets"
 	add("scale.svg", "Scale", series, r.lines(series, "INFO with challenge: speed and memory by the number of targets."))
-	rate := "What a rate is at the receiver"
-	add("rate.svg", "Rate", rate, r.rateFigure(rate, "Packets in each whole second, as a share of what was asked for; each dot is a second."))
+	rate := "Packets per second at the receiver"
+	add("rate.svg", "Rate", rate, r.rateFigure(rate, "Packets in each whole second, as a share of the requested rate; each dot is a second."))
 	return all
 }
 

@@ -43,7 +43,7 @@ func (r *Report) Markdown(images string) []byte {
 			fmt.Fprintf(&b, "\n%s\n", markdownEscape(n))
 		}
 	}
-	b.WriteString("\n### What was run\n\n")
+	b.WriteString("\n### Command lines\n\n")
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		shares := row.Shares

@@ -14,7 +14,7 @@ func TestMarkdown(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, markdownBegin+"\n"))
 	require.True(t, strings.HasSuffix(text, markdownEnd+"\n"))
 	require.Contains(t, text, "Measured on 22 November 2026: Processor \\| &lt;of> \"names\", 2 processors, 8 GiB, a virtual machine, linux 6.18, go1.26.")
-	require.Contains(t, text, "![Servers a second](figures/throughput.svg)")
+	require.Contains(t, text, "![Servers per second](figures/throughput.svg)")
 	require.Contains(t, text, "`net.core.rmem_max=4194304`")
 	require.NotContains(t, text, "ended early")
 	require.NotContains(t, text, "NaN")
@@ -66,7 +66,7 @@ func TestWriteText(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, r.WriteText(&b))
 	for _, want := range []string{"THROUGHPUT", "SCALE", "RATE", "MEMORY", "INFO, no challenge: 5,000 targets, 5 runs each",
-		"since it asks the silent again", "CPU vs bare is what", "PROBLEM: info, scan: it is slow", "--rate 2000"} {
+		"since it retries silent servers", "CPU vs bare is the", "PROBLEM: info, scan: it is slow", "--rate 2000"} {
 		require.Contains(t, b.String(), want)
 	}
 	require.NotContains(t, b.String(), "NaN")

@@ -159,7 +159,7 @@ func ReadReport(path string) (*Report, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Schema != ReportSchema {
-		return nil, fmt.Errorf("%s: schema %d, where this version knows %d", path, r.Schema, ReportSchema)
+		return nil, fmt.Errorf("%s: schema %d; this version knows %d", path, r.Schema, ReportSchema)
 	}
 	return &r, nil
 }

@@ -81,9 +81,9 @@ func runs(n int) string {
 func (row *Row) tailNote() string {
 	n := fmt.Sprintf("%s, %s: the last live server was recorded after %s", row.Title, row.Variant, spread(row.LiveS, seconds))
 	if row.Lossy {
-		return n + ". What is lost is asked for again after a timeout."
+		return n + ". Lost packets are sent again after a timeout."
 	}
-	return n + fmt.Sprintf("; the scan ended %s later, since it asks the silent again.", spread(row.TailS, seconds))
+	return n + fmt.Sprintf("; the scan ended %s later, since it retries silent servers.", spread(row.TailS, seconds))
 }
 
 // cell says how many values are wrong, and in how many records they were sought.
@@ -110,7 +110,7 @@ func drops(runs []Run) string {
 func (r *Report) rateTable() table {
 	t := table{
 		title: "Rate",
-		head:  []string{"asked for", "mean", "worst second", "busiest 10 ms", "even", "allowed", "CPU of one core", "found of asked", "drops"},
+		head:  []string{"requested", "mean", "worst second", "busiest 10 ms", "even", "allowed", "CPU of one core", "found of queried", "drops"},
 	}
 	for _, row := range r.Rates {
 		run := row.Run
@@ -190,16 +190,16 @@ func (r *Report) quietLine() string {
 	if s.Runs == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Others took %.0f %% of the processors meanwhile (by row: %.0f to %.0f %%).", s.Median*100, s.Min*100, s.Max*100)
+	return fmt.Sprintf("Other programs took %.0f %% of the processors (by row: %.0f to %.0f %%).", s.Median*100, s.Min*100, s.Max*100)
 }
 
 // legend explains the columns.
 var legend = []string{
-	"Each figure is the median of its runs, with the least and the most in brackets. Variants took turns, and",
+	"Each figure is the median of its runs, with minimum and maximum in brackets. Variants took turns, and",
 	"ratios were made turn by turn. CPU is user and system time of that process alone, divided by its targets.",
 	"bare: the same datagrams over the same kind of socket, and nothing else: no state, no deadlines, no decoding,",
-	"no records. CPU vs bare is what the scanner costs beyond the limit; speed vs bare is how near it comes to it.",
-	"servers/s counts live servers found until the last of them. wrong: values that differ from what the server sent,",
+	"no records. CPU vs bare is the scanner's cost relative to the limit; speed vs bare is its speed relative to it.",
+	"servers/s counts live servers found until the last of them. wrong: values that differ from the server's,",
 	"among so many records compared. drops: datagrams lost by full sockets, in all runs.",
 }
 

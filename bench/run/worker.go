@@ -85,7 +85,7 @@ func Work(stdin io.Reader, stdout io.Writer) error {
 	case j.Check != nil:
 		return j.Check.work(in, out)
 	}
-	return errors.New("a job for nobody")
+	return errors.New("a job without a task")
 }
 
 // orphaned calls act when in ends.

@@ -53,7 +53,7 @@ func (w *testWorker) end(t *testing.T) {
 }
 
 func TestWorkRefuses(t *testing.T) {
-	for in, want := range map[string]string{"": "no job", "{}\n": "a job for nobody", "x\n": "not a job"} {
+	for in, want := range map[string]string{"": "no job", "{}\n": "a job without a task", "x\n": "not a job"} {
 		require.ErrorContains(t, Work(strings.NewReader(in), io.Discard), want)
 	}
 }

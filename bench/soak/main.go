@@ -35,7 +35,7 @@ import (
 
 func main() {
 	var s soak
-	seed := flag.Uint64("seed", 0, "what all rounds follow from (default random)")
+	seed := flag.Uint64("seed", 0, "seed of all rounds (default: random)")
 	length := flag.Duration("time", time.Minute, "begin no round after this time")
 	round := flag.Int("round", -1, "do only this round")
 	flag.StringVar(&s.program, "a2scan", "", "the program to test (default: build it)")

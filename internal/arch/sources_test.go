@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A source is one Go file of the repository, for whatever system.
+// A source is one Go file of the repository, for any system.
 type source struct {
 	path string // relative to the root, with slashes
 	dir  string // of path
