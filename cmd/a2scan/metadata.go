@@ -179,6 +179,11 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool
 	if n := m.Packets.Truncated; n > 0 {
 		note("", "%s longer than the receive buffer of a packet", plural(n, "reply was", "replies were"))
 	}
+	if n := result.Stats.Unmatched; n > 0 {
+		text := plural(n, "datagram", "datagrams") + " came from addresses or ports that were not asked"
+		m.Notes = append(m.Notes, text)
+		r.ui.detailf("%s", text)
+	}
 	if n := result.Stats.RawLeft; n > 0 {
 		note("", "%s of %s left out of raw: the limit per target was reached",
 			plural(n, "datagram", "datagrams"), plural(result.Stats.RawShort, "target", "targets"))

@@ -108,7 +108,8 @@ func (a *app) query(o *queryOptions, args []string) error {
 	}
 	defer port.Close()
 
-	s, err := scanner.New(o.ask.cfg, port, list, a.querySink(o, one))
+	strays := watchStrays(port)
+	s, err := scanner.New(o.ask.cfg, strays, list, a.querySink(o, one))
 	if err != nil {
 		return err
 	}
@@ -122,6 +123,13 @@ func (a *app) query(o *queryOptions, args []string) error {
 	result, err := s.Run(ctx)
 	err = errors.Join(err, p.stop())
 	stopped := w.stop()
+	for i, from := range strays.most() {
+		if i == 3 {
+			break
+		}
+		a.ui.notef("%s came from %s, not from the address asked", plural(from.n, "datagram", "datagrams"), from.from.AddrPort())
+		a.ui.noteHintf("a2scan query %s", from.from.AddrPort())
+	}
 	switch {
 	case err != nil:
 		return err

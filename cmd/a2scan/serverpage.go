@@ -270,11 +270,12 @@ func (p *serverPage) ruleList(u *output.Rules) {
 		p.line(dim, fmt.Sprintf("  %s; --rules shows them", plural(uint64(len(u.List)), "rule", "rules")))
 		return
 	}
-	names := 4
+	count := plural(uint64(len(u.List)), "RULE", "RULES")
+	names := width(count)
 	for _, q := range u.List {
 		names = min(max(names, width(cell(q.Name))), max(p.columns()/2-4, 4), 40)
 	}
-	title := "  " + left(plural(uint64(len(u.List)), "RULE", "RULES"), names) + "  VALUE"
+	title := "  " + left(count, names) + "  VALUE"
 	if u.Truncated {
 		title += " (the server cut the list short)"
 	}

@@ -54,6 +54,14 @@ func TestServerPage(t *testing.T) {
 	require.Contains(t, page.b.String(), "sv_\\x1bgravity", "rules that were asked for need no room")
 }
 
+func TestServerPageWithoutRules(t *testing.T) {
+	r := someRecord()
+	r.Rules.List, r.Rules.A3SB = []output.Rule{}, nil
+	page := serverPage{screen: &terminal{}}
+	page.write(r)
+	require.Contains(t, page.b.String(), "\n  0 RULES  VALUE\n")
+}
+
 // The page of a server that answered in part, or not at all, has the reason.
 func TestServerPageFailures(t *testing.T) {
 	r := someRecord()
