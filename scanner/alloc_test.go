@@ -13,6 +13,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -251,7 +252,7 @@ func TestLoopAllocatesNextToNothing(t *testing.T) {
 	took := time.Since(start)
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
-	require.Equal(t, EndComplete, result.Reason)
+	require.Equal(t, dataset.EndComplete, result.Reason)
 	require.EqualValues(t, n, result.Stats.Statuses[output.Success])
 	require.EqualValues(t, n, result.Output.Records)
 	perTarget := float64(after.Mallocs-before.Mallocs) / n

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
@@ -199,7 +200,7 @@ func TestMaxRuntimeOverAStall(t *testing.T) {
 		}
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.Equal(s.t, dataset.EndMaxRuntime, result.Reason)
 		require.Less(s.t, s.elapsed(), 62*time.Second)
 		s.requireWhole(result)
 	})

@@ -9,38 +9,38 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// ICMPMode says what an ICMP error about a target's datagram does.
+// ICMPMode is the effect of an ICMP error about a target's datagram.
 type ICMPMode uint8
 
-// The modes of --icmp.
+// The modes.
 const (
 	ICMPOn    ICMPMode = iota // it ends the target: refused or unreachable
 	ICMPOff                   // it is counted and ignored
-	ICMPRetry                 // it costs one try, as silence does
+	ICMPRetry                 // it costs one attempt, as silence does
 )
 
-// A Config is what a scan is to do, less the socket, the targets and the
-// output. The zero Config is not usable: start from DefaultConfig.
+// A Config holds the settings of a scan. The zero Config is not usable: start from
+// DefaultConfig.
 type Config struct {
-	Kinds      proto.Kinds // what each server is asked; not empty
+	Kinds      proto.Kinds // the queries: some of info, players, rules
 	Sequential bool        // one query of a server at a time
 
-	Rate      float64 // packets a second in all; 0: as fast as replies come
-	Bandwidth float64 // bits a second sent, with IP and UDP headers; 0: no limit of its own
-	PerIPRate float64 // packets a second to one IP address; 0: no limit
+	Rate      float64 // packets per second in all; 0: as fast as replies come
+	Bandwidth float64 // bits per second sent, with IP and UDP headers; 0: no limit
+	PerIPRate float64 // packets per second to one IP address; 0: no limit
 
 	MaxInFlight   int           // targets open at once
-	Timeout       time.Duration // wait of the first try
-	Retries       int           // further tries on silence, per query
+	Timeout       time.Duration // of the first attempt; doubles with each retry
+	Retries       int           // further attempts on silence, per query
 	TargetTimeout time.Duration // a target's whole time
 	ICMP          ICMPMode
-	Batch         int // packets a system call
+	Batch         int // packets per system call
 
 	Seed uint64 // of every random choice
 
 	MaxTargets uint64        // targets taken from the Source before a clean end; 0: all
 	MaxResults uint64        // records with status success written before a clean end; 0: all
-	HadResults uint64        // of these, written by the run that this one goes on with
+	HadResults uint64        // of these, written by the run that this one resumes
 	MaxRuntime time.Duration // time before a clean end; 0: unlimited
 	Filter     StatusSet     // statuses that get a record; 0: all
 	Raw        bool          // records carry the datagrams, within a bound: Stats.RawLeft
@@ -65,7 +65,7 @@ func DefaultConfig() Config {
 }
 
 // Limits of a Config. They keep counters inside their fields: a Query counts
-// microseconds in 32 bits (71 minutes) and tries in 8. Those of rates keep the
+// microseconds in 32 bits (71 minutes) and attempts in 8. Those of rates keep the
 // time between two packets, and what a burst is, inside 63 bits.
 const (
 	MaxTimeout       = time.Hour
@@ -78,29 +78,43 @@ const (
 	maxBitsPerSec    = 1e13
 )
 
-// Validate returns all that is wrong with c, joined, each naming the flag that sets it.
+// askable are the queries that have a section in the record.
+const askable = proto.WantInfo | proto.WantPlayers | proto.WantRules
+
+// A FieldError reports a field of a Config that is out of range.
+type FieldError struct {
+	Field  string // such as Rate
+	Reason string // such as "-1 is out of range; use 0, or 1e-05 to 1000000000"
+}
+
+// Error returns the field and the reason.
+func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
+
+// Validate returns a *FieldError for each field that is out of range, joined.
 func (c *Config) Validate() error {
 	var errs []error
-	bad := func(ok bool, format string, args ...any) {
+	bad := func(ok bool, field, format string, args ...any) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, &FieldError{field, fmt.Sprintf(format, args...)})
 		}
 	}
-	rate := func(flag string, v, least, most float64) {
-		bad(v == 0 || v >= least && v <= most, "%s %v is out of range; use 0, or %v to %.0f", flag, v, least, most)
+	rate := func(field string, v, least, most float64) {
+		bad(v == 0 || v >= least && v <= most, field, "%v is out of range; use 0, or %v to %.0f", v, least, most)
 	}
-	const askable = proto.WantInfo | proto.WantPlayers | proto.WantRules
-	bad(c.Kinds != 0, "--query names nothing to ask; use some of info,players,rules")
-	bad(c.Kinds&^askable == 0, "--query names what has no place in a record; use some of info,players,rules")
-	rate("--rate", c.Rate, minPacketsPerSec, maxPacketsPerSec)
-	rate("--bandwidth", c.Bandwidth, 1, maxBitsPerSec)
-	rate("--per-ip-rate", c.PerIPRate, minPacketsPerSec, maxPacketsPerSec)
-	bad(c.MaxInFlight >= 1 && c.MaxInFlight <= MaxMaxInFlight, "--max-in-flight %d is out of range; use 1 to %d", c.MaxInFlight, MaxMaxInFlight)
-	bad(c.Timeout >= minTimeout && c.Timeout <= MaxTimeout, "--timeout %v is out of range; use %v to %v", c.Timeout, minTimeout, MaxTimeout)
-	bad(c.Retries >= 0 && c.Retries <= MaxRetries, "--retries %d is out of range; use 0 to %d", c.Retries, MaxRetries)
-	bad(c.TargetTimeout >= minTimeout && c.TargetTimeout <= MaxTimeout, "--target-timeout %v is out of range; use %v to %v", c.TargetTimeout, minTimeout, MaxTimeout)
-	bad(c.Batch >= 1 && c.Batch <= MaxBatch, "--batch %d is out of range; use 1 to %d", c.Batch, MaxBatch)
-	bad(c.MaxRuntime >= 0, "--max-runtime %v is negative", c.MaxRuntime)
+	in := func(field string, v, least, most any, ok bool) {
+		bad(ok, field, "%v is out of range; use %v to %v", v, least, most)
+	}
+	bad(c.Kinds != 0, "Kinds", "names nothing to ask; use some of info,players,rules")
+	bad(c.Kinds&^askable == 0, "Kinds", "names a query that has no place in a record; use some of info,players,rules")
+	rate("Rate", c.Rate, minPacketsPerSec, maxPacketsPerSec)
+	rate("Bandwidth", c.Bandwidth, 1, maxBitsPerSec)
+	rate("PerIPRate", c.PerIPRate, minPacketsPerSec, maxPacketsPerSec)
+	in("MaxInFlight", c.MaxInFlight, 1, MaxMaxInFlight, c.MaxInFlight >= 1 && c.MaxInFlight <= MaxMaxInFlight)
+	in("Timeout", c.Timeout, minTimeout, MaxTimeout, c.Timeout >= minTimeout && c.Timeout <= MaxTimeout)
+	in("Retries", c.Retries, 0, MaxRetries, c.Retries >= 0 && c.Retries <= MaxRetries)
+	in("TargetTimeout", c.TargetTimeout, minTimeout, MaxTimeout, c.TargetTimeout >= minTimeout && c.TargetTimeout <= MaxTimeout)
+	in("Batch", c.Batch, 1, MaxBatch, c.Batch >= 1 && c.Batch <= MaxBatch)
+	bad(c.MaxRuntime >= 0, "MaxRuntime", "%v is negative", c.MaxRuntime)
 	return errors.Join(errs...)
 }
 

@@ -25,57 +25,59 @@ func TestZeroConfigIsNot(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestValidateNamesTheFlag(t *testing.T) {
-	for flag, spoil := range map[string][]func(*Config){
-		"--query ": {
+func TestValidateNamesTheField(t *testing.T) {
+	for field, spoil := range map[string][]func(*Config){
+		"Kinds": {
 			func(c *Config) { c.Kinds = 0 },
 			func(c *Config) { c.Kinds = proto.KindPing.Bit() },
 			func(c *Config) { c.Kinds |= 1 << 7 },
 		},
-		"--rate ": {
+		"Rate": {
 			func(c *Config) { c.Rate = -1 },
 			func(c *Config) { c.Rate = math.NaN() },
 			func(c *Config) { c.Rate = math.Inf(1) },
 			func(c *Config) { c.Rate = 1e-300 },
 			func(c *Config) { c.Rate = 1e9 + 1 },
 		},
-		"--bandwidth ": {
+		"Bandwidth": {
 			func(c *Config) { c.Bandwidth = -1 },
 			func(c *Config) { c.Bandwidth = math.NaN() },
 			func(c *Config) { c.Bandwidth = math.Inf(1) },
 			func(c *Config) { c.Bandwidth = 0.5 },
 		},
-		"--per-ip-rate ": {
+		"PerIPRate": {
 			func(c *Config) { c.PerIPRate = -1 },
 			func(c *Config) { c.PerIPRate = 1e-300 }, // an interval that wraps
 			func(c *Config) { c.PerIPRate = math.NaN() },
 		},
-		"--max-in-flight ": {
+		"MaxInFlight": {
 			func(c *Config) { c.MaxInFlight = 0 },
 			func(c *Config) { c.MaxInFlight = MaxMaxInFlight + 1 },
 		},
-		"--timeout ": {
+		"Timeout": {
 			func(c *Config) { c.Timeout = 0 },
 			func(c *Config) { c.Timeout = MaxTimeout + 1 },
 		},
-		"--retries ": {
+		"Retries": {
 			func(c *Config) { c.Retries = -1 },
 			func(c *Config) { c.Retries = MaxRetries + 1 },
 		},
-		"--target-timeout ": {
+		"TargetTimeout": {
 			func(c *Config) { c.TargetTimeout = 0 },
 			func(c *Config) { c.TargetTimeout = MaxTimeout + 1 },
 		},
-		"--batch ": {
+		"Batch": {
 			func(c *Config) { c.Batch = 0 },
 			func(c *Config) { c.Batch = MaxBatch + 1 },
 		},
-		"--max-runtime ": {func(c *Config) { c.MaxRuntime = -1 }},
+		"MaxRuntime": {func(c *Config) { c.MaxRuntime = -1 }},
 	} {
 		for i, f := range spoil {
 			cfg := DefaultConfig()
 			f(&cfg)
-			require.ErrorContains(t, cfg.Validate(), flag, "%s %d", flag, i)
+			var e *FieldError
+			require.ErrorAs(t, cfg.Validate(), &e, "%s %d", field, i)
+			require.Equal(t, field, e.Field)
 		}
 	}
 }
@@ -85,9 +87,9 @@ func TestValidateJoins(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Rate, cfg.Retries, cfg.Batch = -1, -1, -1
 	err := cfg.Validate()
-	require.ErrorContains(t, err, "--rate")
-	require.ErrorContains(t, err, "--retries")
-	require.ErrorContains(t, err, "--batch")
+	require.ErrorContains(t, err, "Rate")
+	require.ErrorContains(t, err, "Retries")
+	require.ErrorContains(t, err, "Batch")
 }
 
 func TestStatusSet(t *testing.T) {

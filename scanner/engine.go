@@ -60,6 +60,9 @@ type engine struct {
 	window  *window // with Config.Rate 0, else nil
 	reached bool    // MaxResults
 
+	kinds     func(seq uint64) proto.Kinds // what a target is asked; nil: cfg.Kinds
+	cancelled map[uint64]struct{}          // targets that are not to begin
+
 	latest proto.Time // of the datagrams: HandleTimeout is told of times before
 
 	stats Stats
@@ -622,6 +625,13 @@ func (e *engine) dropTarget() {
 // open gives a target a slot. One whose address and port is in flight already waits
 // until that has ended: there is one conversation with each.
 func (e *engine) open(t *targets.Target) (uint32, bool) {
+	if e.cancelled != nil {
+		if _, ok := e.cancelled[t.Seq]; ok {
+			delete(e.cancelled, t.Seq)
+			e.twins.release(t.Key)
+			return 0, false
+		}
+	}
 	i := e.slab.alloc()
 	if !e.table.Insert(t.Key, i) {
 		e.slab.release(i)
@@ -636,10 +646,32 @@ func (e *engine) open(t *targets.Target) (uint32, bool) {
 	if e.cfg.Raw {
 		e.raws[i] = rawUse{}
 	}
-	e.client.Begin(&s.q, e.cfg.Kinds)
+	s.kinds = e.cfg.Kinds
+	if e.kinds != nil {
+		s.kinds = e.kinds(t.Seq)
+	}
+	e.client.Begin(&s.q, s.kinds)
 	e.stats.PeakInFlight = max(e.stats.PeakInFlight, e.slab.live)
 	return i, true
 }
+
+// Cancel settles a target that is in flight as aborted. It returns false if it is not in
+// flight: if it still waits, it is dropped once its turn comes.
+func (e *engine) Cancel(now proto.Time, key mux.Key, seq uint64) bool {
+	if i, ok := e.table.Find(key); ok && e.slab.slots[i].seq == seq {
+		e.client.Abort(&e.slab.slots[i].q, proto.ReasonAborted)
+		e.settle(now, i, nil, nil)
+		return true
+	}
+	if e.cancelled == nil {
+		e.cancelled = map[uint64]struct{}{}
+	}
+	e.cancelled[seq] = struct{}{}
+	return false
+}
+
+// SetKinds makes the engine ask targets for different queries.
+func (e *engine) SetKinds(kinds func(seq uint64) proto.Kinds) { e.kinds = kinds }
 
 // Abort settles all that is in flight as aborted.
 func (e *engine) Abort(now proto.Time) {
@@ -711,7 +743,7 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 	*o = outcome{
 		seq: s.seq, key: key, start: start.Add(before), duration: end.Sub(start) + stalled,
 		sent: s.sent, heard: s.heard, bytes: s.bytes,
-		kinds: e.cfg.Kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
+		kinds: s.kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
 		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
 	}
 	for k := range o.results {

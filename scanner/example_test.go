@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
@@ -48,7 +49,7 @@ func startServer() (addr string, stop func()) {
 	return conn.LocalAddr().String(), func() { conn.Close() }
 }
 
-// Ask one server for what it says about itself.
+// Ask one server about itself.
 func ExampleClient() {
 	addr, stop := startServer()
 	defer stop()
@@ -78,16 +79,16 @@ func ExampleClient_Query() {
 	}
 	defer client.Close()
 
-	reply, err := client.Query(context.Background(), addr, proto.WantInfo|proto.WantPlayers|proto.WantRules)
+	r, err := client.Query(context.Background(), addr, proto.WantInfo|proto.WantPlayers|proto.WantRules)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n", reply.Info.Name)
-	for _, p := range reply.Players.List {
+	fmt.Println(r.Info.Name)
+	for _, p := range r.Players.List {
 		fmt.Printf("player %s: %d\n", p.Name, p.Score)
 	}
-	for _, r := range reply.Rules.List {
-		fmt.Printf("%s = %s\n", r.Name, r.Value)
+	for _, rule := range r.Rules.List {
+		fmt.Printf("%s = %s\n", rule.Name, rule.Value)
 	}
 	// Output:
 	// Nightly Dust
@@ -95,7 +96,7 @@ func ExampleClient_Query() {
 	// sv_gravity = 800
 }
 
-// Tell silence from a port that nobody listens on.
+// Tell silence from a port on which no program listens.
 func ExampleQueryError() {
 	addr, stop := startServer()
 	stop() // it was there a moment ago
@@ -109,27 +110,22 @@ func ExampleQueryError() {
 	_, err = client.Info(context.Background(), addr)
 	var failed *scanner.QueryError
 	if errors.As(err, &failed) {
-		fmt.Println("asked for:", failed.Kind)
+		switch failed.Status {
+		case output.Refused, output.Timeout: // if the system reports ICMP errors, and if not
+			fmt.Println("no server there")
+		}
 	}
-	switch {
-	case errors.Is(err, scanner.ErrRefused):
-		fmt.Println("nobody listens there") // where the system reports ICMP errors
-	case errors.Is(err, scanner.ErrTimeout):
-		fmt.Println("nobody listens there") // where it does not
-	}
-	// Output:
-	// asked for: info
-	// nobody listens there
+	// Output: no server there
 }
 
-// lines is an output.Sink that keeps what is written.
+// lines is a dataset.Sink that keeps the lines.
 type lines struct{ bytes.Buffer }
 
 func (l *lines) WriteLines(p []byte) error { _, err := l.Write(p); return err }
 func (l *lines) Sync() (int64, error)      { return int64(l.Len()), nil }
 func (l *lines) Close() error              { return nil }
 
-// Scan a list of servers: one line of JSON comes out for each.
+// Bring a port and a sink: the sink gets one line of JSON per target.
 func ExampleScanner() {
 	addr, stop := startServer()
 	defer stop()
@@ -147,7 +143,7 @@ func ExampleScanner() {
 
 	cfg := scanner.DefaultConfig()
 	cfg.Rate = 100
-	sink := new(lines) // output.OpenSink makes one that is a file
+	sink := new(lines) // package dataset opens files
 	scan, err := scanner.New(cfg, port, list, sink)
 	if err != nil {
 		log.Fatal(err)

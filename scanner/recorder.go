@@ -306,7 +306,7 @@ func describe(res proto.Result) string {
 	case proto.ReasonMalformed:
 		return "the reply does not parse"
 	case proto.ReasonNoMemory:
-		return "answered, but there was no memory left to keep it; use a smaller --max-in-flight"
+		return "answered, but there was no memory left to keep it: too many targets are in flight"
 	case proto.ReasonLoop:
 		return "challenge loop"
 	case proto.ReasonDenied:

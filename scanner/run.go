@@ -13,6 +13,7 @@ import (
 
 	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -67,21 +68,9 @@ type Source interface {
 	Next(ctx context.Context, dst []targets.Target) (n int, err error)
 }
 
-// An EndReason says why a scan ended, in the words of the metadata object.
-type EndReason string
-
-// The reasons.
-const (
-	EndComplete    EndReason = "complete"
-	EndInterrupted EndReason = "interrupted"
-	EndMaxRuntime  EndReason = "max_runtime"
-	EndMaxResults  EndReason = "max_results"
-	EndError       EndReason = "error"
-)
-
 // A Result is what a scan came to.
 type Result struct {
-	Reason EndReason
+	Reason dataset.EndReason
 	Start  time.Time
 	End    time.Time
 	Stats  Stats
@@ -122,6 +111,12 @@ type Scanner struct {
 
 	mu        sync.Mutex
 	published Stats
+	cancels   []canceled // for the loop
+
+	// Of a Client.
+	endless    bool             // it goes on however long nothing can be sent
+	flushEvery time.Duration    // a record waits no longer for others
+	cancelled  func(seq uint64) // a target was cancelled before it began
 
 	// Of the loop.
 	rx, tx    *mux.Batch
@@ -134,7 +129,7 @@ type Scanner struct {
 	stale     bool // something may have happened since
 	fedAll    bool // the engine has all targets
 	holding   bool // admission waits for the writer
-	reason    EndReason
+	reason    dataset.EndReason
 	giveUpAt  proto.Time // with reason set: when what is left is aborted
 	runUntil  proto.Time // 0: no limit
 	drained   drained
@@ -147,6 +142,12 @@ type Scanner struct {
 // records to sink. It takes over the sink, which Run closes; the port
 // remains the caller's to close. The errors of cfg are those of Config.Validate.
 func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner, error) {
+	return newScanner(cfg, port, source, sink, nil)
+}
+
+// newScanner is New. With deliver the records go to that function, on a goroutine that
+// waits for it, and no lines to sink.
+func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, deliver func(*output.Record)) (*Scanner, error) {
 	start := time.Now()
 	engine, err := newEngine(cfg, start)
 	if err != nil {
@@ -164,15 +165,22 @@ func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner,
 		empty:  make(chan []targets.Target, feedBatches),
 		rx:     mux.NewBatch(cfg.Batch, receiveSize),
 		tx:     mux.NewBatch(cfg.Batch, maxRequest),
+
+		flushEvery: flushEvery,
 	}
 	for range feedBatches {
 		s.empty <- make([]targets.Target, feedBatch)
 	}
 	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
+	rec := newRecorder(start)
+	encode := rec.lines
+	if deliver != nil {
+		encode = rec.deliverer(deliver)
+	}
 	s.writer = linewriter.New(sink, linewriter.Options{
 		Overflow: spareOutput,
-		Encode:   newRecorder(start).lines,
+		Encode:   encode,
 		Wake: func() {
 			select {
 			case s.room <- struct{}{}:
@@ -204,6 +212,34 @@ func (s *Scanner) Abort() {
 	s.port.Wake()
 }
 
+// A canceled target is to be ended before its time.
+type canceled struct {
+	key mux.Key
+	seq uint64
+}
+
+// cancel ends a target: it is settled as aborted, or never begun. Any goroutine may call
+// it.
+func (s *Scanner) cancel(key mux.Key, seq uint64) {
+	s.mu.Lock()
+	s.cancels = append(s.cancels, canceled{key, seq})
+	s.mu.Unlock()
+	s.port.Wake()
+}
+
+// cancelTargets ends the targets that were cancelled since it was last called.
+func (s *Scanner) cancelTargets(now proto.Time) {
+	s.mu.Lock()
+	list := s.cancels
+	s.cancels = nil
+	s.mu.Unlock()
+	for _, c := range list {
+		if !s.engine.Cancel(now, c.key, c.seq) {
+			s.cancelled(c.seq)
+		}
+	}
+}
+
 // Run scans until all targets are settled, or something in the Config or ctx
 // ends it. When ctx is done no more targets are taken in, and those in flight are
 // waited for. It returns after everything is written and the sink is closed. The
@@ -227,9 +263,9 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 	}
 	switch {
 	case errors.Is(err, ErrAbandoned):
-		s.reason = EndInterrupted // whatever it was before: not all is written
+		s.reason = dataset.EndInterrupted // whatever it was before: not all is written
 	case err != nil:
-		s.reason = EndError
+		s.reason = dataset.EndError
 	}
 	s.publish(s.now())
 	return Result{
@@ -365,6 +401,7 @@ func (s *Scanner) loop() error {
 		if err := s.control(now); err != nil {
 			return err
 		}
+		s.cancelTargets(now)
 		s.engine.Judge(now, func() uint64 { return s.port.Stats().Drops })
 		s.takeTargets()
 		s.holding = s.writer.Room() < lowRoom
@@ -382,11 +419,11 @@ func (s *Scanner) loop() error {
 			switch {
 			case s.reason != "":
 			case s.feedCut: // the word of the context came by another way first
-				s.reason = EndInterrupted
+				s.reason = dataset.EndInterrupted
 			default:
-				s.reason = EndComplete
+				s.reason = dataset.EndComplete
 			}
-			if st := s.engine.Stats(); s.reason == EndComplete && st.Sent == 0 && st.SendErrors >= sendFailCount {
+			if st := s.engine.Stats(); s.reason == dataset.EndComplete && st.Sent == 0 && st.SendErrors >= sendFailCount {
 				return fmt.Errorf("nothing could be sent to any of %d targets", st.SendErrors)
 			}
 			return s.feedError()
@@ -405,17 +442,17 @@ func (s *Scanner) control(now proto.Time) error {
 	if s.reason == "" {
 		switch {
 		case s.engine.ReachedMaxResults():
-			s.finish(now, EndMaxResults)
+			s.finish(now, dataset.EndMaxResults)
 			s.engine.Abort(now)
 		case s.stop.Load() || s.fedAll && s.feedCut:
-			s.finish(now, EndInterrupted)
+			s.finish(now, dataset.EndInterrupted)
 		case s.runUntil != 0 && now >= s.runUntil:
-			s.finish(now, EndMaxRuntime)
+			s.finish(now, dataset.EndMaxRuntime)
 		}
 	}
 	if s.abort.Load() || s.reason != "" && now >= s.giveUpAt {
 		if s.reason == "" {
-			s.finish(now, EndInterrupted)
+			s.finish(now, dataset.EndInterrupted)
 		}
 		s.engine.Abort(now)
 	}
@@ -423,7 +460,7 @@ func (s *Scanner) control(now proto.Time) error {
 }
 
 // finish stops admission for a reason.
-func (s *Scanner) finish(now proto.Time, reason EndReason) {
+func (s *Scanner) finish(now proto.Time, reason dataset.EndReason) {
 	s.reason = reason
 	drain := s.cfg.Drain
 	if drain == 0 {
@@ -504,7 +541,7 @@ func (s *Scanner) send(now proto.Time) error {
 			s.failSince = now
 		}
 		s.failCount++
-		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime {
+		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime && !s.endless {
 			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
 		}
 	}
@@ -517,7 +554,7 @@ func (s *Scanner) awaitRoom(now proto.Time) error {
 	if s.fullSince == 0 {
 		s.fullSince = now
 	}
-	if now.Sub(s.fullSince) >= noRoomTime {
+	if now.Sub(s.fullSince) >= noRoomTime && !s.endless {
 		return errors.New("it had no room for a packet for a minute")
 	}
 	return nil
@@ -551,7 +588,7 @@ func (s *Scanner) handOver(now proto.Time) {
 		return
 	}
 	if s.flushAt == 0 {
-		s.flushAt = now.Add(flushEvery)
+		s.flushAt = now.Add(s.flushEvery)
 	}
 	s.buf.B = s.engine.Output()
 	if !s.buf.Full() && now < s.flushAt {
@@ -603,7 +640,7 @@ func (s *Scanner) waitTime(now proto.Time) time.Duration {
 			at, ok = t, true
 		}
 	}
-	if s.full {
+	if s.full && !s.endless {
 		sooner(s.fullSince.Add(noRoomTime))
 	}
 	late := s.flushAt != 0 && s.flushAt <= now // waits for the writer, not for the time

@@ -19,6 +19,7 @@ import (
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/mux/muxtest"
 	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -32,7 +33,7 @@ func TestRunToTheEnd(t *testing.T) {
 		cfg.Kinds = allKinds
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 2500})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndComplete, result.Reason)
+		require.Equal(s.t, dataset.EndComplete, result.Reason)
 		s.requireWhole(result)
 		require.EqualValues(s.t, 2500, result.Stats.Done)
 		require.InDelta(s.t, 2250, result.Stats.Statuses[output.Success], 60)
@@ -51,7 +52,7 @@ func TestO3_Interrupt(t *testing.T) {
 		cfg.Rate = 1000
 		result, err := s.run(ctx, cfg, &countSource{n: 1e9})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		s.requireWhole(result)
 		require.InDelta(s.t, 500, result.Stats.Done, 10)
 		require.Zero(s.t, result.Stats.Aborted, "those in flight were waited for")
@@ -74,7 +75,7 @@ func interruptedBefore(s *scan) {
 	cancel()
 	result, err := s.run(ctx, scanConfig(), &countSource{n: 100})
 	require.NoError(s.t, err)
-	require.Equal(s.t, EndInterrupted, result.Reason)
+	require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 	require.LessOrEqual(s.t, len(s.sends), 64, "one batch, if the context's word came a moment late")
 	s.requireWhole(result)
 }
@@ -89,7 +90,7 @@ func TestO3_DrainIsBounded(t *testing.T) {
 		cfg.Rate, cfg.Drain = 1000, 2*time.Second
 		result, err := s.run(ctx, cfg, &countSource{n: 1e9})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		s.requireWhole(result)
 		require.InDelta(s.t, 2500*time.Millisecond, s.elapsed(), float64(10*time.Millisecond))
 		require.NotZero(s.t, result.Stats.Aborted)
@@ -105,7 +106,7 @@ func TestO3_Abort(t *testing.T) {
 		time.AfterFunc(500*time.Millisecond, s.scanner.Abort)
 		result, err := s.scanner.Run(s.t.Context())
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		require.Equal(s.t, 500*time.Millisecond, s.elapsed(), "at once")
 		s.requireWhole(result)
 		require.InDelta(s.t, 500, result.Stats.Aborted, 10)
@@ -125,7 +126,7 @@ func TestO3_SecondSignal(t *testing.T) {
 		time.AfterFunc(900*time.Millisecond, s.scanner.Abort)
 		result, err := s.scanner.Run(ctx)
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		require.Equal(s.t, 900*time.Millisecond, s.elapsed())
 		require.EqualValues(s.t, 100, result.Stats.Aborted)
 		s.requireWhole(result)
@@ -138,7 +139,7 @@ func TestRunMaxRuntime(t *testing.T) {
 		cfg.Rate, cfg.MaxRuntime = 1000, 300*time.Millisecond
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.Equal(s.t, dataset.EndMaxRuntime, result.Reason)
 		require.InDelta(s.t, 300, result.Stats.Done, 10)
 		require.Zero(s.t, result.Stats.Aborted)
 		require.Less(s.t, s.elapsed(), 400*time.Millisecond)
@@ -155,7 +156,7 @@ func TestRunMaxRuntimeWhileIdle(t *testing.T) {
 		time.Sleep(time.Minute) // which is not the scan's
 		result, err := s.scanner.Run(s.t.Context())
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndMaxRuntime, result.Reason)
+		require.Equal(s.t, dataset.EndMaxRuntime, result.Reason)
 		require.Equal(s.t, 2*time.Minute, s.elapsed())
 		require.Less(s.t, s.spy.recvs.Load(), int64(20))
 	})
@@ -169,7 +170,7 @@ func TestRunMaxTargets(t *testing.T) {
 			cfg.MaxTargets = n
 			result, err := s.run(s.t.Context(), cfg, &countSource{n: 2000})
 			require.NoError(s.t, err)
-			require.Equal(s.t, EndComplete, result.Reason)
+			require.Equal(s.t, dataset.EndComplete, result.Reason)
 			require.Equal(s.t, min(n, 2000), result.Stats.Done)
 			s.requireWhole(result)
 		})
@@ -182,7 +183,7 @@ func TestRunMaxResults(t *testing.T) {
 		cfg.MaxResults = 77
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndMaxResults, result.Reason)
+		require.Equal(s.t, dataset.EndMaxResults, result.Reason)
 		require.EqualValues(s.t, 77, result.Stats.Statuses[output.Success])
 		require.Equal(s.t, result.Stats.Done, result.Stats.Statuses[output.Success])
 		s.requireWhole(result)
@@ -197,7 +198,7 @@ func TestRunMaxResultsOfTwoRuns(t *testing.T) {
 			cfg.MaxResults, cfg.HadResults = 77, had
 			result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 			require.NoError(s.t, err)
-			require.Equal(s.t, EndMaxResults, result.Reason)
+			require.Equal(s.t, dataset.EndMaxResults, result.Reason)
 			require.Equal(s.t, more, result.Stats.Statuses[output.Success])
 			if more == 0 {
 				require.Empty(s.t, s.sends)
@@ -218,7 +219,7 @@ func TestO2_SlowSink(t *testing.T) {
 		s.sink.stick(30 * time.Second)
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 3000})
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndComplete, result.Reason)
+		require.Equal(s.t, dataset.EndComplete, result.Reason)
 		s.requireWhole(result)
 		require.Greater(s.t, s.elapsed(), 30*time.Second)
 		require.EqualValues(s.t, 3000, result.Stats.Statuses[output.Success], "%v", s.sink.statuses())
@@ -246,7 +247,7 @@ func TestO2_FailingSink(t *testing.T) {
 			})
 			result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 			require.ErrorIs(s.t, err, errno)
-			require.Equal(s.t, EndError, result.Reason)
+			require.Equal(s.t, dataset.EndError, result.Reason)
 			require.Less(s.t, s.elapsed(), 600*time.Millisecond)
 			require.Equal(s.t, 1, s.sink.closed)
 			require.LessOrEqual(s.t, result.Output.Records, int64(len(s.sink.records())))
@@ -275,7 +276,7 @@ func TestB3_InputSlowerThanTheScan(t *testing.T) {
 		}
 		result, err := s.run(s.t.Context(), scanConfig(), source)
 		require.NoError(s.t, err)
-		require.Equal(s.t, EndComplete, result.Reason)
+		require.Equal(s.t, dataset.EndComplete, result.Reason)
 		s.requireWhole(result)
 		require.EqualValues(s.t, 5, result.Stats.Statuses[output.Success])
 		require.Equal(s.t, 5*time.Hour, s.elapsed())
@@ -321,7 +322,7 @@ func TestRunSourceError(t *testing.T) {
 		}))
 		require.ErrorIs(s.t, err, lost)
 		require.ErrorContains(s.t, err, "cannot read targets")
-		require.Equal(s.t, EndError, result.Reason)
+		require.Equal(s.t, dataset.EndError, result.Reason)
 		require.EqualValues(s.t, 3, result.Stats.Statuses[output.Success])
 		s.requireWhole(result)
 	})
@@ -408,7 +409,7 @@ func TestRunLostSocket(t *testing.T) {
 				cfg.Rate = 1000
 				result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 				require.Error(s.t, err)
-				require.Equal(s.t, EndError, result.Reason)
+				require.Equal(s.t, dataset.EndError, result.Reason)
 				require.Less(s.t, s.elapsed(), 600*time.Millisecond)
 				switch name {
 				case "closed":
@@ -498,7 +499,7 @@ func TestN1_NoRoomForGood(t *testing.T) {
 			cfg.Rate = rate
 			result, err := s.run(s.t.Context(), cfg, &countSource{n: 100})
 			require.ErrorContains(s.t, err, "no room")
-			require.Equal(s.t, EndError, result.Reason)
+			require.Equal(s.t, dataset.EndError, result.Reason)
 			s.requireWhole(result)
 			require.EqualValues(s.t, sent, result.Stats.Statuses[output.Success])
 			require.Positive(s.t, result.Stats.Statuses[output.Aborted], "what waited has its records")
@@ -720,7 +721,7 @@ func TestNewRefusesABadConfig(t *testing.T) {
 		cfg := scanConfig()
 		cfg.Batch = 0
 		_, err := New(cfg, s.spy, &countSource{}, s.sink)
-		require.ErrorContains(s.t, err, "--batch")
+		require.ErrorContains(s.t, err, "Batch")
 		require.Zero(s.t, s.sink.closed)
 	})
 }
@@ -767,7 +768,7 @@ func TestN2_RefusedByTheSystem(t *testing.T) {
 			}
 			result, err := s.run(s.t.Context(), scanConfig(), &countSource{n: n})
 			require.NoError(s.t, err)
-			require.Equal(s.t, EndComplete, result.Reason)
+			require.Equal(s.t, dataset.EndComplete, result.Reason)
 			s.requireWhole(result)
 			require.Equal(s.t, map[output.Status]int{output.Success: n - 7, output.SendError: 7}, s.sink.statuses())
 			require.EqualValues(s.t, 7, result.Stats.SendErrors)
@@ -857,7 +858,7 @@ func TestN4_AllSendsFail(t *testing.T) {
 		cfg.Rate = 2000
 		result, err := s.run(s.t.Context(), cfg, &countSource{n: 1e9})
 		require.ErrorIs(s.t, err, syscall.ENETUNREACH)
-		require.Equal(s.t, EndError, result.Reason)
+		require.Equal(s.t, dataset.EndError, result.Reason)
 		s.requireWhole(result)
 		require.InDelta(s.t, sendFailTime, s.elapsed(), float64(50*time.Millisecond))
 		require.InDelta(s.t, 2000*sendFailTime.Seconds(), result.Stats.Statuses[output.SendError], 50)
@@ -910,7 +911,7 @@ func TestN4_NetworkGoesDown(t *testing.T) {
 					return
 				}
 				require.ErrorIs(s.t, err, syscall.ENETDOWN)
-				require.Equal(s.t, EndError, result.Reason)
+				require.Equal(s.t, dataset.EndError, result.Reason)
 				require.InDelta(s.t, time.Second+sendFailTime, s.elapsed(), float64(50*time.Millisecond))
 			})
 		})
@@ -962,7 +963,7 @@ func TestN4_NoIPv6(t *testing.T) {
 					require.NoError(s.t, err)
 				} else {
 					require.ErrorContains(s.t, err, fmt.Sprintf("nothing could be sent to any of %d targets", n))
-					require.Equal(s.t, EndError, result.Reason)
+					require.Equal(s.t, dataset.EndError, result.Reason)
 				}
 			})
 		})
@@ -1049,7 +1050,7 @@ func TestO3_AbandonedAtTheEnd(t *testing.T) {
 		time.AfterFunc(10*time.Second, s.scanner.Abort)
 		result, err := s.scanner.Run(s.t.Context())
 		require.ErrorIs(s.t, err, ErrAbandoned)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		close(released)
 	})
 }
@@ -1067,7 +1068,7 @@ func TestO3_AbortWithAStuckReader(t *testing.T) {
 		time.AfterFunc(2*time.Second, s.scanner.Abort)
 		result, err := s.scanner.Run(ctx)
 		require.ErrorIs(s.t, err, ErrAbandoned)
-		require.Equal(s.t, EndInterrupted, result.Reason)
+		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		require.Less(s.t, s.elapsed(), 2*time.Second+abandonTime+2*publishEvery)
 		require.Zero(s.t, result.Output.Records)
 		close(released)
@@ -1111,7 +1112,7 @@ func TestB4_NoTargets(t *testing.T) {
 			cfg.Rate = rate
 			result, err := s.run(s.t.Context(), cfg, &countSource{})
 			require.NoError(s.t, err)
-			require.Equal(s.t, EndComplete, result.Reason)
+			require.Equal(s.t, dataset.EndComplete, result.Reason)
 			require.Zero(s.t, s.elapsed())
 			s.requireWhole(result)
 			require.Empty(s.t, s.sink.records())
@@ -1155,11 +1156,11 @@ func TestG1_CancelAtAnyTime(t *testing.T) {
 			result, err := s.scanner.Run(ctx)
 			require.NoError(s.t, err)
 			s.requireWhole(result)
-			if result.Reason == EndComplete {
+			if result.Reason == dataset.EndComplete {
 				require.Less(s.t, s.elapsed(), at+time.Millisecond)
 				require.EqualValues(s.t, 400, result.Stats.Done)
 			} else {
-				require.Equal(s.t, EndInterrupted, result.Reason)
+				require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 			}
 			require.LessOrEqual(s.t, s.elapsed(), at+cfg.TargetTimeout+100*time.Millisecond)
 		})

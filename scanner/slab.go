@@ -22,6 +22,7 @@ type slot struct {
 	heard  uint16    // datagrams; stops at its largest
 	flags  slotFlags
 	open   uint8 // requests whose answer is expected
+	kinds  proto.Kinds
 }
 
 type slotFlags uint8

@@ -38,13 +38,6 @@ func newWheel(n int, now proto.Time) *wheel {
 	return &wheel{nodes: make([]wheelNode, n), cursor: max(uint32(now>>tickBits), 1)}
 }
 
-// grow makes room for entries 0 to n-1.
-func (w *wheel) grow(n int) {
-	for len(w.nodes) < n {
-		w.nodes = append(w.nodes, wheelNode{})
-	}
-}
-
 // arm sets entry i's deadline, in place of the one it had.
 func (w *wheel) arm(i uint32, at proto.Time) {
 	tick := uint32((at + 1<<tickBits - 1) >> tickBits)

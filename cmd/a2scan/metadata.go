@@ -55,7 +55,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	m.StartTime = output.Timestamp{Time: result.Start}
 	m.EndTime = output.Timestamp{Time: result.End}
 	m.DurationS = dataset.Seconds(result.End.Sub(result.Start))
-	m.EndReason = dataset.EndReason(result.Reason)
+	m.EndReason = result.Reason
 	counts := r.list.Counts()
 	fillInput(m, counts, s)
 	m.Source = r.options.source.json()
@@ -71,7 +71,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	m.RTT.P50, m.RTT.P90, m.RTT.P99, m.RTT.Max = milliseconds(s.RTT[0]), milliseconds(s.RTT[1]), milliseconds(s.RTT[2]), milliseconds(s.RTTMax)
 	r.fillOutput(m, result.Output)
 	if r.earlier != nil {
-		r.earlier.count(m, counts.Skipped, result.Reason == scanner.EndComplete && r.options.ask.cfg.MaxTargets == 0)
+		r.earlier.count(m, counts.Skipped, result.Reason == dataset.EndComplete && r.options.ask.cfg.MaxTargets == 0)
 	}
 }
 
@@ -188,7 +188,7 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool
 		note("", "%s of %s left out of raw: the limit per target was reached",
 			plural(n, "datagram", "datagrams"), plural(result.Stats.RawShort, "target", "targets"))
 	}
-	if m.Packets.Sent > 0 && result.Reason == scanner.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
+	if m.Packets.Sent > 0 && result.Reason == dataset.EndComplete && m.Packets.Received == 0 && m.Packets.ICMP == 0 {
 		note("a firewall may drop the packets; try a server that you know: a2scan query HOST", "no reply")
 	}
 	if n := r.ui.lostMessages(); n > 0 {

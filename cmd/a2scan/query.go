@@ -133,7 +133,7 @@ func (a *app) query(o *queryOptions, args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case result.Reason == scanner.EndInterrupted:
+	case result.Reason == dataset.EndInterrupted:
 		return stopped
 	case !known && result.Stats.Done >= maxQuery:
 		a.ui.notef("query shows at most %s targets; a2scan scan is for more", thousands(maxQuery))

@@ -581,13 +581,13 @@ func (r *scanRun) do() error {
 	if err != nil {
 		return err
 	}
-	if result.Reason == scanner.EndInterrupted {
+	if result.Reason == dataset.EndInterrupted {
 		return stopped
 	}
 	if sourceErr != nil {
 		return sourceErr
 	}
-	if result.Reason == scanner.EndComplete {
+	if result.Reason == dataset.EndComplete {
 		err = checkTargets(r.list)
 	}
 	return errors.Join(err, r.options.checkSuccess(m.Statuses[output.Success]))

@@ -162,9 +162,33 @@ func (o *askOptions) registerSocket(fs *flagSet) {
 func (o *askOptions) local() netip.AddrPort { return netip.AddrPortFrom(o.sourceIP, uint16(o.port)) }
 
 func (o *askOptions) validate() error {
-	errs := []error{o.cfg.Validate()}
+	errs := []error{nameFlags(o.cfg.Validate())}
 	if o.port > 65535 {
 		errs = append(errs, fmt.Errorf("--source-port %d is not a port; use 1 to 65535", o.port))
+	}
+	return errors.Join(errs...)
+}
+
+// flagOfField are the flags that set the fields of a scanner.Config.
+var flagOfField = map[string]string{
+	"Kinds": "--query", "Rate": "--rate", "Bandwidth": "--bandwidth", "PerIPRate": "--per-ip-rate",
+	"MaxInFlight": "--max-in-flight", "Timeout": "--timeout", "Retries": "--retries", "TargetTimeout": "--target-timeout",
+	"Batch": "--batch", "MaxRuntime": "--max-runtime",
+}
+
+// nameFlags names the flags instead of the fields in the errors of a scanner.Config.
+func nameFlags(err error) error {
+	list, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, err := range list.Unwrap() {
+		var e *scanner.FieldError
+		if errors.As(err, &e) {
+			err = fmt.Errorf("%s %s", flagOfField[e.Field], e.Reason)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -44,7 +44,7 @@ func (r *scanRun) nextStep(m *dataset.Metadata, result *scanner.Result, err erro
 	file := r.options.outputFile
 	switch {
 	case err != nil || file == "-" || osfile.IsOpenName(file) || isDevice(file):
-	case result.Reason == scanner.EndInterrupted:
+	case result.Reason == dataset.EndInterrupted:
 		return r.resumeHint()
 	case m.Output.Records > 0 && lookup("report") != nil:
 		return "a2scan report " + quoteWords([]string{file})

@@ -1,0 +1,44 @@
+package scanner_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
+	"github.com/a2scan/a2scan/scanner/targets"
+)
+
+// startFarm simulates game servers at all addresses of 127/8.
+func startFarm() (port uint16, stop func()) {
+	f, err := farm.Start(context.Background(), farm.Config{Ports: []uint16{0}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return f.Ports()[0], func() { f.Close() }
+}
+
+// Scan a thousand addresses and get typed records. The rate of the Config applies.
+func ExampleScan() {
+	port, stop := startFarm()
+	defer stop()
+
+	list, err := targets.NewList(targets.Config{Args: []string{fmt.Sprintf("127.1.0.1-127.1.3.232:%d", port)}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Close()
+	servers := map[string]int{}
+	for r, err := range scanner.Scan(context.Background(), scanner.DefaultConfig(), list) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if r.Status == output.Success {
+			servers[r.Info.Name]++
+		}
+	}
+	fmt.Println(len(servers) > 900)
+	// Output: true
+}
