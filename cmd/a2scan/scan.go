@@ -157,7 +157,9 @@ func (r *scanRun) openOutputs() (err error) {
 		if o.compress != dataset.CompressNone && o.compress != dataset.CompressAuto && r.screen.present {
 			return withHint(usagef("compressed records cannot be shown on a terminal"), "use -o FILE, or redirect standard output")
 		}
-		if osfile.Stdout.IsClosed() && r.stdout == io.Writer(osfile.Stdout) {
+		// A program that wants only the metadata or the exit status may discard the records.
+		onlyRecords := o.metadataFile == "" && o.statusFile == "" && !o.failIfNone && o.minSuccess == 0
+		if onlyRecords && r.stdout == io.Writer(osfile.Stdout) && osfile.Stdout.IsClosed() {
 			return withHint(usagef("standard output is closed: the records would be lost"), "use -o FILE, or -o %s to discard them", os.DevNull)
 		}
 	}
