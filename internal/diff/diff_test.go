@@ -45,7 +45,7 @@ func events(t *testing.T, o Options, before, after []*output.Record) (lines []st
 // and without temporary files.
 func TestOracle(t *testing.T) {
 	m := recordtest.New(9)
-	m.Hostile, m.Hosts = 0.005, 1500
+	m.Hostile, m.Hosts = 0.005, 150
 	var before, after []*output.Record
 	next := func() *output.Record {
 		r := m.Next()
@@ -54,10 +54,14 @@ func TestOracle(t *testing.T) {
 		}
 		return r
 	}
-	for range 20_000 {
+	n := 20_000
+	if testing.Short() {
+		n = 2000
+	}
+	for range n {
 		before = append(before, next())
 	}
-	for range 20_000 {
+	for range n {
 		after = append(after, next())
 	}
 	r := rand.New(rand.NewPCG(1, 2))
