@@ -195,7 +195,6 @@ type Builder struct {
 	row  row
 	key  []byte
 	enc  []byte
-	err  error
 }
 
 // NewBuilder returns a Builder. Close it.
