@@ -26,7 +26,7 @@ type Event struct {
 	Addr    netip.AddrPort
 	Tag     string   // empty is written as null
 	Changes []Change // nil is written as null
-	Record  []byte   // what AppendJSON made of the server's record; nil is written as null
+	Record  []byte   // the server's record as AppendJSON wrote it; nil is written as null
 }
 
 // AppendJSON appends e as one line of JSON with its newline.

@@ -374,8 +374,7 @@ func TestDuckDB(t *testing.T) {
 	}
 }
 
-// FuzzCells: what AppendJSON makes of any record is cut into cells as encoding/json
-// would.
+// FuzzCells: the line of any record is cut into the same cells as by encoding/json.
 func FuzzCells(f *testing.F) {
 	for _, r := range makeRecords(20) {
 		if line := output.AppendJSON(nil, r); len(line) < 20_000 {

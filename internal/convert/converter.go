@@ -86,7 +86,7 @@ func (c *Converter) Add(rec *output.Record) error {
 // Rows returns the number of rows written.
 func (c *Converter) Rows() uint64 { return c.rowN }
 
-// Close writes what is left. It does not close the writer below.
+// Close writes the remaining data. It does not close the writer below.
 func (c *Converter) Close() error { return c.rows.close() }
 
 // Check reports whether the fields of o are those of its table.

@@ -12,7 +12,7 @@ import (
 	"github.com/a2scan/a2scan/output"
 )
 
-// Options say what a Comparison compares.
+// Options configure a Comparison.
 type Options struct {
 	Fields  *output.Fields
 	TempDir string // empty: the system's
@@ -159,7 +159,7 @@ func (c *Comparison) Events(emit func(*output.Event) error) error {
 	return c.compare(target, &sides, emit)
 }
 
-// compare reports what happened to one address.
+// compare reports the event of one address, if there is one.
 func (c *Comparison) compare(target []byte, sides *[2]side, emit func(*output.Event) error) error {
 	before, after := &sides[oldSide], &sides[newSide]
 	was, is := before.there && before.answered, after.there && after.answered

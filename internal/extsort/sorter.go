@@ -212,8 +212,8 @@ func (s *Sorter) Close() error {
 	return errors.Join(errs...)
 }
 
-// window is how far back a run's compression looks, and so what each open run
-// costs in memory.
+// window bounds the distance that a run's compression looks back, and so the memory
+// of each open run.
 const window = 256 << 10
 
 // A run is a file of sorted entries.
@@ -280,7 +280,7 @@ func (r *run) cursor(order int) (*cursor, error) {
 	return &cursor{order: order, next: next, close: dec.Close}, nil
 }
 
-// cursor walks through what s holds in memory, which is sorted.
+// cursor walks through the sorted entries in memory.
 func (s *Sorter) cursor(order int) *cursor {
 	i := 0
 	return &cursor{order: order, close: func() {}, next: func() (Entry, error) {

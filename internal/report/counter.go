@@ -15,7 +15,7 @@ import (
 // counterMemory bounds the keys and counts that a counter keeps in memory.
 const counterMemory = 8 << 20
 
-// A tally is what is counted for a key.
+// A tally holds the counts of a key.
 type tally struct{ n, players, maxPlayers uint64 }
 
 func (t *tally) add(u tally) {

@@ -12,7 +12,7 @@ import (
 	"github.com/a2scan/a2scan/internal/display"
 )
 
-// A Page is a report with what only its HTML form shows.
+// A Page is a report with the data that only its HTML form shows.
 type Page struct {
 	report   *Report
 	files    []File
@@ -24,7 +24,7 @@ type Page struct {
 	causes   []counted
 }
 
-// pageData is what the page's script reads. All text in it is clean and short.
+// pageData is the input of the page's script. All text in it is clean and short.
 type pageData struct {
 	Made     time.Time `json:"made"`
 	Tool     string    `json:"tool"`

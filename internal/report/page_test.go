@@ -60,7 +60,7 @@ func TestPageMarkup(t *testing.T) {
 	}
 }
 
-// selfTest is what the page reports of itself.
+// selfTest is the result of the page's own test.
 type selfTest struct {
 	ReadyMS  float64            `json:"ready_ms"`
 	Failures []string           `json:"failures"`
@@ -82,11 +82,15 @@ func runPage(t *testing.T, page []byte, window string) selfTest {
 	}
 	file := filepath.Join(t.TempDir(), "page.html")
 	require.NoError(t, os.WriteFile(file, page, 0o600))
+	// Not t.TempDir: processes of Chromium may still write there after it ended.
+	profile, err := os.MkdirTemp("", "a2scan-page-*")
+	require.NoError(t, err)
+	defer os.RemoveAll(profile)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr",
-		"--user-data-dir="+t.TempDir(), "--window-size="+window, "--dump-dom", "file://"+file+"#selftest")
+		"--user-data-dir="+profile, "--window-size="+window, "--dump-dom", "file://"+file+"#selftest")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	dom, err := cmd.Output()

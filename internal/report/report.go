@@ -152,7 +152,7 @@ func (r *Report) AppendJSON(dst []byte) ([]byte, error) {
 	return append(dst, '\n'), err
 }
 
-// A File is a file of records and what its metadata says.
+// A File is a file of records with its metadata.
 type File struct {
 	Name string    `json:"name"`
 	Cut  bool      `json:"cut"`  // it ends in the middle of a record, or has damaged lines
@@ -181,7 +181,7 @@ type Metadata struct {
 // Options say how much a Builder keeps.
 type Options struct {
 	Top     int    // entries of each list
-	Page    bool   // keep what the page needs
+	Page    bool   // keep the data of the page
 	TempDir string // empty: the system's
 }
 

@@ -190,7 +190,7 @@ func appendString(dst []byte, s string) []byte {
 
 var errRow = errors.New("a temporary file of the report was changed by another program")
 
-// decode reads what append wrote.
+// decode reads a row that append wrote.
 func (r *row) decode(b []byte) error {
 	in := rowReader{b: b}
 	*r = row{}

@@ -302,7 +302,7 @@ const (
 	right align = true
 )
 
-// A textTable aligns columns by what a terminal shows: wide characters count twice,
+// A textTable aligns columns by their width on a terminal: wide characters count twice,
 // escapes not at all.
 type textTable struct {
 	t      *textWriter
