@@ -10,7 +10,7 @@ import (
 
 func TestCandidates(t *testing.T) {
 	for line, want := range map[string]string{
-		"sc":                            "scan",
+		"sca":                           "scan",
 		"scan --ra":                     "--rate --raw",
 		"scan --query ":                 "info players rules",
 		"scan --query info,pl":          "info,players",
@@ -25,7 +25,7 @@ func TestCandidates(t *testing.T) {
 		"scan --rate ":                  "",
 		"scan --shuffle 192":            "",
 		"scan --nonsense ":              "",
-		"help sc":                       "scan",
+		"help sca":                      "scan",
 		"man ver":                       "version",
 		"completion ":                   "bash fish powershell zsh",
 		"decode ":                       ":files",
@@ -80,6 +80,6 @@ func TestFishCompletion(t *testing.T) {
 		return shell(t, "fish", "--no-config", "-c", `a2scan completion fish | source; complete -C "`+line+`"`)
 	}
 	require.Regexp(t, `^--rate\tpackets per second.*\n--raw\t`, complete("a2scan scan --ra"))
-	require.Regexp(t, `^scan\t`, complete("a2scan sc"))
+	require.Regexp(t, `^scan\t`, complete("a2scan sca"))
 	require.Equal(t, "info,players", complete("a2scan scan --query info,p"))
 }

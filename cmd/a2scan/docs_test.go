@@ -49,7 +49,7 @@ var (
 func TestDocumentedCommands(t *testing.T) {
 	check := func(where, line string) {
 		for _, m := range called.FindAllStringSubmatch(line, -1) {
-			words := strings.Fields(strings.ReplaceAll(m[1], "'", ""))
+			words := strings.Fields(strings.NewReplacer("'", "", "{}", "0").Replace(m[1]))
 			if i := indexOf(words, "<"); i >= 0 {
 				words = words[:i]
 			}
