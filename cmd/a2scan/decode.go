@@ -20,14 +20,16 @@ func decodeCommand() *command {
 		name:     "decode",
 		synopsis: "FILE… | -",
 		short:    "decode captured replies, offline",
-		long: `Each FILE is one captured UDP payload; the files are in order of arrival from one server. Every complete
-		reply is printed as one JSON object, in order of completion. A reply that cannot be decoded has its error
-		set; the exit status stays 0.
+		long: `Each FILE is one captured UDP payload, as bytes or as a hex dump (xxd, hexdump -C, Wireshark's Copy as Hex
+		Dump); the files are in order of arrival from one server. Or it is a pcap or pcapng file, whose replies are
+		decoded per server. Every complete reply is printed as one JSON object, in order of completion. A reply that
+		cannot be decoded has its error set; the exit status stays 0.
 
 		With - the records of a scan with --raw are read from standard input, one server per line, and their
 		datagrams are decoded again.`,
 		examples: []string{
 			"a2scan decode 00-info.bin 01-players.bin | jq -a .",
+			"a2scan decode capture.pcapng | jq -ac '[.from, .kind, .error]'",
 			"a2scan decode - < scan.ndjson | jq -ac 'select(.error)'",
 		},
 		new: func(*flagSet) func(*app, []string) error {
@@ -52,37 +54,62 @@ func decodeCommand() *command {
 }
 
 func (a *app) decodeFiles(out io.Writer, names []string) error {
-	var list []datagram
+	var list []datagram // of the server whose payloads the files hold
+	var flows []*flow   // of captures
 	var unread []error
 	for _, name := range names {
 		if name == "-" {
 			return usagef("- stands alone: it reads records, not payloads")
 		}
-		payload, err := readPayload(name)
+		payloads, captured, err := readPayloads(name)
 		if err != nil {
-			unread = append(unread, err) // the others may be whole
-			continue
+			unread = append(unread, err) // the other files may be whole
 		}
-		list = append(list, datagram{name, payload})
+		list = append(list, payloads...)
+		flows = append(flows, captured...)
 	}
-	return errors.Join(append(unread, decodeDatagrams(out, "", list))...)
+	errs := append(unread, decodeDatagrams(out, "", list))
+	for _, f := range flows {
+		from := fmt.Appendf(nil, `{"ip":"%s","port":%d}`, f.server.Addr(), f.server.Port())
+		errs = append(errs, decodeDatagrams(out, string(from), f.list))
+	}
+	return errors.Join(errs...)
 }
 
-// readPayload reads a file that can have been a datagram.
-func readPayload(name string) ([]byte, error) {
+// maxText bounds a file that shows payloads in hexadecimal.
+const maxText = 16 << 20
+
+// readPayloads reads a file: one payload, payloads in hexadecimal, or a capture.
+func readPayloads(name string) ([]datagram, []*flow, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPayload+1))
+	r := bufio.NewReader(f)
+	if head, _ := r.Peek(4); isCapture(head) {
+		flows, err := readCapture(name, r)
+		return nil, flows, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxText+1))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if packets := parseHexdump(b); packets != nil && len(b) <= maxText {
+		var list []datagram
+		for i, p := range packets {
+			shown := name
+			if len(packets) > 1 {
+				shown = fmt.Sprintf("%s#%d", name, i+1)
+			}
+			list = append(list, datagram{shown, payloadIn(p)})
+		}
+		return list, nil, nil
 	}
 	if len(b) > maxPayload {
-		return nil, withHint(fmt.Errorf("%s is longer than any UDP payload", clean(name)), "one payload a file; for the records of a scan: a2scan decode - < FILE")
+		return nil, nil, withHint(fmt.Errorf("%s is longer than any UDP payload", clean(name)), "one payload per file; for the records of a scan: a2scan decode - < FILE")
 	}
-	return b, nil
+	return []datagram{{name, b}}, nil, nil
 }
 
 // maxPayload is the most that a UDP datagram can carry: 65,535 bytes less its
