@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// A List is the Source of a scan's targets: arguments and files of lines, less
-// duplicates and blocked addresses, in the order and the part that its Config
-// asks for. Only what is at hand is in memory: prefixes are expanded and files
-// are read as Next is called.
+// A List is the source of a scan's targets: arguments and files of lines without
+// duplicates and blocked addresses, in the order and the shard that its Config asks for.
+// Prefixes are expanded and files are read as Next is called.
 //
 // Next and Close are for one goroutine. Counts may be called from any.
 type List struct {
@@ -38,9 +37,10 @@ type List struct {
 	public           [12]atomic.Uint64 // Counts, published at the end of each call
 }
 
-// NewList returns the List that cfg describes. It takes in the arguments, and
-// tells Log of those that are wrong; files are not read yet. An error is about
-// the Config, or wraps ErrHuge.
+// NewList returns the List that cfg describes. It takes in the arguments, and calls Log
+// for those that are wrong. Of files that can be read again it reads the beginning: a file
+// without a target, or that is no text, is an error. Other errors are about the Config, or
+// wrap ErrHuge.
 func NewList(cfg Config) (*List, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func NewList(cfg Config) (*List, error) {
 	return l, nil
 }
 
-// Counts returns what has been counted up to the end of the last call of Next.
+// Counts returns the counts at the end of the last call of Next.
 func (l *List) Counts() Counts {
 	var c Counts
 	for i, p := range c.fields() {
@@ -90,21 +90,20 @@ func (l *List) Size() (n uint64, all bool) {
 	return min(n, l.quota), len(l.lines.files) == 0 || n >= l.quota
 }
 
-// Close ends the lookups and the reading of files; where a read is waiting, as from
-// a terminal, its goroutine ends when that read returns. Next is not called any
-// more then.
+// Close ends the lookups and the reading of files. If a read is waiting, as from a
+// terminal, its goroutine ends when that read returns. Do not call Next after Close.
 func (l *List) Close() error {
 	l.end(net.ErrClosed)
 	l.names.cancel()
 	return nil
 }
 
-// want is what fill lacks when it returns without having filled dst.
+// want is the reason why fill returned without having filled dst.
 type want uint8
 
 const (
 	wantNothing want = iota // there is nothing more to come
-	wantTurn                // it took long: look at the context and go on
+	wantTurn                // it took long: look at the context and continue
 	wantInput               // the next block of a file
 	wantNames               // the answer to a lookup
 )
@@ -113,9 +112,11 @@ const (
 // finding a target, so that a context is noticed within milliseconds.
 const fillSteps = 1 << 16
 
-// Next is described at Source. A name's targets come when it has been resolved,
-// others in their order; only when 8,192 targets wait for names do others wait too.
-// The error, where it is not io.EOF or ctx's, is that of a file's Read.
+// Next fills dst with the next targets and returns how many: at least one unless err is
+// set. It waits only if none is ready. After the last target the error is io.EOF; if ctx
+// ends while Next waits, it is ctx's, and other errors are those of a file. Targets with
+// a name come once it is resolved, others in their order; if 8,192 targets wait for
+// names, the others wait too.
 func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 	defer l.publish()
 	if len(dst) == 0 {
@@ -196,8 +197,8 @@ func (l *List) fill(dst []Target) (n int, lacking want) {
 	return n, wantTurn
 }
 
-// place takes the next place of the cursor, which has one. ok is false where no
-// target comes of it now.
+// place takes the next place of the cursor, which has one. ok is false if it yields no
+// target now.
 func (l *List) place() (t Target, ok bool, lacking want) {
 	if !l.cursor.seek() {
 		return t, false, wantTurn
@@ -222,8 +223,8 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 	return Target{Key: p.key(i), Seq: seq, Origin: p.origin, Refusal: p.refusal, Reason: p.reason}, true, wantNothing
 }
 
-// line takes the next line. The target of a plain one is returned; what others mean
-// is then in the cursor.
+// line takes the next line. The target of a plain line is returned; the targets of others
+// are then in the cursor.
 func (l *List) line() (t Target, ok bool, lacking want) {
 	text, found := l.lines.next()
 	if found == needBlock {
@@ -293,8 +294,7 @@ func (l *List) isDone(p *piece, i uint64) bool {
 	return l.cfg.Done.has(p.key(i))
 }
 
-// end ends the input: err says what went wrong, if anything did. Only the first end
-// counts.
+// end ends the input; err is nil at its regular end. Only the first end counts.
 func (l *List) end(err error) {
 	if l.over {
 		return
@@ -331,7 +331,7 @@ func (l *List) put(b block, ok bool) {
 	l.lines.put(b)
 }
 
-// wait returns when something has changed that fill was lacking.
+// wait returns when fill can continue.
 func (l *List) wait(ctx context.Context, lacking want) error {
 	if lacking == wantInput && l.poll() {
 		return nil
