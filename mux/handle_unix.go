@@ -1,4 +1,4 @@
-//go:build unix && (!linux || portable || !(amd64 || arm64))
+//go:build unix
 
 package mux
 

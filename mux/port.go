@@ -52,6 +52,10 @@ type PortStats struct {
 	Truncated       uint64 // datagrams longer than a batch's buffer
 	ICMP            uint64 // ICMP errors received
 	SendBlocked     uint64 // times that Send found no room
+
+	// Missing lists, for people, features of the socket that this system refused.
+	// It is nil if there is none, and does not change after Listen.
+	Missing []string
 }
 
 // A PeerError is the system's refusal to send one packet: no route, a bad

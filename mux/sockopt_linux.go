@@ -12,8 +12,36 @@ import (
 	"unsafe"
 )
 
-// listen opens the socket and makes a Port of it.
-func listen(o Options) (*udpPort, error) {
+// errNoBatches means that the system does not have recvmmsg or sendmmsg: old
+// subsystems for Linux, emulators, and some containers do not.
+var errNoBatches = errors.New("packets cannot travel in batches here")
+
+// Replaced by tests.
+var (
+	setsockopt = syscall.SetsockoptInt
+	syscall6   = syscall.Syscall6
+)
+
+// listen opens a socket that moves packets in batches, or one of package net if the
+// system has no such calls.
+func listen(o Options) (Port, error) {
+	p, err := listenBatches(o)
+	if err == nil {
+		return p, nil
+	}
+	if o.Wildcard || !errors.Is(err, errNoBatches) {
+		return nil, err
+	}
+	n, err := listenNet(o)
+	if err != nil {
+		return nil, err
+	}
+	n.stats.Missing = append(n.stats.Missing,
+		"batches of packets, ICMP errors and drop counts (no sendmmsg or recvmmsg)")
+	return n, nil
+}
+
+func listenBatches(o Options) (*udpPort, error) {
 	fd, inet4, err := bound(o)
 	if err != nil {
 		return nil, err
@@ -22,11 +50,26 @@ func listen(o Options) (*udpPort, error) {
 	a := o.Local.Addr()
 	p.v4 = inet4 || !a.IsValid() || a.IsUnspecified()
 	p.v6 = !inet4
-	if err := p.prepare(o); err != nil {
+	err = probeBatches(fd)
+	if err == nil {
+		err = p.prepare(o)
+	}
+	if err != nil {
 		syscall.Close(fd)
 		return nil, err
 	}
 	return p, nil
+}
+
+// probeBatches returns errNoBatches if a call that moves no packet fails.
+func probeBatches(fd int) error {
+	for _, trap := range []uintptr{syscall.SYS_RECVMMSG, sysSendmmsg} {
+		_, _, errno := syscall6(trap, uintptr(fd), 0, 0, syscall.MSG_DONTWAIT, 0, 0)
+		if errno == syscall.ENOSYS || errno == syscall.EPERM {
+			return errNoBatches
+		}
+	}
+	return nil
 }
 
 // bound returns a bound non-blocking socket and whether it is an AF_INET one.
@@ -76,25 +119,34 @@ func boundTo(sa syscall.Sockaddr, v6only bool) (int, error) {
 	return fd, nil
 }
 
-// prepare sets the options of a bound socket and what Stats says of them.
+// prepare sets the options of a bound socket and fills in Stats. A scan works
+// without those options that have a text: if the system refuses one, the text is
+// listed in PortStats.Missing.
 func (p *udpPort) prepare(o Options) error {
+	const noICMP = "ICMP errors: closed ports look silent"
 	options := []struct {
 		name       string
 		level, opt int
 		on         bool
+		without    string
 	}{
-		{"SO_RXQ_OVFL", syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL, true},
-		{"IP_RECVERR", syscall.IPPROTO_IP, syscall.IP_RECVERR, !o.NoICMP},
-		{"IPV6_RECVERR", syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, !o.NoICMP && !p.inet4},
-		{"IP_PKTINFO", syscall.IPPROTO_IP, syscall.IP_PKTINFO, o.Wildcard && p.inet4},
-		// This one tells the address of IPv4 datagrams, too.
-		{"IPV6_RECVPKTINFO", syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, o.Wildcard && !p.inet4},
+		{"SO_RXQ_OVFL", syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL, true, "counts of dropped replies with each reply"},
+		{"IP_RECVERR", syscall.IPPROTO_IP, syscall.IP_RECVERR, !o.NoICMP, noICMP},
+		{"IPV6_RECVERR", syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, !o.NoICMP && !p.inet4, noICMP},
+		{"IP_PKTINFO", syscall.IPPROTO_IP, syscall.IP_PKTINFO, o.Wildcard && p.inet4, ""},
+		// It reports the address of IPv4 datagrams too.
+		{"IPV6_RECVPKTINFO", syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, o.Wildcard && !p.inet4, ""},
 	}
 	for _, s := range options {
-		if s.on {
-			if err := set(p.fd, s.name, s.level, s.opt, 1); err != nil {
-				return err
-			}
+		if !s.on {
+			continue
+		}
+		err := set(p.fd, s.name, s.level, s.opt, 1)
+		if err != nil && s.without == "" {
+			return err
+		}
+		if err != nil {
+			p.stats.Missing = append(p.stats.Missing, fmt.Sprintf("%s (%v)", s.without, err))
 		}
 	}
 
@@ -182,7 +234,7 @@ func meminfo(fd int) (used, drops uint32, ok bool) {
 }
 
 func set(fd int, name string, level, opt, value int) error {
-	if err := syscall.SetsockoptInt(fd, level, opt, value); err != nil {
+	if err := setsockopt(fd, level, opt, value); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

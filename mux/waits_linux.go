@@ -1,5 +1,3 @@
-//go:build portable || !(amd64 || arm64)
-
 package mux
 
 import "golang.org/x/sys/unix"

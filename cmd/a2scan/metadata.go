@@ -163,6 +163,9 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool
 			note(heldHint, "%s", text)
 		}
 	}
+	for _, feature := range result.Port.Missing { // reported when the socket was opened
+		m.Notes = append(m.Notes, missingFeature(feature))
+	}
 	if n := result.Stats.SendErrors; n > 0 {
 		note("", "%s could not be sent; see the records with status send_error", plural(n, "packet", "packets"))
 	}

@@ -435,6 +435,9 @@ func printTargets(ctx context.Context, out io.Writer, list *targets.List, named 
 	}
 }
 
+// missingFeature is the message about a feature of the socket that the system lacks.
+func missingFeature(feature string) string { return "this system does not offer " + feature }
+
 // openSocket opens the one socket of a scan.
 func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 	port, err := mux.Listen(mux.Options{Local: o.local(), Rcvbuf: o.rcvbuf, Sndbuf: o.sndbuf})
@@ -443,6 +446,9 @@ func (a *app) openSocket(o *askOptions) (*watchedPort, error) {
 	}
 	p := watch(port)
 	st := p.shared()
+	for _, feature := range st.Missing {
+		a.ui.sayf("%s", missingFeature(feature))
+	}
 	a.ui.detailf("sending from %s; receive buffer %s, %s asked for", port.LocalAddr(), formatSize(st.RcvbufActual), formatSize(st.RcvbufRequested))
 	return p, nil
 }

@@ -1,5 +1,3 @@
-//go:build !linux || portable || !(amd64 || arm64)
-
 package mux
 
 import (
@@ -12,14 +10,15 @@ import (
 	"time"
 )
 
-// A udpPort is a UDP socket of package net.
+// A netPort is a UDP socket of package net, for systems that cannot move packets in
+// batches.
 //
 // A goroutine of its own reads it, one datagram at a time, because package net
 // has no way to look without waiting: a read deadline in the past fails before
 // it looks, and one just ahead, which Wake would have to pull forward, races
 // with the Recv that sets it. Recv takes from a channel, which has neither
 // fault.
-type udpPort struct {
+type netPort struct {
 	conn   *net.UDPConn
 	local  netip.AddrPort
 	v4, v6 bool // the families that it reaches
@@ -62,7 +61,8 @@ const (
 	readErrorPause = time.Millisecond
 )
 
-func listen(o Options) (*udpPort, error) {
+// listenNet opens a netPort.
+func listenNet(o Options) (*netPort, error) {
 	if o.Wildcard {
 		return nil, fmt.Errorf("answering from the address that was asked: %w: "+
 			"this needs Linux on amd64 or arm64, and a build without the tag portable", errors.ErrUnsupported)
@@ -83,7 +83,7 @@ func listen(o Options) (*udpPort, error) {
 		}
 		return nil, err
 	}
-	p := &udpPort{
+	p := &netPort{
 		conn:  conn,
 		local: conn.LocalAddr().(*net.UDPAddr).AddrPort(),
 		full:  make(chan *datagram, readAhead),
@@ -108,7 +108,7 @@ func listen(o Options) (*udpPort, error) {
 }
 
 // prepare sets the options of the socket and what Stats says of them.
-func (p *udpPort) prepare(o Options) error {
+func (p *netPort) prepare(o Options) error {
 	raw, err := p.conn.SyscallConn()
 	if err != nil {
 		return err
@@ -116,10 +116,10 @@ func (p *udpPort) prepare(o Options) error {
 	p.raw, p.look = raw, func(fd uintptr) { p.waits = waits(fd) }
 	p.stats.RcvbufRequested = o.Rcvbuf
 	if o.Rcvbuf > 0 {
-		grow(o.Rcvbuf, p.conn.SetReadBuffer)
+		askFor(o.Rcvbuf, p.conn.SetReadBuffer)
 	}
 	if o.Sndbuf > 0 {
-		grow(o.Sndbuf, p.conn.SetWriteBuffer)
+		askFor(o.Sndbuf, p.conn.SetWriteBuffer)
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
@@ -132,9 +132,9 @@ func (p *udpPort) prepare(o Options) error {
 	return errors.Join(err, failed)
 }
 
-// grow asks for n bytes, or for as much below as is granted: the BSDs refuse
-// what is over their limit, where Linux cuts it.
-func grow(n int, set func(int) error) {
+// askFor asks for a buffer of n bytes, and for less as long as the system refuses:
+// the BSDs refuse sizes above their limit, Linux reduces them.
+func askFor(n int, set func(int) error) {
 	for ; n >= 64<<10; n /= 2 {
 		if set(n) == nil {
 			return
@@ -144,7 +144,7 @@ func grow(n int, set func(int) error) {
 }
 
 // read is the reader. It ends when the socket is closed or lost.
-func (p *udpPort) read() {
+func (p *netPort) read() {
 	defer close(p.gone)
 	for failures := 0; ; {
 		var d *datagram
@@ -170,7 +170,7 @@ func (p *udpPort) read() {
 }
 
 // Recv implements Port.
-func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
+func (p *netPort) Recv(b *Batch, wait time.Duration) error {
 	b.Reset()
 	select {
 	case <-p.stop:
@@ -213,7 +213,7 @@ func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
 }
 
 // lostNow returns why the reader ended, or nil where it has not.
-func (p *udpPort) lostNow() error {
+func (p *netPort) lostNow() error {
 	select {
 	case <-p.gone:
 		return p.lost
@@ -225,7 +225,7 @@ func (p *udpPort) lostNow() error {
 // gather fills b with what is at hand. That the reader has brought no more may be
 // because it had no turn: the socket knows, and is asked before what was brought is
 // taken. (What the reader has in its hands just then, one datagram, nobody knows of.)
-func (p *udpPort) gather(b *Batch) {
+func (p *netPort) gather(b *Batch) {
 	if p.raw.Control(p.look) == nil && p.waits { // an error says that the socket is closed
 		b.SetMore()
 	}
@@ -239,7 +239,7 @@ func (p *udpPort) gather(b *Batch) {
 	}
 }
 
-func (p *udpPort) deliver(b *Batch, d *datagram) {
+func (p *netPort) deliver(b *Batch, d *datagram) {
 	b.Commit(d.peer, d.buf[:d.n])
 	if d.n > b.size {
 		b.packets[b.n-1].Truncated = true
@@ -250,7 +250,7 @@ func (p *udpPort) deliver(b *Batch, d *datagram) {
 
 // Send implements Port. Where the socket's own buffer is full it waits for
 // room.
-func (p *udpPort) Send(b *Batch) (n int, err error) {
+func (p *netPort) Send(b *Batch) (n int, err error) {
 	p.short = false
 	refused := false // packet n, once
 	for n < b.n {
@@ -286,7 +286,7 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 }
 
 // Wake implements Port.
-func (p *udpPort) Wake() {
+func (p *netPort) Wake() {
 	select {
 	case p.wake <- struct{}{}:
 	default: // one is waiting already
@@ -294,13 +294,13 @@ func (p *udpPort) Wake() {
 }
 
 // Stats implements Port.
-func (p *udpPort) Stats() PortStats { return p.stats }
+func (p *netPort) Stats() PortStats { return p.stats }
 
 // LocalAddr implements Port.
-func (p *udpPort) LocalAddr() netip.AddrPort { return p.local }
+func (p *netPort) LocalAddr() netip.AddrPort { return p.local }
 
 // Close implements Port.
-func (p *udpPort) Close() (err error) {
+func (p *netPort) Close() (err error) {
 	p.once.Do(func() {
 		close(p.stop)
 		if err = p.conn.Close(); errors.Is(err, net.ErrClosed) {

@@ -1,5 +1,3 @@
-//go:build !linux || portable || !(amd64 || arm64)
-
 package mux
 
 import (
@@ -15,20 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func open(t testing.TB) *udpPort {
+func openNet(t testing.TB) *netPort {
 	t.Helper()
-	p, err := Listen(Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+	p, err := listenNet(Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Close() })
-	return p.(*udpPort)
+	return p
 }
 
 func TestNoWildcard(t *testing.T) {
-	_, err := Listen(Options{Wildcard: true})
+	_, err := listenNet(Options{Wildcard: true})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.ErrorContains(t, err, "Linux on amd64 or arm64")
 
-	p := open(t)
+	p := openNet(t)
 	b := NewBatch(1, 1)
 	b.CommitFrom(nth(1), KeyFrom(p.LocalAddr()), nil)
 	n, err := p.Send(b)
@@ -40,7 +38,7 @@ func TestNoWildcard(t *testing.T) {
 
 // What the reader has no buffer for waits in the system.
 func TestMoreThanReadAhead(t *testing.T) {
-	a, b := open(t), open(t)
+	a, b := openNet(t), openNet(t)
 	const sent = readAhead + 30
 	out := NewBatch(sent, 4)
 	for i := range sent {
@@ -63,7 +61,7 @@ func TestMoreThanReadAhead(t *testing.T) {
 // Close ends the reader, also one that waits for a buffer because nobody calls
 // Recv.
 func TestReaderEnds(t *testing.T) {
-	p := open(t)
+	p := openNet(t)
 	out := NewBatch(readAhead+1, 1)
 	for range out.Cap() {
 		out.Commit(KeyFrom(p.LocalAddr()), nil)
@@ -84,7 +82,7 @@ func TestReaderEnds(t *testing.T) {
 // A socket that is lost ends Recv with an error, and what was read before is
 // not lost.
 func TestLostSocket(t *testing.T) {
-	p := open(t)
+	p := openNet(t)
 	out := NewBatch(1, 1)
 	out.Commit(KeyFrom(p.LocalAddr()), []byte("x"))
 	_, err := p.Send(out)
@@ -103,7 +101,7 @@ func TestLostSocket(t *testing.T) {
 }
 
 func TestPauseWithoutRoom(t *testing.T) {
-	p := open(t)
+	p := openNet(t)
 	p.short = true // as after a Send that found none
 	start := time.Now()
 	require.NoError(t, p.Recv(NewBatch(1, 1), -1))
@@ -122,7 +120,7 @@ func TestNoRoom(t *testing.T) {
 
 func TestGrowUntilGranted(t *testing.T) {
 	var asked []int
-	grow(1<<20, func(n int) error {
+	askFor(1<<20, func(n int) error {
 		asked = append(asked, n)
 		if n > 300<<10 {
 			return errors.New("too much")
@@ -135,7 +133,7 @@ func TestGrowUntilGranted(t *testing.T) {
 // A batch that is short because the reader had no turn says that more may wait, if not of
 // the one datagram that the reader has in its hands.
 func TestShortBatchBeforeTheReader(t *testing.T) {
-	p, from := open(t), open(t)
+	p, from := openNet(t), openNet(t)
 	out := NewBatch(64, 8)
 	const rounds = 4
 	b := NewBatch(16, 64)

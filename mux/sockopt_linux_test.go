@@ -1,0 +1,82 @@
+//go:build linux && !portable && (amd64 || arm64)
+
+package mux
+
+import (
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// refuseCall makes a system call fail until the test ends.
+func refuseCall(t *testing.T, refused uintptr, errno syscall.Errno) {
+	real := syscall6
+	t.Cleanup(func() { syscall6 = real })
+	syscall6 = func(trap, a1, a2, a3, a4, a5, a6 uintptr) (uintptr, uintptr, syscall.Errno) {
+		if trap == refused {
+			return 0, 0, errno
+		}
+		return real(trap, a1, a2, a3, a4, a5, a6)
+	}
+}
+
+// exchange sends a datagram to p and an answer back.
+func exchange(t *testing.T, p Port) {
+	peer := open(t, Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+	for _, hop := range [][2]Port{{peer, p}, {p, peer}} {
+		out := NewBatch(1, 4)
+		out.Commit(KeyFrom(hop[1].LocalAddr()), append(out.Next(), "ping"...))
+		n, err := hop[0].Send(out)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		in := NewBatch(4, 16)
+		for in.Len() == 0 {
+			require.NoError(t, hop[1].Recv(in, time.Minute))
+		}
+		require.Equal(t, "ping", string(in.Packet(0).Data))
+	}
+}
+
+func TestOptionalSocketOptions(t *testing.T) {
+	for name, refused := range map[string][2]int{
+		"SO_RXQ_OVFL": {syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL},
+		"IP_RECVERR":  {syscall.IPPROTO_IP, syscall.IP_RECVERR},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(func() { setsockopt = syscall.SetsockoptInt })
+			setsockopt = func(fd, level, opt, value int) error {
+				if [2]int{level, opt} == refused {
+					return syscall.ENOPROTOOPT
+				}
+				return syscall.SetsockoptInt(fd, level, opt, value)
+			}
+			p, err := Listen(Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+			require.NoError(t, err)
+			t.Cleanup(func() { p.Close() })
+			require.Len(t, p.Stats().Missing, 1)
+			require.Contains(t, p.Stats().Missing[0], name)
+			setsockopt = syscall.SetsockoptInt
+			exchange(t, p)
+		})
+	}
+}
+
+func TestNoBatchCalls(t *testing.T) {
+	for name, trap := range map[string]uintptr{"recvmmsg": syscall.SYS_RECVMMSG, "sendmmsg": sysSendmmsg} {
+		t.Run(name, func(t *testing.T) {
+			refuseCall(t, trap, syscall.ENOSYS)
+			p, err := Listen(Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+			require.NoError(t, err)
+			t.Cleanup(func() { p.Close() })
+			require.IsType(t, (*netPort)(nil), p)
+			require.Contains(t, p.Stats().Missing[0], name)
+			_, err = Listen(Options{Wildcard: true})
+			require.ErrorIs(t, err, errNoBatches)
+			syscall6 = syscall.Syscall6
+			exchange(t, p)
+		})
+	}
+}
