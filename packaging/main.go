@@ -166,7 +166,8 @@ func (r *release) target(ctx context.Context, t target) error {
 		if err != nil {
 			return err
 		}
-		if err := r.packages(ctx, t, append(files, units...)); err != nil {
+		files = append(files, units...)
+		if err := r.packages(ctx, t, files); err != nil {
 			return err
 		}
 		if err := r.write(name+".rootfs.tar.gz", func(w io.Writer) error { return writeTar(w, "", root(program), r.time) }); err != nil {

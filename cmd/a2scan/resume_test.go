@@ -119,14 +119,6 @@ func readMetadata(t testing.TB, path string) *dataset.Metadata {
 	return m
 }
 
-// writeMetadata puts m in place of the metadata of path.
-func writeMetadata(t testing.TB, m *dataset.Metadata, path string) {
-	t.Helper()
-	b, err := m.AppendJSON(nil)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path+".meta.json", b, 0o666))
-}
-
 func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -440,7 +432,7 @@ func TestResumeAnotherList(t *testing.T) {
 		"range excluded":  {[]string{fmt.Sprintf("127.64.0.0/25:%d", f.port)}, []string{"--exclude", "127.64.0.0/26"}, 128, 64},
 		"another speed":   {half, []string{"-r", "5000", "--retries", "1"}, 128, 0},
 		"spelled anew":    {[]string{"# the same", fmt.Sprintf("127.64.0.0/25:%d", f.port), ""}, nil, 128, 0},
-		"in another form": {[]string{fmt.Sprintf(`{"ip":"127.64.0.3","port":%d}`, f.port), fmt.Sprintf("::ffff:127.64.0.4"), "[::ffff:127.64.0.9]:" + fmt.Sprint(f.port)}, nil, 128, 125},
+		"in another form": {[]string{fmt.Sprintf(`{"ip":"127.64.0.3","port":%d}`, f.port), "::ffff:127.64.0.4", "[::ffff:127.64.0.9]:" + fmt.Sprint(f.port)}, nil, 128, 125},
 	} {
 		for ending, file := range endings {
 			t.Run(name+" "+ending, func(t *testing.T) {

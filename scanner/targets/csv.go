@@ -65,7 +65,7 @@ func csvColumns(line []byte) *columns {
 	}
 	// Without a header: the address and the port.
 	var e entry
-	if bytes.IndexAny(cells[0], " \t/") >= 0 || e.parseWord(string(cells[0])) != nil || e.ports.Len() > 0 {
+	if bytes.ContainsAny(cells[0], " \t/") || e.parseWord(string(cells[0])) != nil || e.ports.Len() > 0 {
 		return nil
 	}
 	if _, err := parsePort(string(cells[1])); err != nil {
