@@ -41,6 +41,7 @@ type engine struct {
 	recent recent
 	store  *arena.Arena // answers that wait for the target's other answers
 	raws   []rawUse     // by slot, with Config.Raw
+	strays strays       // by slot, if few targets are in flight; else nil
 
 	answers  readyList
 	retries  readyList
@@ -285,6 +286,7 @@ func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 			e.stats.Late++
 		} else {
 			e.stats.Unmatched++
+			e.noteStray(p.Peer)
 		}
 		return
 	}
@@ -760,6 +762,11 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		// It waited for a better answer only, but there are results enough.
 		o.abortFirst()
 		o.status, _ = o.verdict()
+	}
+	if o.status == output.Timeout {
+		o.problem = e.strays.appendTo(o.problem, i)
+	} else if int(i) < len(e.strays) {
+		e.strays[i] = stray{}
 	}
 	for k, res := range o.results {
 		if o.kinds.Has(proto.Kind(k)) {

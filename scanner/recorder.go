@@ -252,9 +252,12 @@ func statusOf(r proto.Result) output.Status {
 
 // text returns the words for a failure, made once and remembered.
 func (r *recorder) text(res proto.Result, prefix proto.Kind, problem string) string {
-	if problem != "" && (res.Reason == proto.ReasonSend || res.Reason == proto.ReasonDenied) { // rare, and different every time
-		if res.Reason == proto.ReasonDenied {
+	if problem != "" && (res.Reason == proto.ReasonSend || res.Reason == proto.ReasonDenied || res.Reason == proto.ReasonTimeout) { // rare, and different every time
+		switch res.Reason {
+		case proto.ReasonDenied:
 			problem = denial(problem)
+		case proto.ReasonTimeout:
+			problem = describe(res) + "; " + problem
 		}
 		if prefix < proto.NumKinds {
 			return prefix.String() + ": " + problem
