@@ -68,8 +68,8 @@ func (o *listOutput) register(fs *flagSet) {
 }
 
 // listGarbage keeps the memory of a list with a million rows small: the collector runs
-// when the heap has grown by a quarter.
-const listGarbage = 25
+// when the heap has grown by a seventh.
+const listGarbage = 15
 
 // printList fetches a list and prints it.
 func (a *app) printList(o *listOutput, s *listSource) error {

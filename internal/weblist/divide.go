@@ -23,7 +23,7 @@ const (
 	longestDivision = 3000
 
 	// distinct bounds the memory of a sample: that many different maps, names, …
-	distinct = 20_000
+	distinct = 10_000
 
 	// longestPrefix bounds the beginnings of names that lists are divided by, in runes.
 	longestPrefix = 64
@@ -32,9 +32,9 @@ const (
 // A sample is what the rows of a part have in common.
 type sample struct {
 	n         int
-	maps      map[string]int
-	names     map[string]int
-	versions  map[string]int
+	maps      map[string]*int
+	names     map[string]*int
+	versions  map[string]*int
 	addresses map[netip.Addr]int
 	full      int
 	secure    int
@@ -48,16 +48,18 @@ func newSample() *sample {
 }
 
 func (s *sample) reset() {
-	*s = sample{maps: map[string]int{}, names: map[string]int{}, versions: map[string]int{}, addresses: map[netip.Addr]int{}}
+	*s = sample{maps: map[string]*int{}, names: map[string]*int{}, versions: map[string]*int{}, addresses: map[netip.Addr]int{}}
 }
 
 func (s *sample) add(r *row) {
 	s.n++
-	count(s.maps, r.gameMap)
-	count(s.names, r.name)
-	count(s.versions, r.version)
-	if r.Addr.IsValid() {
-		count(s.addresses, r.Addr.Addr())
+	countText(s.maps, r.gameMap)
+	countText(s.names, r.name)
+	countText(s.versions, r.version)
+	if a := r.Addr.Addr(); a.IsValid() {
+		if _, ok := s.addresses[a]; ok || len(s.addresses) < distinct {
+			s.addresses[a]++
+		}
 	}
 	if r.players < r.maxPlayers {
 		s.full++
@@ -70,9 +72,13 @@ func (s *sample) add(r *row) {
 	}
 }
 
-func count[K comparable](m map[K]int, k K) {
-	if _, ok := m[k]; ok || len(m) < distinct {
-		m[k]++
+// countText counts b, without garbage if it was there before or there are too many.
+func countText(m map[string]*int, b []byte) {
+	if n, ok := m[string(b)]; ok {
+		*n++
+	} else if len(m) < distinct {
+		one := 1
+		m[string(b)] = &one
 	}
 }
 
@@ -136,13 +142,13 @@ func byMap(p *part, s *sample) []*part {
 // rows, names that begin like it would stay together: then by address, if these tell
 // most rows apart, else that name is taken out.
 func byName(p *part, s *sample) []*part {
-	top := ""
+	top, most := "", 0
 	for name, n := range s.names {
-		if n > s.names[top] || n == s.names[top] && name < top {
-			top = name
+		if *n > most || *n == most && name < top {
+			top, most = name, *n
 		}
 	}
-	if s.names[top]*3 <= s.n {
+	if most*3 <= s.n {
 		return byPrefix(p, s)
 	}
 	if parts, covered := byAddresses(p, s); len(parts) > 1 && covered*2 >= s.n {
@@ -174,7 +180,7 @@ func (p *part) restrictedTo(key, value string) bool {
 // the rows together.
 func byPrefix(p *part, s *sample) []*part {
 	for length := 1; length <= longestPrefix; length++ {
-		patterns := map[string]int{}
+		patterns := map[string]*int{}
 		most := 0
 		for name, n := range s.names {
 			pattern := firstRunes(safe(name), length)
@@ -184,8 +190,13 @@ func byPrefix(p *part, s *sample) []*part {
 			if pattern != name {
 				pattern += "*"
 			}
-			patterns[pattern] += n
-			most = max(most, patterns[pattern])
+			sum := patterns[pattern]
+			if sum == nil {
+				sum = new(int)
+				patterns[pattern] = sum
+			}
+			*sum += *n
+			most = max(most, *sum)
 		}
 		if most*2 <= s.n {
 			return byValues(p, "name_match", patterns, s.n)
@@ -241,14 +252,14 @@ func byAddresses(p *part, s *sample) (parts []*part, covered int) {
 	if len(s.addresses) < 2 {
 		return nil, 0
 	}
-	counts := map[string]int{}
+	counts := map[string]*int{}
 	for a, n := range s.addresses {
-		counts[a.String()] = n
+		counts[a.String()] = &n
 	}
 	return split(p, "gameaddr", counts, s.n)
 }
 
-func byValues(p *part, key string, counts map[string]int, rows int) []*part {
+func byValues(p *part, key string, counts map[string]*int, rows int) []*part {
 	parts, _ := split(p, key, counts, rows)
 	return parts
 }
@@ -256,9 +267,9 @@ func byValues(p *part, key string, counts map[string]int, rows int) []*part {
 // split divides p by the values of a key that its rows show: the most common ones, in
 // parts of similar size, and a part for all other values. covered are the rows that
 // have one of the values.
-func split(p *part, key string, counts map[string]int, rows int) (parts []*part, covered int) {
+func split(p *part, key string, counts map[string]*int, rows int) (parts []*part, covered int) {
 	values := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+		return cmp.Or(*counts[b]-*counts[a], strings.Compare(a, b))
 	})
 	var all []master.Term
 	var groups [][]master.Term
@@ -277,14 +288,14 @@ func split(p *part, key string, counts map[string]int, rows int) (parts []*part,
 		t := master.Is(key, v)
 		one = v
 		all = append(all, t)
-		covered += counts[v]
-		i := slices.IndexFunc(sizes, func(n int) bool { return n+counts[v] <= target })
+		covered += *counts[v]
+		i := slices.IndexFunc(sizes, func(n int) bool { return n+*counts[v] <= target })
 		if i < 0 {
 			i = len(sizes)
 			sizes = append(sizes, 0)
 			groups = append(groups, nil)
 		}
-		sizes[i] += counts[v]
+		sizes[i] += *counts[v]
 		groups[i] = append(groups[i], t)
 	}
 	if len(all) == 0 || len(all) == 1 && (key == "gameaddr" || p.restrictedTo(key, one)) {

@@ -1,7 +1,6 @@
 package weblist
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,16 +8,17 @@ import (
 	"net/netip"
 )
 
-// A row is one server of a response. JSON is the whole object on one line.
+// A row is one server of a response. JSON is the whole object on one line. All bytes are
+// valid until the next row is read.
 type row struct {
 	JSON []byte
 	Addr netip.AddrPort
 
-	address string // as the API wrote it
-
-	name, gameMap, version string
+	name, gameMap, version []byte
 	players, maxPlayers    int
 	secure, dedicated      bool
+
+	buf []byte // of JSON
 }
 
 // longestRow bounds the memory that a response can take.
@@ -144,28 +144,43 @@ func skip(d *json.Decoder, g *guard) error {
 	}
 }
 
-// read takes raw, valid JSON, for the row.
+// read takes raw, valid JSON, for the row. Members of another type than they should have
+// are left out.
 func (r *row) read(raw []byte) {
-	var v struct {
-		Addr       string `json:"addr"`
-		Name       string `json:"name"`
-		Map        string `json:"map"`
-		Version    string `json:"version"`
-		Players    int    `json:"players"`
-		MaxPlayers int    `json:"max_players"`
-		Secure     bool   `json:"secure"`
-		Dedicated  bool   `json:"dedicated"`
+	*r = row{buf: r.buf}
+	r.JSON = onOneLine(r.buf, raw)
+	if cap(r.JSON) > cap(r.buf) && len(raw) > 0 && &r.JSON[0] != &raw[0] {
+		r.buf = r.JSON
 	}
-	_ = json.Unmarshal(raw, &v) // a member of another type is left out
-	b := bytes.NewBuffer(r.JSON[:0])
-	_ = json.Compact(b, raw) // it is valid
-	*r = row{
-		JSON: bytes.ToValidUTF8(b.Bytes(), []byte("\uFFFD")), address: v.Addr, name: v.Name, gameMap: v.Map, version: v.Version,
-		players: v.Players, maxPlayers: v.MaxPlayers, secure: v.Secure, dedicated: v.Dedicated,
+	eachMember(raw, func(key, value []byte) {
+		switch string(key) {
+		case "addr":
+			r.Addr = parseAddr(stringOf(value))
+		case "name":
+			r.name = stringOf(value)
+		case "map":
+			r.gameMap = stringOf(value)
+		case "version":
+			r.version = stringOf(value)
+		case "players":
+			r.players = numberOf(value)
+		case "max_players":
+			r.maxPlayers = numberOf(value)
+		case "secure":
+			r.secure = string(value) == "true"
+		case "dedicated":
+			r.dedicated = string(value) == "true"
+		}
+	})
+}
+
+// parseAddr returns the address and port that s is, or one that is not valid.
+func parseAddr(s []byte) netip.AddrPort {
+	a, err := netip.ParseAddrPort(string(s))
+	if err != nil || a.Port() == 0 || a.Addr().Zone() != "" {
+		return netip.AddrPort{}
 	}
-	if a, err := netip.ParseAddrPort(v.Addr); err == nil && a.Port() != 0 && a.Addr().Zone() == "" {
-		r.Addr = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // A guard ends the reading of a value that is longer than any row.

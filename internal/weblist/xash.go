@@ -79,12 +79,11 @@ func (f *xash) list(ctx context.Context, u *url.URL) error {
 			return &errTemporary{reason: "the answer is not a list of servers"}
 		}
 		f.sum.Rows++
-		a, err := netip.ParseAddrPort(words[1])
-		if err != nil || a.Port() == 0 || a.Addr().Zone() != "" {
+		a := parseAddr([]byte(words[1]))
+		if !a.IsValid() {
 			f.sum.Unreadable++
 			return nil
 		}
-		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 		if !f.seen.add(a) {
 			f.sum.Duplicates++
 			return nil
