@@ -746,7 +746,7 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		seq: s.seq, key: key, start: start.Add(before), duration: end.Sub(start) + stalled,
 		sent: s.sent, heard: s.heard, bytes: s.bytes,
 		kinds: s.kinds, challenged: s.q.WasChallenged(), raw: e.cfg.Raw,
-		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag,
+		problem: append(o.problem[:0], problem...), input: o.input, tag: o.tag, source: o.source,
 	}
 	for k := range o.results {
 		if !o.kinds.Has(proto.Kind(k)) {
@@ -806,7 +806,7 @@ func (e *engine) refuse(now proto.Time, t *targets.Target) {
 	*o = outcome{
 		seq: t.Seq, key: t.Key, start: now.Add(e.lostBefore(now)), status: refusedStatus(t.Refusal),
 		kinds: e.cfg.Kinds, refusal: t.Refusal,
-		problem: append(o.problem[:0], t.Reason...), input: o.input, tag: o.tag,
+		problem: append(o.problem[:0], t.Reason...), input: o.input, tag: o.tag, source: o.source,
 	}
 	if at, wanted := e.write(t.Origin); wanted {
 		e.out = endOutcome(e.out, at)
@@ -838,9 +838,10 @@ func (e *engine) write(origin *targets.Origin) (at int, wanted bool) {
 		return 0, false
 	}
 	e.stats.Records++
-	o.input, o.tag = o.input[:0], o.tag[:0]
+	o.input, o.tag, o.source = o.input[:0], o.tag[:0], o.source[:0]
 	if origin != nil {
 		o.input, o.tag = append(o.input, origin.Input...), append(o.tag, origin.Tag...)
+		o.source = append(o.source, origin.Source...)
 	}
 	e.out, at = o.append(e.out)
 	return at, true

@@ -19,7 +19,7 @@ import (
 //
 // In a buffer an outcome is a header of fixed size, the user's words, and parts:
 //
-//	length u32 of all of it, header, input, tag, problem, { tag u32, length u32, bytes }…
+//	length u32 of all of it, header, input, tag, source, problem, { tag u32, length u32, bytes }…
 //
 // A part is an answer from its type byte on, under its kind, or with --raw a
 // datagram, under what raw.go makes of its time and direction. The newest comes
@@ -40,6 +40,7 @@ type outcome struct {
 	results    [numSections]proto.Result
 
 	input, tag []byte // of the user's; empty: none
+	source     []byte // the JSON object that the target was read from; empty: none
 	problem    []byte // what the system or the list said; empty: nothing
 	parts      []byte
 }
@@ -67,7 +68,8 @@ const (
 	resultSize   = 12 // RTT in µs u32, fragments u16 of u16, reason, attempts, rounds, answered
 	atInput      = atResults + numSections*resultSize
 	atTag        = atInput + 4
-	atProblem    = atTag + 4
+	atSource     = atTag + 4
+	atProblem    = atSource + 4
 	outcomeFixed = atProblem + 4
 	partFixed    = 8
 )
@@ -124,9 +126,11 @@ func (o *outcome) append(dst []byte) (_ []byte, at int) {
 	}
 	le.PutUint32(h[atInput:], uint32(len(o.input)))
 	le.PutUint32(h[atTag:], uint32(len(o.tag)))
+	le.PutUint32(h[atSource:], uint32(len(o.source)))
 	le.PutUint32(h[atProblem:], uint32(len(o.problem)))
 	dst = append(dst, o.input...)
 	dst = append(dst, o.tag...)
+	dst = append(dst, o.source...)
 	return append(dst, o.problem...), at
 }
 
@@ -187,6 +191,7 @@ func (o *outcome) parse(b []byte) (rest []byte) {
 	}
 	o.input = take(le.Uint32(h[atInput:]))
 	o.tag = take(le.Uint32(h[atTag:]))
+	o.source = take(le.Uint32(h[atSource:]))
 	o.problem = take(le.Uint32(h[atProblem:]))
 	o.parts = words
 	return rest

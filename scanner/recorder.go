@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,6 +84,9 @@ func (r *recorder) fill() {
 		PacketsReceived: int(o.heard),
 		BytesReceived:   int64(o.bytes),
 		Challenged:      o.challenged,
+	}
+	if len(o.source) > 0 {
+		r.record.Source = bytes.Clone(o.source)
 	}
 	switch {
 	case o.key == (mux.Key{}):

@@ -14,6 +14,7 @@ import (
 type listFlags struct {
 	steam           steamOptions
 	master          masterOptions
+	keep            bool
 	requireComplete bool
 
 	feed *listFeed // nil: none is open
@@ -24,6 +25,7 @@ func (o *listFlags) register(fs *flagSet) {
 	fs.text(&o.steam.expr, "steam", "", "EXPR", "targets from the Steam Web API; see a2scan help steam for EXPR")
 	fs.text(&o.master.host, "master", "", "HOST[:PORT]", "targets from a master server; see a2scan help master")
 	fs.text(&o.master.where, "where", "", "EXPR", "with --master: select servers")
+	fs.toggle(&o.keep, "keep-source", "", "keep what the list says of the server in the record; with -f, the JSON object of the line")
 	fs.toggle(&o.requireComplete, "require-complete", "", "exit with status 1 if the list may lack servers")
 	o.steam.register(fs)
 	o.master.register(fs)

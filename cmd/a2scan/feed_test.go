@@ -77,7 +77,6 @@ func readSource(t *testing.T, file string) (sum listSummary) {
 func TestScanBeginsWhileTheListComes(t *testing.T) {
 	t.Setenv(keyVariable, testKey)
 	f := startListedFarm(t, 200)
-	half := make(chan struct{})
 	url := startAPI(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"response":{"servers":[`)
 		for i, l := range f.list {
@@ -86,27 +85,39 @@ func TestScanBeginsWhileTheListComes(t *testing.T) {
 				for f.Counters().Requests == 0 {
 					time.Sleep(time.Millisecond)
 				}
-				close(half)
 			}
 			if i > 0 {
 				_, _ = io.WriteString(w, ",")
 			}
-			fmt.Fprintf(w, `{"addr":%q,"name":%q,"players":%d}`, l.Addr, l.Name, l.Players)
+			fmt.Fprintf(w, `{"addr":%q,"players":%d}`, l.Addr, l.Players)
 		}
 		_, _ = io.WriteString(w, `]}}`)
 	}))
 	file := filepath.Join(t.TempDir(), "out.ndjson")
-	status, _, stderr := runList(t, "scan", "--steam", "appid=440", "--api-url", url, "-o", file, "-r", "0", "--query", "info,players")
+	status, _, stderr := runList(t, "scan", "--steam", "appid=440", "--api-url", url, "-o", file, "-r", "0", "--query", "info,players", "--keep-source")
 	require.Zero(t, status, stderr)
-	<-half
 	records := readRecords(t, file)
 	require.Len(t, records, len(f.list))
+	different := 0
 	for _, l := range f.list {
 		r := records[l.Addr]
 		require.Equal(t, output.Success, r.Status)
 		truth, _ := f.world.Truth(prototest.EndpointFrom(l.Addr), 7)
 		require.Equal(t, string(truth.Info[0].Map), r.Info.Map)
+		// Three figures next to each other: the API's, INFO's, and the length of the list.
+		var row struct {
+			Addr    string
+			Players int
+		}
+		require.NoError(t, json.Unmarshal(r.Source, &row), "%s", r.Source)
+		require.Equal(t, l.Addr.String(), row.Addr)
+		require.Equal(t, l.Players, row.Players)
+		if row.Players != int(r.Info.Players) {
+			different++
+		}
+		require.NotNil(t, r.Players)
 	}
+	require.Positive(t, different)
 	require.Equal(t, listSummary{Source: "steam", Expr: "appid=440", Rows: 200, Servers: 200, Calls: 1, Complete: true, Incomplete: []listPart{}}, readSource(t, file))
 	b, err := os.ReadFile(file + ".meta.json")
 	require.NoError(t, err)

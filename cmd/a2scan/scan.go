@@ -237,6 +237,7 @@ func (a *app) targetConfig(o *scanOptions, args []string) (targets.Config, error
 		Shards:     uint64(o.shards),
 		Shard:      uint64(o.shard.index),
 		MaxTargets: o.ask.cfg.MaxTargets,
+		KeepSource: o.source.keep,
 		AllowHuge:  o.yes || o.dryRun || o.ask.cfg.MaxTargets > 0 && o.ask.cfg.MaxTargets <= 1<<24,
 		NoLookups:  o.dryRun && !o.resolve,
 		Log: func(file string, line int, msg string) {
