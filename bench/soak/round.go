@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -195,14 +194,17 @@ func (p *plan) checkRun(path string, reason dataset.EndReason) (m *dataset.Metad
 		if err != nil {
 			return nil, 0, err
 		}
-		seq, ok := output.Seq(line)
-		if !ok || seqs[seq] {
-			return nil, 0, fmt.Errorf("target %d has two records, or none: %.200s", seq, line)
+		var r output.Record
+		if err := output.Unmarshal(line, &r); err != nil {
+			return nil, 0, fmt.Errorf("record %d: %w: %.200s", records+1, err, line)
 		}
-		seqs[seq] = true
+		if seqs[r.Seq] {
+			return nil, 0, fmt.Errorf("target %d has two records: %.200s", r.Seq, line)
+		}
+		seqs[r.Seq] = true
 		records++
-		counts[statusOf(line)]++
-		longest = max(longest, durationOf(line))
+		counts[r.Status]++
+		longest = max(longest, r.Duration)
 	}
 	if counts != m.Statuses {
 		return nil, 0, fmt.Errorf("statuses %v; the metadata says %v", counts, m.Statuses)
@@ -211,22 +213,6 @@ func (p *plan) checkRun(path string, reason dataset.EndReason) (m *dataset.Metad
 		return nil, 0, fmt.Errorf("%d records; the metadata says %d", records, m.Output.Records)
 	}
 	return m, longest, m.Check(0)
-}
-
-// statusOf returns the status of the target whose record line is.
-func statusOf(line []byte) output.Status {
-	_, rest, _ := bytes.Cut(line, []byte(`,"status":"`))
-	word, _, _ := bytes.Cut(rest, []byte{'"'})
-	status, _ := output.ParseStatus(string(word))
-	return status
-}
-
-// durationOf returns how long the target whose record line is was asked.
-func durationOf(line []byte) time.Duration {
-	_, rest, _ := bytes.Cut(line, []byte(`,"duration_ms":`))
-	number, _, _ := bytes.Cut(rest, []byte{','})
-	ms, _ := strconv.ParseFloat(string(number), 64)
-	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // verify compares all shards together with the truth: each target is in one of

@@ -118,33 +118,23 @@ const maxPayload = 65535 - 8
 
 // decodeRecords decodes the raw datagrams of records, compressed or not.
 func (a *app) decodeRecords(out io.Writer) error {
-	records, err := dataset.NewReader(a.stdin)
-	if err != nil {
-		return err
-	}
 	var bare, wrong uint64
-	for {
-		line, err := records.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var rec output.Record
-		if err := output.Unmarshal(line, &rec); err != nil {
+	for rec, err := range dataset.ReadFrom("standard input", a.stdin) {
+		var line *dataset.LineError
+		switch {
+		case err == nil:
+		case errors.As(err, &line) && line.Line > 0:
 			wrong++
-			a.ui.sayf("line %d is not a record: %s", records.Lines(), clean(err.Error()))
+			a.ui.sayf("line %d is not a record: %s", line.Line, clean(line.Err.Error()))
 			continue
+		default:
+			return err
 		}
 		if rec.Raw == nil {
 			bare++
 			continue
 		}
-		if err := decodeRaw(out, &rec); err != nil {
+		if err := decodeRaw(out, rec); err != nil {
 			return err
 		}
 	}

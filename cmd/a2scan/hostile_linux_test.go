@@ -376,7 +376,7 @@ func TestFullDisk(t *testing.T) {
 			found := 0
 			for line, err := range farm.Lines(path) {
 				require.NoError(t, err)
-				_, ok := output.Seq(line)
+				_, ok := seqOf(line)
 				require.True(t, ok)
 				found++
 			}

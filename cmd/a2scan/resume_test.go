@@ -153,7 +153,7 @@ func seqs(t testing.TB, path string) map[uint64]int {
 		if err != nil {
 			return n
 		}
-		seq, ok := output.Seq(line)
+		seq, ok := seqOf(line)
 		require.True(t, ok, "%s", line)
 		n[seq]++
 	}
@@ -273,7 +273,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 
 			var order []uint64
 			for line := range farm.Lines(path) {
-				seq, _ := output.Seq(line)
+				seq, _ := seqOf(line)
 				order = append(order, seq)
 			}
 			require.Len(t, order, f.size())
@@ -291,7 +291,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 				file, err := dataset.Open(path, dataset.CompressAuto)
 				require.NoError(t, err)
 				err = file.Load(func(line []byte) (bool, error) {
-					seq, ok := output.Seq(line)
+					seq, ok := seqOf(line)
 					if !ok || i >= len(order) || seq != order[i] {
 						return false, fmt.Errorf("record %d is not that of target %d: %s", i, order[i], line)
 					}
@@ -879,4 +879,11 @@ func TestResumePortGiven(t *testing.T) {
 	require.Equal(t, 1, n)
 	require.Equal(t, "192.0.2.1:27017", got[0].Key.AddrPort().String())
 	require.EqualValues(t, 3, list.Counts().Skipped)
+}
+
+// seqOf returns the seq of a line, and false if the line is no record.
+func seqOf(line []byte) (uint64, bool) {
+	var r output.Record
+	err := output.Unmarshal(line, &r)
+	return r.Seq, err == nil
 }

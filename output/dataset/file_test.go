@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/a2scan/a2scan/output"
 )
 
 // recovered is the result of Load and Start.
@@ -70,7 +68,7 @@ func TestOpenLocks(t *testing.T) {
 	// The lock stays when the file is rewritten.
 	f, err = Open(path, CompressAuto)
 	require.NoError(t, err)
-	require.NoError(t, f.Load(func(l []byte) (bool, error) { seq, _ := output.Seq(l); return seq != 1, nil }))
+	require.NoError(t, f.Load(func(l []byte) (bool, error) { seq, _ := seqOf(l); return seq != 1, nil }))
 	require.NoError(t, f.Start())
 	_, err = Open(path, CompressAuto)
 	require.ErrorIs(t, err, ErrLocked)
@@ -119,7 +117,7 @@ func TestLoadDropsLines(t *testing.T) {
 			require.NoError(t, err)
 			var want []byte
 			require.NoError(t, f.Load(func(l []byte) (bool, error) {
-				seq, ok := output.Seq(l)
+				seq, ok := seqOf(l)
 				require.True(t, ok)
 				if seq%3 == 0 {
 					return false, nil

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/a2scan/a2scan/output"
 )
 
 // TestMain turns the test's own binary into the writer that TestKilled kills.
@@ -64,7 +62,7 @@ func TestKilled(t *testing.T) {
 
 			var next uint64
 			kept, err := recoverFile(path, func(line []byte) error {
-				seq, ok := output.Seq(line)
+				seq, ok := seqOf(line)
 				require.True(t, ok, "%s", line)
 				require.Equal(t, next, seq)
 				next++
