@@ -146,7 +146,7 @@ func (r *release) target(ctx context.Context, t target) error {
 	}
 	env := []string{"CGO_ENABLED=0", "GOOS=" + t.os, "GOARCH=" + t.arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT="}
 	binary := filepath.Join(r.work, t.os+"-"+t.arch, exe)
-	if err := run(ctx, env, "go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", binary, "./cmd/a2scan"); err != nil {
+	if err := run(ctx, env, "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w -buildid=", "-o", binary, "./cmd/a2scan"); err != nil {
 		return err
 	}
 	program, err := fromDisk(exe, binary, 0o755)
