@@ -131,8 +131,8 @@ func TestReadmeProgram(t *testing.T) {
 	}
 	built := 0
 	for _, block := range fence.FindAllStringSubmatch(documents(t)["README.md"], -1) {
-		if block[1] != "go" {
-			continue
+		if block[1] != "go" || !strings.HasPrefix(block[2], "package main") {
+			continue // a part of a program
 		}
 		dir := t.TempDir()
 		file := filepath.Join(dir, "main.go")
@@ -143,7 +143,7 @@ func TestReadmeProgram(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		built++
 	}
-	require.Equal(t, 1, built)
+	require.Positive(t, built)
 }
 
 // TestReadmeRecord holds the record of the README to the keys of real ones, in
