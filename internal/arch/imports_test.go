@@ -53,10 +53,10 @@ var imports = map[string]string{
 	"internal/schema":     "output",
 	"internal/...":        "output output/dataset",
 	// The command and the tools around it.
-	"cmd/a2scan": "...",
-	"packaging":  "",
-	"bench/bare": "mux proto golang.org/x/sys/unix",
-	"bench/...":  "bench/... mux output output/dataset proto/... scanner scanner/targets golang.org/x/sys/unix",
+	"cmd/a2scan":       "...",
+	"deploy/packaging": "",
+	"bench/bare":       "mux proto golang.org/x/sys/unix",
+	"bench/...":        "bench/... mux output output/dataset proto/... scanner scanner/targets golang.org/x/sys/unix",
 }
 
 // allowed returns the row of package p.

@@ -1,7 +1,7 @@
 // Command packaging builds everything that a release consists of:
 //
-//	go run ./packaging                      all of it, into dist/
-//	go run ./packaging -only linux/amd64    one target
+//	go run ./deploy/packaging                      all of it, into dist/
+//	go run ./deploy/packaging -only linux/amd64    one target
 //
 // The folder has, for each target, an archive with a static binary and an SBOM, for
 // Linux also deb, rpm and apk packages and the root of a container image, and
@@ -103,7 +103,7 @@ func newRelease(ctx context.Context, out string) (*release, error) {
 	if r.work, err = os.MkdirTemp("", "packaging"); err != nil {
 		return nil, err
 	}
-	if err := run(ctx, nil, "go", "build", "-modfile=packaging/tools.mod", "-o", r.tool(""),
+	if err := run(ctx, nil, "go", "build", "-modfile=deploy/packaging/tools.mod", "-o", r.tool(""),
 		"github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", "github.com/goreleaser/nfpm/v2/cmd/nfpm"); err != nil {
 		return nil, err
 	}
