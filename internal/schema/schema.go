@@ -179,7 +179,8 @@ func (m *member) schema() object {
 	case "statuses":
 		counts := &member{kind: "object"}
 		for s := range output.Status(output.NumStatuses) {
-			counts.members = append(counts.members, &member{key: s.String(), kind: "uint"})
+			counts.members = append(counts.members, &member{key: s.String(), kind: "uint",
+				text: "Number with the status " + s.String() + "."})
 		}
 		o = counts.schema()
 	case "object":

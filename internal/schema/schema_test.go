@@ -152,6 +152,28 @@ func TestDescriptions(t *testing.T) {
 		}
 		walk(load(name), "")
 		compile(t, name)
+		var doc any
+		require.NoError(t, json.Unmarshal(JSON(name), &doc))
+		requireDescriptions(t, doc, name)
+	}
+}
+
+// requireDescriptions looks for a property without a description, at any depth.
+func requireDescriptions(t *testing.T, v any, path string) {
+	t.Helper()
+	switch v := v.(type) {
+	case map[string]any:
+		properties, _ := v["properties"].(map[string]any)
+		for key, p := range properties {
+			require.NotEmpty(t, p.(map[string]any)["description"], "%s.%s", path, key)
+		}
+		for key, c := range v {
+			requireDescriptions(t, c, path+"."+key)
+		}
+	case []any:
+		for _, c := range v {
+			requireDescriptions(t, c, path)
+		}
 	}
 }
 
