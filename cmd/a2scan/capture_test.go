@@ -47,6 +47,7 @@ func TestParseHexdump(t *testing.T) {
 		"xxd, CRLF":  strings.ReplaceAll(xxd, "\n", "\r\n"),
 		"xxd -p":     hex.EncodeToString(b[:30]) + "\n" + hex.EncodeToString(b[30:]) + "\n",
 		"hexdump -C": hex.Dump(b) + "00000034\n",
+		"od -A x":    od(b),
 		"Wireshark":  wireshark(b),
 		"hex stream": strings.ToUpper(hex.EncodeToString(b)),
 		"bytes":      fmt.Sprintf("% x", b),
@@ -213,4 +214,14 @@ func FuzzReadCapture(f *testing.F) {
 			require.True(t, fl.server.IsValid())
 		}
 	})
+}
+
+// od shows b as od -A x -t x1 does: offsets of six digits, and the last one alone.
+func od(b []byte) string {
+	var text strings.Builder
+	for at := 0; at < len(b); at += 16 {
+		fmt.Fprintf(&text, "%06x % x\n", at, b[at:min(at+16, len(b))])
+	}
+	fmt.Fprintf(&text, "%06x\n", len(b))
+	return text.String()
 }

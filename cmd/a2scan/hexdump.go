@@ -57,7 +57,7 @@ func hexLine(line string) (offset int, digits string, ok bool) {
 	for n < len(line) && isHex(line[n]) {
 		n++
 	}
-	if n < 4 || n > 8 || n == len(line) && n != 8 && n != 7 {
+	if n < 4 || n > 8 || n == len(line) && n < 6 { // a last line has the offset alone
 		return 0, "", false
 	}
 	at, err := strconv.ParseUint(line[:n], 16, 32)

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -102,6 +103,9 @@ func (a *app) dispatch(args []string) error {
 		return err
 	}
 	a.setColor(fs)
+	if i := slices.Index(fs.Args(), ""); i >= 0 {
+		return usagef("argument %d: %w", i+1, errEmpty)
+	}
 	return body(a, fs.Args())
 }
 

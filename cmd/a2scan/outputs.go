@@ -44,6 +44,13 @@ func checkFolder(name string) error {
 // checkEnding refuses names whose ending promises a format that is not written.
 func checkEnding(flag, name string) error {
 	ending := strings.ToLower(filepath.Ext(name))
+	if ending == ".zst" || ending == ".gz" { // compressed, of which format?
+		inner := strings.ToLower(filepath.Ext(strings.TrimSuffix(name, filepath.Ext(name))))
+		if inner == "" {
+			return nil
+		}
+		ending = inner
+	}
 	switch ending {
 	case ".csv", ".tsv", ".parquet", ".xls", ".xlsx":
 		hint := "write records to a .ndjson file, then: a2scan convert --to csv FILE"
