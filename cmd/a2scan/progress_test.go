@@ -154,7 +154,9 @@ func TestProgressHeldBack(t *testing.T) {
 		}
 		p.run(sample{})
 		time.Sleep(3500 * time.Millisecond)
-		require.False(t, p.held, "less than two seconds")
+		p.ui.mu.Lock()
+		require.Empty(t, screen.String(), "less than two seconds")
+		p.ui.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		require.NoError(t, p.stop())
 		require.True(t, p.held)

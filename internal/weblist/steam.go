@@ -35,7 +35,7 @@ type SteamConfig struct {
 	// Server returns. An error of it ends the fetching.
 	Server func(at netip.AddrPort, row []byte) error
 
-	Note   func(string) // what a user should know
+	Note   func(string) // messages for the user; called from several goroutines
 	Detail func(string) // what a user may want to know
 
 	Transport http.RoundTripper // nil: that of net/http

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,7 +97,12 @@ func fetch(t *testing.T, h http.Handler, change func(*SteamConfig)) (f fetched) 
 		u, err := url.Parse("http://api.invalid")
 		require.NoError(t, err)
 		f.servers = map[netip.AddrPort]string{}
-		say := func(s string) { f.said = append(f.said, s) }
+		var mu sync.Mutex // notes about slow answers come from a timer
+		say := func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			f.said = append(f.said, s)
+		}
 		cfg := SteamConfig{
 			URL: u, Key: key, Limit: 10_000, MaxCalls: 500, CallsPerMinute: 40, DropFake: true,
 			Server: func(at netip.AddrPort, row []byte) error {

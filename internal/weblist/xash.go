@@ -20,7 +20,7 @@ type XashConfig struct {
 	GameDir string
 
 	Server func(at netip.AddrPort) error // gets each server once; its error ends the fetching
-	Note   func(string)                  // what a user should know
+	Note   func(string)                  // messages for the user; called from several goroutines
 	Detail func(string)                  // what a user may want to know
 
 	Transport http.RoundTripper // nil: that of net/http
