@@ -2,9 +2,9 @@ package mux
 
 import "fmt"
 
-// A Packet is a datagram and its peer, or what ICMP said about one.
+// A Packet is a datagram and its peer, or an ICMP error about a datagram.
 type Packet struct {
-	// Peer is who sent the datagram, or whom it is for.
+	// Peer is the datagram's sender (received) or destination (sent).
 	Peer Key
 	// Local is the address of this machine that was asked, on a Port that
 	// listens with Options.Wildcard; otherwise zero. In a Batch to send it is
@@ -16,7 +16,7 @@ type Packet struct {
 	// Truncated says that the datagram was longer than the buffer. (Received
 	// only.)
 	Truncated bool
-	// Unreachable is not Reachable where this is an ICMP error about a datagram
+	// Unreachable is not Reachable if this is an ICMP error about a datagram
 	// sent to Peer; Data is then nil. (Received only.) Anybody can forge one
 	// who guesses the ports: it is a hint.
 	Unreachable Unreachable
@@ -31,7 +31,7 @@ const MaxBatch = 1024
 const MaxDatagram = 65535
 
 // A Batch is a fixed number of packet buffers that travel through one system
-// call. It belongs to whoever holds it and is not safe for concurrent use.
+// call. It belongs to its holder and is not safe for concurrent use.
 type Batch struct {
 	packets []Packet
 	n       int
@@ -39,11 +39,11 @@ type Batch struct {
 	buf     []byte // cap(packets) × stride
 	size    int
 	stride  int      // from one packet's buffer to the next
-	sys     batchSys // what the system calls want laid out, made once
+	sys     batchSys // the arguments of the system calls, allocated once
 }
 
 // NewBatch returns an empty Batch of room for n packets of up to size bytes. It
-// panics where n is not between 1 and MaxBatch or size not between 1 and
+// panics if n is not between 1 and MaxBatch or size not between 1 and
 // MaxDatagram.
 func NewBatch(n, size int) *Batch {
 	if n < 1 || n > MaxBatch {
@@ -71,11 +71,11 @@ func (b *Batch) Packet(i int) *Packet { return &b.packets[i] }
 func (b *Batch) Reset() { b.n, b.more = 0, false }
 
 // More reports whether packets may wait behind those with which a Recv filled b. It is
-// false only where the system said that there are no others: whatever had come before
+// false only if the system reported that there are no others: each datagram that came before
 // that Recv was called is then in b, or was in a Batch before it.
 func (b *Batch) More() bool { return b.more || b.n == len(b.packets) }
 
-// SetMore is for Ports: Recv calls it where it ends before it knows that nothing is left.
+// SetMore is for Ports: Recv calls it if it ends before it knows that nothing is left.
 func (b *Batch) SetMore() { b.more = true }
 
 // strideOf returns the distance of buffers of size bytes. Most datagrams are short,
@@ -100,7 +100,7 @@ func (b *Batch) slot(i int) []byte {
 // appending up to size bytes. b must not be full.
 func (b *Batch) Next() []byte { return b.slot(b.n)[:0] }
 
-// Commit adds a packet to peer. data must be what Next returned with bytes
+// Commit adds a packet to peer. data must be the slice that Next returned with bytes
 // appended in place, or else is copied there (cut at size).
 func (b *Batch) Commit(peer Key, data []byte) {
 	b.packets[b.n] = Packet{Peer: peer, Data: b.place(b.n, data)}
@@ -114,13 +114,13 @@ func (b *Batch) CommitFrom(local, peer Key, data []byte) {
 	b.packets[b.n-1].Local = local
 }
 
-// commitICMP adds what ICMP said about a datagram to peer.
+// commitICMP adds an ICMP error about a datagram to peer.
 func (b *Batch) commitICMP(peer Key, what Unreachable) {
 	b.packets[b.n] = Packet{Peer: peer, Unreachable: what}
 	b.n++
 }
 
-// place returns data where it must lie to be the i-th packet's.
+// place returns data in the i-th packet's buffer.
 func (b *Batch) place(i int, data []byte) []byte {
 	dst := b.slot(i)
 	if len(data) > 0 && &data[0] != &dst[0] {

@@ -47,7 +47,7 @@ func TestNoICMP(t *testing.T) {
 	}
 }
 
-// The first trap: a pending error about one datagram is what the next recvmmsg
+// The first trap: a pending error about one datagram is the result that the next recvmmsg
 // returns, though a healthy one is waiting.
 func TestPendingErrorBeforeRecv(t *testing.T) {
 	p, healthy := open(t, Options{}), open(t, local("127.0.0.1:0"))
@@ -70,7 +70,7 @@ func TestPendingErrorBeforeRecv(t *testing.T) {
 	require.Equal(t, on("127.0.0.1", healthy), b.Packet(2).Peer)
 }
 
-// The second: it is what the next sendmmsg returns, and the packet of that
+// The second: it is the result that the next sendmmsg returns, and the packet of that
 // call, a healthy server's, is not sent.
 func TestPendingErrorBeforeSend(t *testing.T) {
 	p, healthy := open(t, Options{}), open(t, local("127.0.0.1:0"))
@@ -106,7 +106,7 @@ func TestShortCountTellsOfErrors(t *testing.T) {
 }
 
 // Each of many healthy packets arrives, once and in order, and each closed port
-// is reported once, by its own name, whatever the mixture.
+// is reported once, by its own name, in any mixture.
 func TestHealthyAmongClosed(t *testing.T) {
 	const rounds, batch = 20, 64
 	healthy := open(t, Options{Local: local("127.0.0.1:0").Local, Rcvbuf: 4 << 20})
@@ -229,7 +229,7 @@ func TestOwnErrorsAreNoICMP(t *testing.T) {
 	require.EqualValues(t, 1, p.Stats().ICMP)
 }
 
-// What stands in the queue and is no ICMP error must be taken out all the same:
+// An entry of the queue that is no ICMP error must be taken out all the same:
 // ppoll would report it for ever.
 func TestWaitEmptiesTheQueue(t *testing.T) {
 	p := open(t, local("127.0.0.1:0"))
@@ -293,8 +293,8 @@ func TestVerdict(t *testing.T) {
 	require.False(t, extendedErr{}.fromICMP())
 }
 
-// FuzzControl: whatever the kernel may have written, reading it stays inside, and
-// finds what package syscall finds. name is the socket address beside it.
+// FuzzControl: for any bytes from the kernel, reading it stays inside, and
+// finds the same as package syscall. name is the socket address next to it.
 func FuzzControl(f *testing.F) {
 	m := new(message)
 	m.setSource(nth(1), true)
@@ -368,7 +368,7 @@ func TestFindControl(t *testing.T) {
 
 // inNamespace makes t's goroutine the only inhabitant of a network of its own,
 // in which nothing can leave this machine, and runs the given commands and
-// settings (PATH=VALUE, below /proc) there. It skips t where that is not
+// settings (PATH=VALUE, below /proc) there. It skips t if that is not
 // allowed. Everything is torn down with the thread, when the test ends.
 func inNamespace(t *testing.T, commands ...string) {
 	t.Helper()
@@ -424,7 +424,7 @@ func TestNoRoute(t *testing.T) {
 	}
 }
 
-// A route error's errno may also be a pending ICMP error's: each must be told
+// A route error's errno may also be a pending ICMP error's: each must be distinguished
 // from the other.
 func TestNoRouteAmongErrors(t *testing.T) {
 	inNamespace(t, "ip link set lo up", "ip route add unreachable 127.0.0.9 table local")

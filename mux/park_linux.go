@@ -23,13 +23,13 @@ const (
 	pollErr = 0x8
 )
 
-// A life is a socket's descriptor with an eventfd beside it: it parks the one
+// A life is a socket's descriptor and an eventfd: it parks the one
 // goroutine that waits, wakes it from any other, and closes both when all are
 // out.
 //
 // The descriptors never enter the runtime's netpoller, where each datagram that
-// arrives while nobody waits for one would cost a wake-up of another thread:
-// one or two context switches a packet.
+// arrives while no goroutine waits for one would cost a wake-up of another thread:
+// one or two context switches per packet.
 type life struct {
 	fds [2]pollfd // socket, eventfd
 
@@ -135,7 +135,7 @@ func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over b
 	n, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&l.fds)), uintptr(len(l.fds)),
 		uintptr(unsafe.Pointer(left)), 0, 0, 0)
 	switch {
-	case errno == syscall.EINTR: // by the runtime's own signals: *left is what remains
+	case errno == syscall.EINTR: // by the runtime's own signals: *left is the remaining time
 		return 0, l.woken.Swap(false), nil
 	case errno != 0:
 		return 0, true, os.NewSyscallError("ppoll", errno)

@@ -9,11 +9,11 @@ import (
 // A Port is one UDP socket, or something that behaves like one. All methods but
 // Wake and Close are for one goroutine, the one that owns the scan.
 type Port interface {
-	// Recv replaces b's packets by what is at hand: datagrams, and ICMP errors
-	// about datagrams sent earlier. Where there is nothing it waits at most
+	// Recv replaces b's packets by those at hand: datagrams, and ICMP errors
+	// about datagrams sent earlier. If there is nothing it waits at most
 	// wait (0: not at all; negative: for ever) for something to arrive, for
-	// room to send where the last Send took less than all, or for Wake; then b
-	// may be empty. Where it may have left something behind b.More says so. It
+	// room to send if the last Send took less than all, or for Wake; then b
+	// may be empty. If it may have left something behind b.More says so. It
 	// returns net.ErrClosed after Close, and otherwise an error only when the
 	// socket itself is lost.
 	Recv(b *Batch, wait time.Duration) error
@@ -30,7 +30,7 @@ type Port interface {
 	// may call it.
 	Wake()
 
-	// Stats returns what the socket knows of itself.
+	// Stats returns the socket's counters and buffer sizes.
 	Stats() PortStats
 
 	// LocalAddr returns the address that the socket is bound to.
@@ -41,11 +41,11 @@ type Port interface {
 	Close() error
 }
 
-// PortStats is what a Port counts. The counters only grow; RcvbufUsed is as it is now.
-// What a system does not tell is 0.
+// PortStats holds a Port's counters. The counters only grow; RcvbufUsed is as it is now.
+// A value that the system does not report is 0.
 type PortStats struct {
 	RcvbufRequested int    // bytes asked for
-	RcvbufActual    int    // bytes granted, as the system accounts them (Linux: twice what is usable)
+	RcvbufActual    int    // bytes granted, as the system accounts them (Linux: twice the usable size)
 	RcvbufUsed      int    // bytes that the datagrams take there that wait for Recv, or more
 	SndbufActual    int    // bytes granted
 	Drops           uint64 // datagrams that the system dropped because the receive buffer was full
@@ -67,13 +67,13 @@ func (e *PeerError) Error() string { return "send: " + e.Err.Error() }
 // Unwrap returns the system's error, a syscall.Errno, or ErrNoFamily.
 func (e *PeerError) Unwrap() error { return e.Err }
 
-// Unreachable is what ICMP said about a datagram.
+// Unreachable is the kind of an ICMP error about a datagram.
 type Unreachable uint8
 
 // The ICMP verdicts that a Port tells apart.
 const (
 	Reachable       Unreachable = iota // no ICMP error: an ordinary datagram
-	PortUnreachable                    // nobody listens there
+	PortUnreachable                    // nothing listens there
 	HostUnreachable                    // no such host, as a router says
 	NetUnreachable                     // no route to it, as a router says
 	Prohibited                         // a firewall says no

@@ -23,19 +23,19 @@ type udpPort struct {
 	wildcard bool // datagrams tell the address that was asked
 
 	errors errorQueue
-	want   room // what the last Send lacked
+	want   room // the room that the last Send lacked
 
 	stats     PortStats
 	lastDrops uint32 // the kernel's cumulative count, which wraps
 }
 
-// room is what a Send that took less than all waits for.
+// room is the kind of space that a Send that took less than all waits for.
 type room uint8
 
 const (
 	roomEnough room = iota
 	roomBuffer      // in the socket's buffer: ppoll tells when
-	roomDevice      // in the device's queue: nobody tells when
+	roomDevice      // in the device's queue: the system does not report when
 )
 
 // devicePause is the wait for room in a device's queue. At 1 Gb/s its usual
@@ -84,18 +84,18 @@ func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
 			}
 		}
 		if revents&pollOut != 0 || over && p.want == roomDevice {
-			p.want = roomEnough // said once; the next short Send asks again
+			p.want = roomEnough // reported once; the next short Send asks again
 			return nil
 		}
 		if over || b.n > 0 {
 			return nil
 		}
 		// A false alarm (an error of our own making, a bad checksum, a signal):
-		// wait for what is left.
+		// wait for the rest of the time.
 	}
 }
 
-// gather fills b with what is at hand.
+// gather fills b with the packets at hand.
 func (p *udpPort) gather(b *Batch) error {
 	if p.errors.pending {
 		p.drain()
@@ -199,7 +199,7 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 			return n, fmt.Errorf("sendmmsg: %w", errno)
 		}
 		// The packet was not sent, and this may not be its fault: the kernel
-		// reports ICMP errors about earlier datagrams to whoever calls next, as
+		// reports ICMP errors about earlier datagrams to the next caller, as
 		// the same errno. While the queue has some, and once more after that,
 		// the packet is offered again. (EPERM has a false alarm of its own: the
 		// first packet after a change of netfilter's tables, golang/go#63322.)

@@ -23,7 +23,7 @@ func open(t testing.TB, o Options) *udpPort {
 	return p.(*udpPort)
 }
 
-// holds skips t where less than n bytes of receive buffer, as the kernel accounts them, were
+// holds skips t if less than n bytes of receive buffer, as the kernel accounts them, were
 // granted to p: beyond net.core.rmem_max that takes privilege.
 func holds(t testing.TB, p *udpPort, n int) {
 	t.Helper()
@@ -61,7 +61,7 @@ func closedPort(t testing.TB, addr string) Key {
 	return KeyFrom(ap)
 }
 
-// sendAll sends data from p to each of peers, and fails t where Send does not
+// sendAll sends data from p to each of peers, and fails t if Send does not
 // take all at once.
 func sendAll(t testing.TB, p Port, data string, peers ...Key) {
 	t.Helper()
@@ -74,7 +74,7 @@ func sendAll(t testing.TB, p Port, data string, peers ...Key) {
 	require.Equal(t, len(peers), n)
 }
 
-// receive returns the next n packets of p, and what else comes within a moment:
+// receive returns the next n packets of p and any others that come within a moment:
 // datagrams and verdicts, which tests then count.
 func receive(t testing.TB, p Port, n int) (data, icmp []Packet) {
 	t.Helper()
@@ -125,7 +125,7 @@ func TestWildcard(t *testing.T) {
 			}
 			sendAll(t, client, "who are you", asked...)
 
-			// What came in goes back as it is: that is the whole server.
+			// The server only sends back each packet unchanged.
 			b := NewBatch(8, 64)
 			var got []Key
 			for len(got) < len(asked) {
@@ -259,7 +259,7 @@ func TestCountDrops(t *testing.T) {
 }
 
 // Anything between SetsockoptInt and privilege may refuse to force a buffer;
-// what counts is that the granted size is read back.
+// the test requires only that the granted size is read back.
 func TestGrow(t *testing.T) {
 	p := open(t, local("127.0.0.1:0"))
 	before, err := syscall.GetsockoptInt(p.fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF)
@@ -315,7 +315,7 @@ func TestCloseFreesOnce(t *testing.T) {
 	got, _ := receive(t, p, 1)
 	require.Len(t, got, 1)
 
-	// And where Listen fails, nothing stays open.
+	// And if Listen fails, nothing stays open.
 	before = descriptors(t)
 	_, err = Listen(Options{Local: p.LocalAddr()})
 	require.Error(t, err)

@@ -51,8 +51,8 @@ const (
 	// readAhead datagrams of 64 KiB each are 4 MiB.
 	readAhead = 64
 
-	// sendPause is how long Recv waits for room to send, since nobody tells
-	// when there is.
+	// sendPause is how long Recv waits for room to send, since the system does not
+	// report when there is.
 	sendPause = time.Millisecond
 
 	// maxReadErrors in a row, with readErrorPause after each, and the socket is
@@ -107,7 +107,7 @@ func listenNet(o Options) (*netPort, error) {
 	return p, nil
 }
 
-// prepare sets the options of the socket and what Stats says of them.
+// prepare sets the options of the socket and the values that Stats reports of them.
 func (p *netPort) prepare(o Options) error {
 	raw, err := p.conn.SyscallConn()
 	if err != nil {
@@ -212,7 +212,7 @@ func (p *netPort) Recv(b *Batch, wait time.Duration) error {
 	return nil
 }
 
-// lostNow returns why the reader ended, or nil where it has not.
+// lostNow returns why the reader ended, or nil if it has not.
 func (p *netPort) lostNow() error {
 	select {
 	case <-p.gone:
@@ -222,9 +222,9 @@ func (p *netPort) lostNow() error {
 	}
 }
 
-// gather fills b with what is at hand. That the reader has brought no more may be
-// because it had no turn: the socket knows, and is asked before what was brought is
-// taken. (What the reader has in its hands just then, one datagram, nobody knows of.)
+// gather fills b with the packets at hand. That the reader has brought no more may be
+// because it had no turn: the socket knows, and is asked before the reader's packets are
+// taken. (One datagram that the reader holds just then may be missed.)
 func (p *netPort) gather(b *Batch) {
 	if p.raw.Control(p.look) == nil && p.waits { // an error says that the socket is closed
 		b.SetMore()
@@ -248,7 +248,7 @@ func (p *netPort) deliver(b *Batch, d *datagram) {
 	p.free <- d
 }
 
-// Send implements Port. Where the socket's own buffer is full it waits for
+// Send implements Port. If the socket's own buffer is full it waits for
 // room.
 func (p *netPort) Send(b *Batch) (n int, err error) {
 	p.short = false

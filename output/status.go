@@ -29,7 +29,7 @@ const (
 var statusNames = [NumStatuses]string{"success", "partial", "timeout", "refused", "unreachable",
 	"incomplete", "protocol_error", "send_error", "resolve_error", "blocked", "invalid_input", "aborted"}
 
-// String returns the word that stands in records.
+// String returns the status as it is written in records.
 func (s Status) String() string {
 	if int(s) < len(statusNames) {
 		return statusNames[s]
@@ -37,13 +37,13 @@ func (s Status) String() string {
 	return "unknown"
 }
 
-// statusWords is what is written as the error of each status where nobody knows
-// more.
+// statusWords is the default error text of each status, used if nothing more is
+// known.
 var statusWords = [NumStatuses]string{"", "not all of it was answered", "no answer", "port unreachable", "unreachable",
 	"no whole answer", "malformed answer", "could not be sent", "the name has no address", "not to be asked",
 	"no place that can be asked", "the scan stopped first"}
 
-// words returns what stands as the error of a record or section that has none
+// words returns the error text of a record or section that has none
 // of its own.
 func (s Status) words() string {
 	if int(s) < len(statusWords) {
@@ -62,7 +62,7 @@ func ParseStatus(name string) (Status, bool) {
 	return 0, false
 }
 
-// MarshalText returns the word that stands in records.
+// MarshalText returns the status as it is written in records.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes one of those words.

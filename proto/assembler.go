@@ -20,11 +20,11 @@ const (
 	// 2 ms to inflate, and a server can send a hundred of them a second.
 	maxDuds = 4
 
-	// maxAssembled limits a reply: 64 KB are seen (Rust), 1 MiB is what the most
+	// maxAssembled limits a reply: 64 KB are seen (Rust), 1 MiB is the size that the most
 	// careful peers allow a compressed one to become.
 	maxAssembled = 1 << 20
 
-	// maxFragmentBytes limits what the fragments of one reply may hold together.
+	// maxFragmentBytes limits the bytes that the fragments of one reply may hold together.
 	maxFragmentBytes = 256 << 10
 )
 
@@ -47,7 +47,7 @@ type setOwner struct {
 type set struct {
 	id         uint32
 	serial     uint32    // of the owner; 0: the set is free
-	frags      arena.Ref // what came, newest first; without FE FF FF FF and the id
+	frags      arena.Ref // the fragments, newest first; without FE FF FF FF and the id
 	prev, next uint16    // by age; next also links the free sets
 	bytes      uint32    // of the arena, in whole chunks
 	have       [4]uint64 // bit i: fragment i is here; only once the dialect is known
@@ -71,8 +71,8 @@ const (
 )
 
 // An assembler joins the fragments of split replies. Its sets and their bytes
-// are a fixed budget for all conversations together: where it is used up, the
-// oldest unfinished reply makes way, and its query's timer will ask again.
+// are a fixed budget for all conversations together: if it is used up, the
+// oldest unfinished reply is evicted, and its query's timer will ask again.
 type assembler struct {
 	arena    *arena.Arena
 	sets     []set // sets[0] is the head of the list by age
@@ -93,7 +93,7 @@ func newAssembler(size int) *assembler {
 	return &assembler{arena: arena.New(size), sets: make([]set, n+1), fresh: 1}
 }
 
-// An addResult is what became of a fragment.
+// An addResult is the outcome of adding a fragment.
 type addResult uint8
 
 const (
@@ -105,7 +105,7 @@ const (
 )
 
 // add takes the split datagram b (it begins with FE FF FF FF) for owner o.
-// The number names the set where one was found or made.
+// The number names the set if one was found or made.
 func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 	if len(b) < minSplit {
 		return fragmentMalformed, 0
@@ -140,7 +140,7 @@ func (a *assembler) add(o *setOwner, b []byte) (addResult, uint16) {
 	return a.finished(s), n
 }
 
-// addUnknown is add for set n, or a new one where n is 0, of which no fragment has told
+// addUnknown is add for set n, or a new one if n is 0, of which no fragment has told
 // the dialect. It looks whether b or all that is here tells it, and else keeps b raw.
 func (a *assembler) addUnknown(o *setOwner, n uint16, id uint32, b []byte) (addResult, uint16) {
 	// Nothing is believed of a first fragment that contradicts itself or begins nothing.
@@ -159,7 +159,7 @@ func (a *assembler) addUnknown(o *setOwner, n uint16, id uint32, b []byte) (addR
 	}
 	s := &a.sets[n]
 	if d != DialectUnknown {
-		// b comes first in the list, so that it wins over whatever claims its place.
+		// b comes first in the list, so that it wins over others that claim its place.
 		if !a.keep(s, n, b) {
 			return fragmentDropped, n
 		}
@@ -220,8 +220,8 @@ func (a *assembler) agreeHeaderless(s *set, d Dialect) bool {
 	return first
 }
 
-// index sorts what was kept raw into places, now that the dialect is known, and
-// drops what contradicts it.
+// index sorts the raw fragments into places, now that the dialect is known, and
+// drops those that contradict it.
 func (a *assembler) index(s *set) {
 	var kept arena.Ref
 	r := s.frags
@@ -244,7 +244,7 @@ func (a *assembler) index(s *set) {
 	s.frags = kept
 }
 
-// keep stores b in s, making room where there is none.
+// keep stores b in s, making room if there is none.
 func (a *assembler) keep(s *set, n uint16, b []byte) bool {
 	b = b[splitPrefix:]
 	size := arena.InChunks(len(b))
@@ -389,7 +389,7 @@ func (a *assembler) progress(o *setOwner, k Kind) (got, total int) {
 }
 
 // compressedSize returns the size that a complete set declares to inflate to and
-// how many bytes it has for that, and false where it is not compressed.
+// how many bytes it has for that, and false if it is not compressed.
 func (a *assembler) compressedSize(n uint16) (size uint32, packed int, compressed bool) {
 	s := &a.sets[n]
 	if !s.compressed {
@@ -430,7 +430,7 @@ func (a *assembler) kindOf(n uint16) (Kind, bool) {
 	return 0, false
 }
 
-// take joins the complete set n, decompresses it where it is compressed, frees
+// take joins the complete set n, decompresses it if it is compressed, frees
 // its bytes, and returns the reply from its type byte on. That is valid until
 // the next call of take. An error means that the set was no reply.
 func (a *assembler) take(n uint16) ([]byte, error) {
@@ -486,7 +486,7 @@ func remember(filter *[4]uint64, content []byte) {
 	}
 }
 
-// knows reports whether the datagram b was part of what the taken set s was. It
+// knows reports whether the datagram b was part of the taken set s. It
 // errs towards yes once in a thousand times after a reply of eight fragments.
 func (s *set) knows(b []byte) bool {
 	var filter [4]uint64

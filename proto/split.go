@@ -13,7 +13,7 @@ import "encoding/binary"
 // with bzip2; fragment 0 then has the decompressed size and its CRC-32, four
 // bytes each, before its payload (ruling D-3). Bit 31, not bit 15, which
 // ordinary ids have (ruling D-4); and because a counter may have run that far,
-// the bit counts only where bzip2's signature follows.
+// the bit counts only if bzip2's signature follows.
 type Dialect uint8
 
 // The dialects.
@@ -45,7 +45,7 @@ const (
 	compressHeader = 8 // decompressed size and CRC-32, in fragment 0 only
 )
 
-// headerLen returns where the payload begins in a datagram of dialect d.
+// headerLen returns the offset of the payload in a datagram of dialect d.
 func (d Dialect) headerLen() int {
 	switch d {
 	case DialectGoldSource:
@@ -58,7 +58,7 @@ func (d Dialect) headerLen() int {
 }
 
 // position returns a fragment's index and its set's total, from the bytes that
-// follow the id. It returns false where they contradict each other.
+// follow the id. It returns false if they contradict each other.
 func (d Dialect) position(afterID []byte) (index, total int, ok bool) {
 	if len(afterID) < d.headerLen()-splitPrefix {
 		return 0, 0, false
@@ -73,9 +73,9 @@ func (d Dialect) position(afterID []byte) (index, total int, ok bool) {
 
 // probe looks for proof that the datagram b is fragment 0 of a dialect: the
 // FF FF FF FF that begins the joined payload, or the signature of bzip2, each
-// of which stands at a place of its own in each dialect. Other fragments can't be told
+// of which has a place of its own in each dialect. Other fragments can't be told
 // apart (GoldSource's 0x12, "1 of 2", is Source's total 18), so nothing is
-// concluded from them, and nothing from what INFO said about the server:
+// concluded from them, and nothing from INFO's description of the server:
 // its protocol byte is Steam's (PROTOCOL §4.2, §4.3).
 func probe(b []byte) (d Dialect, compressed bool) {
 	inner := func(o int) bool {
@@ -93,8 +93,8 @@ func probe(b []byte) (d Dialect, compressed bool) {
 	if b[9] != 0 {
 		return DialectUnknown, false
 	}
-	// The signature first: where a compressed reply declares a size of FF FF FF FF,
-	// the declaration stands just where another's message would begin.
+	// The signature first: if a compressed reply declares a size of FF FF FF FF,
+	// the declaration is just at the offset at which another's message would begin.
 	switch {
 	case bzip(20):
 		return DialectSource, true

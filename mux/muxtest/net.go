@@ -6,11 +6,11 @@
 // # Theory of operation
 //
 // A Net is one queue of datagrams, ordered by the time at which they arrive. It
-// has no goroutine: whoever calls Recv on one of its Ports moves everything
+// has no goroutine: a call of Recv on one of its Ports moves everything
 // whose time has come, in order, and sleeps until the next arrival if there was
 // nothing for him. A Host's Handler is called with the time of arrival, not
 // with the time at which somebody looked, so that a scanner that stalls for a
-// second finds what a real one would: a full buffer and answers that are a
+// second finds the same as a real one: a full buffer and answers that are a
 // second old.
 //
 // On its way a datagram passes a Node, which may delay, drop, repeat or forge:
@@ -30,7 +30,7 @@ import (
 
 // A Net connects Ports and Hosts. Its methods may be called from any goroutine.
 type Net struct {
-	// Out is passed by what Ports send, Back by what Hosts answer. A nil Node
+	// Datagrams of Ports pass Out, answers of Hosts pass Back. A nil Node
 	// lets everything pass at once. Both are to be set before the first Send.
 	Out, Back Node
 
@@ -60,7 +60,7 @@ func New(seed uint64) *Net {
 	}
 }
 
-// A Host is what lives at an address. The zero Host is silent.
+// A Host answers at an address. The zero Host is silent.
 type Host struct {
 	// Handler answers the datagrams that arrive.
 	Handler Handler
@@ -76,8 +76,8 @@ type Host struct {
 
 // A Handler is called when a datagram from that address arrives at a Host, at
 // the time now. It may answer any number of times, during the call or later.
-// The source of an answer is the Host's own address where it is the zero Key,
-// and forged where it is another. An answer sets out after the given time and
+// The source of an answer is the Host's own address if it is the zero Key,
+// and forged if it is another. An answer sets out after the given time and
 // passes Net.Back.
 type Handler func(now time.Time, from mux.Key, data []byte, reply func(from mux.Key, data []byte, after time.Duration))
 
@@ -88,7 +88,7 @@ func (n *Net) SetHost(k mux.Key, h Host) {
 	n.hosts[k] = h
 }
 
-// SetEverywhere sets what lives at all addresses where neither a Port nor a
+// SetEverywhere sets the Host of every address that has neither a Port nor a
 // SetHost is. hosts must always answer the same for the same address, and not
 // call n.
 func (n *Net) SetEverywhere(hosts func(to mux.Key) Host) {
@@ -141,7 +141,7 @@ func (n *Net) pass(node Node, d Datagram) {
 	node(n.rng, d, n.push)
 }
 
-// host returns what lives at k.
+// host returns the Host at k.
 func (n *Net) host(k mux.Key) Host {
 	if h, ok := n.hosts[k]; ok {
 		return h
@@ -168,7 +168,7 @@ func (n *Net) advance(now time.Time) (next time.Time, more bool) {
 	return time.Time{}, false
 }
 
-// deliver gives d to whom it is for. n.mu is held, but not while a Handler
+// deliver gives d to its destination. n.mu is held, but not while a Handler
 // runs.
 func (n *Net) deliver(d Datagram) {
 	if p, ok := n.ports[d.To]; ok {
@@ -176,7 +176,7 @@ func (n *Net) deliver(d Datagram) {
 		return
 	}
 	if d.Unreachable != mux.Reachable {
-		return // nobody is there to hear of it
+		return // a Host has no use for ICMP errors
 	}
 	h := n.host(d.To)
 	switch {
@@ -196,7 +196,7 @@ func (n *Net) deliver(d Datagram) {
 	}
 }
 
-// Listen opens a Port. It panics where another Port has the address.
+// Listen opens a Port. It panics if another Port has the address.
 func (n *Net) Listen(o Options) *Port {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -19,7 +19,7 @@ func at(s string) mux.Key { return mux.KeyFrom(netip.MustParseAddrPort(s)) }
 
 var server = at("198.51.100.1:27015")
 
-// echo answers with what it was asked, at once.
+// echo sends each query back at once.
 func echo(_ time.Time, from mux.Key, data []byte, reply func(mux.Key, []byte, time.Duration)) {
 	reply(mux.Key{}, data, 0)
 }
@@ -108,7 +108,7 @@ func TestICMP(t *testing.T) {
 		n.SetHost(server, muxtest.Host{Unreachable: mux.PortUnreachable})
 		muxtest.Send(t, p, batch(server, "a", "b"))
 		n.InjectICMP(at("203.0.113.1:5"), p.Key(), mux.Prohibited, time.Millisecond)
-		n.InjectICMP(server, at("192.0.2.77:5"), mux.Prohibited, 0) // for nobody
+		n.InjectICMP(server, at("192.0.2.77:5"), mux.Prohibited, 0) // for an address without a Port
 		require.Equal(t, []string{
 			"198.51.100.1:27015 port unreachable", "198.51.100.1:27015 port unreachable",
 			"203.0.113.1:5 administratively prohibited",
@@ -210,7 +210,7 @@ func TestListenTwice(t *testing.T) {
 	require.NotPanics(t, func() { n.Listen(muxtest.Options{Local: p.LocalAddr()}) })
 }
 
-// through sends count datagrams through node and returns what became of each.
+// through sends count datagrams through node and returns the fate of each.
 func through(t *testing.T, seed uint64, count int, node muxtest.Node) (fate [][]muxtest.Datagram, start time.Time) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -280,7 +280,7 @@ func TestSeed(t *testing.T) {
 	require.NotEqual(t, run(1), run(2))
 }
 
-// A Port that nobody looks at for a while finds what a real one would.
+// A Port that is not read for a while finds the same as a real one.
 func TestStall(t *testing.T) {
 	inBubble(t, muxtest.Options{Rcvbuf: 2}, func(t *testing.T, n *muxtest.Net, p *muxtest.Port) {
 		n.Back = muxtest.Delay(time.Millisecond, time.Millisecond)

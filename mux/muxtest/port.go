@@ -8,7 +8,7 @@ import (
 	"github.com/a2scan/a2scan/mux"
 )
 
-// Options are what a Port is opened with.
+// Options are the settings of a Port.
 type Options struct {
 	// Local is the Port's address; if it is the zero AddrPort, one is found.
 	Local netip.AddrPort
@@ -17,8 +17,8 @@ type Options struct {
 	// and counted. 0 means no bound.
 	Rcvbuf int
 
-	// Room is how many datagrams Send takes in each time of RoomEvery, a full
-	// socket buffer's stand-in. 0 means no bound.
+	// Room is how many datagrams Send takes in each time of RoomEvery, to simulate a full
+	// socket buffer. 0 means no bound.
 	Room      int
 	RoomEvery time.Duration
 }
@@ -34,7 +34,7 @@ type Port struct {
 	gone  chan struct{} // closed by Close
 	timer *time.Timer
 
-	// What follows is guarded by net.mu.
+	// The following fields are guarded by net.mu.
 	inbox    []Datagram
 	taken    int // of inbox
 	stats    mux.PortStats
@@ -66,7 +66,7 @@ func (p *Port) poke() {
 	}
 }
 
-// enqueue puts what arrived into the inbox. net.mu is held.
+// enqueue puts d into the inbox. net.mu is held.
 func (p *Port) enqueue(d Datagram) {
 	switch {
 	case d.Unreachable != mux.Reachable:
@@ -119,7 +119,7 @@ func (p *Port) Recv(b *mux.Batch, wait time.Duration) error {
 	}
 }
 
-// take moves what is in the inbox to b and returns, if Recv should wait for it,
+// take moves the datagrams in the inbox to b and returns, if Recv should wait for it,
 // when there will be room to send.
 func (p *Port) take(b *mux.Batch, now time.Time) (room time.Time, err error) {
 	p.net.mu.Lock()
@@ -150,7 +150,7 @@ func (p *Port) take(b *mux.Batch, now time.Time) (room time.Time, err error) {
 	if p.short {
 		room = p.fullTill
 		if !now.Before(room) && b.Len() == 0 {
-			p.short = false // said once
+			p.short = false // reported once
 		}
 	}
 	return room, nil
@@ -218,7 +218,7 @@ func (p *Port) Stats() mux.PortStats {
 	return stats
 }
 
-// bufferOverhead is what a datagram takes of a receive buffer beside its bytes, as
+// bufferOverhead is the part of a receive buffer that a datagram takes besides its bytes, as
 // Linux accounts it, roughly.
 const bufferOverhead = 768
 
