@@ -637,6 +637,7 @@ func FuzzDedup(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, uint64(1), uint8(3), true)
 	f.Add([]byte("\x03\x10\x20\x01\x00\x15\x00\x00\x03\x00\x3f\x02\x00\x20\x00\x01"), uint64(2), uint8(0), false)
 	f.Add([]byte("\x01\x00\x00\x00\x01\x00\x00\x00\x02\x00\x3f\x05\x02\x3f\x00\x04\x04\x05\x05\x05"), uint64(3), uint8(9), true)
+	f.Add([]byte{}, uint64(0), uint8(0), true)
 	f.Fuzz(func(t *testing.T, script []byte, seed uint64, options uint8, inFile bool) {
 		if len(script) > 400 {
 			script = script[:400]
@@ -688,7 +689,7 @@ func FuzzDedup(f *testing.F) {
 		}
 		want.Lines = uint64(len(lines))
 		cfg := Config{Dedup: true, Blocklist: block, Seed: seed, Shuffle: options&1 != 0, Args: lines}
-		if inFile {
+		if inFile && len(lines) > 0 { // a file without a target is an error
 			cfg.Args, cfg.Files = nil, file(strings.Join(lines, "\n"))
 		}
 		cfg.Shards = 1
