@@ -2,6 +2,7 @@ package output
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -147,7 +148,13 @@ func appendStateValue(dst, value []byte, known bool) []byte {
 
 var errState = errors.New("the state is of other fields, or is cut")
 
-// next splits the first value off a state.
+// validValue reports whether a field may have written v: nothing, a text, or a number
+// or word of JSON.
+func validValue(v string) bool {
+	return v == "" || v[0] == 't' || v[0] == 'j' && json.Valid([]byte(v[1:]))
+}
+
+// nextStateValue splits the first value off a state.
 func nextStateValue(state []byte) (value string, known bool, rest []byte, err error) {
 	n, size := binary.Uvarint(state)
 	if size <= 0 || n > 0 && n-1 > uint64(len(state)-size) {
@@ -175,6 +182,9 @@ func (f *Fields) Changes(old, new []byte) ([]Change, error) {
 		}
 		old, new = restA, restB
 		if knownA && knownB && a != b {
+			if !validValue(a) || !validValue(b) {
+				return nil, errState
+			}
 			changes = append(changes, Change{field.name, Value{a}, Value{b}})
 		}
 	}
