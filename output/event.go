@@ -10,15 +10,17 @@ import (
 // An EventKind is the kind of an event.
 type EventKind string
 
-// The kinds of events about one server.
+// The kinds of events. All but RoundEnded are about one server.
 const (
 	Appeared EventKind = "appeared" // the first answer
 	Changed  EventKind = "changed"  // another value in a field that counts
 	Gone     EventKind = "gone"     // no answer any more
 	Returned EventKind = "returned" // an answer after Gone
+
+	RoundEnded EventKind = "round" // every server was asked once more
 )
 
-// An Event is a change of one server.
+// An Event is a change of one server, or the end of a round.
 type Event struct {
 	Kind    EventKind
 	Time    time.Time
@@ -27,6 +29,26 @@ type Event struct {
 	Tag     string   // empty is written as null
 	Changes []Change // nil is written as null
 	Record  []byte   // the server's record as AppendJSON wrote it; nil is written as null
+
+	Counts *RoundCounts // of a RoundEnded, which has neither Addr nor what follows it
+}
+
+// RoundCounts count what came of a round.
+type RoundCounts struct {
+	Targets  uint64
+	Statuses StatusCounts
+	Events   map[EventKind]uint64
+}
+
+func (c *RoundCounts) appendJSON(dst []byte) []byte {
+	dst = appendUint(append(dst, '{'), `"targets":`, c.Targets)
+	for i, n := range c.Statuses {
+		dst = appendUint(dst, `,"`+statusNames[i]+`":`, n)
+	}
+	for _, kind := range []EventKind{Appeared, Changed, Gone, Returned} {
+		dst = appendUint(dst, `,"`+string(kind)+`":`, c.Events[kind])
+	}
+	return append(dst, '}')
 }
 
 // AppendJSON appends e as one line of JSON with its newline.
@@ -37,6 +59,9 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `,"time":`...)
 	dst = appendTime(dst, e.Time)
 	dst = appendOptionalUint(dst, `,"round":`, e.Round, e.Round != 0)
+	if e.Counts != nil {
+		return append(e.Counts.appendJSON(append(dst, `,"counts":`...)), '}', '\n')
+	}
 	dst = appendAddr(dst, e.Addr)
 	dst = appendOptional(dst, `,"tag":`, e.Tag, e.Tag != "")
 	dst = append(dst, `,"changes":`...)

@@ -193,3 +193,36 @@ func (f *Fields) Changes(old, new []byte) ([]Change, error) {
 	}
 	return changes, nil
 }
+
+// MergeState appends the state that is known after both: the values of new, and those of
+// old that new does not know. An old state of other fields is ignored.
+func (f *Fields) MergeState(dst, old, new []byte) []byte {
+	from := len(dst)
+	whole := new
+	for range f.list {
+		a, knownA, restA, err := nextStateValue(old)
+		if err != nil {
+			return append(dst[:from], whole...)
+		}
+		b, knownB, restB, err := nextStateValue(new)
+		if err != nil {
+			return append(dst[:from], whole...)
+		}
+		old, new = restA, restB
+		if knownB {
+			dst = appendStateValue(dst, []byte(b), true)
+		} else {
+			dst = appendStateValue(dst, []byte(a), knownA)
+		}
+	}
+	return dst
+}
+
+// String returns the names of the fields, as ParseFields takes them.
+func (f *Fields) String() string {
+	names := make([]string, len(f.list))
+	for i := range f.list {
+		names[i] = f.list[i].name
+	}
+	return strings.Join(names, ",")
+}

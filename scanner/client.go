@@ -130,7 +130,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		}
 		c.port = port
 	}
-	s, err := newScanner(scan, c.port, callSource{c}, discard{}, c.deliver)
+	s, err := newScanner(scan, c.port, callSource{c}, discard{}, writing{encode: deliverer(c.deliver)})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,8 @@ type engine struct {
 	held    bool // by addresses alone, since heldAt
 	heldAt  proto.Time
 	window  *window // with Config.Rate 0, else nil
-	reached bool    // MaxResults
+	pace    pace
+	reached bool // MaxResults
 
 	kinds     func(seq uint64) proto.Kinds // what a target is asked; nil: cfg.Kinds
 	cancelled map[uint64]struct{}          // targets that are not to begin
@@ -86,7 +87,7 @@ func newEngine(cfg Config, wall time.Time) (*engine, error) {
 		Retries:         cfg.Retries,
 		MaxElapsed:      cfg.TargetTimeout,
 		Sequential:      cfg.Sequential,
-		ReassemblyBytes: min(max(n*2048, 8<<20), 64<<20),
+		ReassemblyBytes: min(max(n*2048, min(8<<20, (n+3)*leastStore)), 64<<20),
 	})
 	if err != nil {
 		return nil, err
@@ -126,8 +127,11 @@ func storeBytes(cfg *Config) int {
 	if cfg.Raw {
 		n *= 4
 	}
-	return min(max(n, 16<<20), 256<<20)
+	return min(max(n, min(16<<20, (cfg.MaxInFlight+3)*leastStore)), 256<<20)
 }
+
+// leastStore is the memory per target if few are in flight: more than the longest answer.
+const leastStore = 256 << 10
 
 // Feed gives the engine targets. It keeps the slice until NeedsTargets is true again.
 func (e *engine) Feed(list []targets.Target) { e.feed, e.feedAt = list, 0 }
@@ -580,7 +584,7 @@ func (e *engine) admit(now proto.Time) (uint32, bool) {
 			continue
 		}
 		t := e.nextTarget()
-		if t == nil {
+		if t == nil || now < e.pace.next() {
 			return 0, false
 		}
 		if t.Refusal != targets.Accepted {
@@ -621,6 +625,7 @@ func (e *engine) dropTarget() {
 		e.twins.due = e.twins.due[1:]
 	} else {
 		e.feedAt++
+		e.pace.begun++
 	}
 }
 
@@ -709,8 +714,11 @@ func (e *engine) Deadline(now proto.Time, full bool) (proto.Time, bool) {
 		}
 		fresh = false
 	}
-	if e.answers.head != 0 || e.retries.head != 0 || e.fresh.head != 0 || fresh {
+	if e.answers.head != 0 || e.retries.head != 0 || e.fresh.head != 0 {
 		sooner(e.budget.next(now))
+	}
+	if fresh {
+		sooner(max(e.pace.next(), e.budget.next(now)))
 	}
 	if t, parked := e.hosts.next(); parked && e.accepts() {
 		sooner(max(t, e.budget.next(now)))

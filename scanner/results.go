@@ -35,12 +35,12 @@ const scanBuffer = 4 << 20
 func scanOver(ctx context.Context, cfg Config, port mux.Port, source Source, yield func(*output.Record, error) bool) {
 	records := make(chan *output.Record)
 	quit := make(chan struct{})
-	s, err := newScanner(cfg, port, source, discard{}, func(r *output.Record) {
+	s, err := newScanner(cfg, port, source, discard{}, writing{encode: deliverer(func(r *output.Record) {
 		select {
 		case records <- r:
 		case <-quit:
 		}
-	})
+	})})
 	if err != nil {
 		yield(nil, err)
 		return
@@ -79,8 +79,8 @@ func (discard) Close() error            { return nil }
 
 // deliverer returns an encoder that makes no lines: it gives the records of outcomes to
 // deliver, in memory of their own.
-func (r *recorder) deliverer(deliver func(*output.Record)) func(dst, outcomes []byte, enough int) (_, rest []byte) {
-	return func(dst, outcomes []byte, _ int) (_, rest []byte) {
+func deliverer(deliver func(*output.Record)) encoder {
+	return func(r *recorder, dst, outcomes []byte, _ int) (_, rest []byte) {
 		for len(outcomes) > 0 {
 			n := binary.LittleEndian.Uint32(outcomes)
 			deliver(r.own(bytes.Clone(outcomes[:n])))

@@ -13,7 +13,6 @@ import (
 
 	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
-	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -142,12 +141,21 @@ type Scanner struct {
 // records to sink. It takes over the sink, which Run closes; the port
 // remains the caller's to close. The errors of cfg are those of Config.Validate.
 func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner, error) {
-	return newScanner(cfg, port, source, sink, nil)
+	return newScanner(cfg, port, source, sink, writing{encode: (*recorder).lines})
 }
 
-// newScanner is New. With deliver the records go to that function, on a goroutine that
-// waits for it, and no lines to sink.
-func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, deliver func(*output.Record)) (*Scanner, error) {
+// An encoder makes lines of outcomes with the memory of r: see linewriter.Options.Encode.
+type encoder func(r *recorder, dst, outcomes []byte, enough int) (lines, rest []byte)
+
+// writing is how a Scanner writes what comes of its targets.
+type writing struct {
+	encode   encoder    // on the writer's goroutine
+	keepOpen bool       // the sink, for the next round
+	rx, tx   *mux.Batch // used again; nil: new ones
+}
+
+// newScanner is New with another way of writing.
+func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, how writing) (*Scanner, error) {
 	start := time.Now()
 	engine, err := newEngine(cfg, start)
 	if err != nil {
@@ -163,10 +171,13 @@ func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, del
 		room:   make(chan struct{}, 1),
 		fresh:  make(chan []targets.Target, feedBatches),
 		empty:  make(chan []targets.Target, feedBatches),
-		rx:     mux.NewBatch(cfg.Batch, receiveSize),
-		tx:     mux.NewBatch(cfg.Batch, maxRequest),
+		rx:     how.rx,
+		tx:     how.tx,
 
 		flushEvery: flushEvery,
+	}
+	if s.rx == nil {
+		s.rx, s.tx = newBatches(cfg.Batch)
 	}
 	for range feedBatches {
 		s.empty <- make([]targets.Target, feedBatch)
@@ -174,13 +185,12 @@ func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, del
 	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
 	rec := newRecorder(start)
-	encode := rec.lines
-	if deliver != nil {
-		encode = rec.deliverer(deliver)
-	}
 	s.writer = linewriter.New(sink, linewriter.Options{
 		Overflow: spareOutput,
-		Encode:   encode,
+		Encode: func(dst, outcomes []byte, enough int) (lines, rest []byte) {
+			return how.encode(rec, dst, outcomes, enough)
+		},
+		KeepOpen: how.keepOpen,
 		Wake: func() {
 			select {
 			case s.room <- struct{}{}:
@@ -192,6 +202,11 @@ func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, del
 		},
 	})
 	return s, nil
+}
+
+// newBatches returns batches to receive and to send.
+func newBatches(n int) (rx, tx *mux.Batch) {
+	return mux.NewBatch(n, receiveSize), mux.NewBatch(n, maxRequest)
 }
 
 // Stats returns the counts of a moment not longer ago than a tenth of a second.

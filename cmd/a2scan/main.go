@@ -112,7 +112,7 @@ func (a *app) dispatch(args []string) error {
 // commands returns all commands in the order of the overview.
 func commands() []*command {
 	return []*command{
-		demoCommand(), scanCommand(), queryCommand(), steamCommand(), masterCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), schemaCommand(), farmCommand(),
+		demoCommand(), scanCommand(), watchCommand(), queryCommand(), steamCommand(), masterCommand(), reportCommand(), diffCommand(), convertCommand(), decodeCommand(), schemaCommand(), farmCommand(),
 		benchCommand(), versionCommand(), completionCommand(), manCommand(), helpCommand(),
 	}
 }

@@ -80,17 +80,9 @@ func newScanOptions() *scanOptions {
 
 func (o *scanOptions) register(fs *flagSet) {
 	fs.group("Targets", func() {
-		fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input (default - if there is no TARGET)")
-		fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
-		fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "skip the addresses in this file: prefixes and ranges, one per line")
-		fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "scan only the addresses in this file")
-		fs.words(&o.exclude, "exclude", "", "LIST", "skip these addresses, prefixes and ranges")
+		o.registerTargets(fs)
 		fs.toggle(&o.noDedup, "no-dedup", "", "keep duplicate targets; saves 7 bytes of memory per target")
 		fs.toggle(&o.shuffle, "shuffle", "", "scan in random order")
-		fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "random seed (default random; printed at the end)")
-		fs.count(&o.shards, "shards", "", "N", "split the targets into N disjoint shards")
-		add(fs, &o.shard, "shard", "", "I", "scan shard I, counted from 0; auto = the task number of a Slurm array, Kubernetes Indexed Job, AWS Batch array or Cloud Run job", parseShard, formatShard)
-		fs.toggle(&o.yes, "yes", "", "allow prefixes and ranges to stand for more than 2^24 targets")
 		fs.toggle(&o.dryRun, "dry-run", "d", "print the targets in scan order and exit; nothing is sent")
 		fs.toggle(&o.resolve, "resolve", "", "with --dry-run: look host names up and print their addresses")
 	})
@@ -128,6 +120,19 @@ func (o *scanOptions) register(fs *flagSet) {
 		fs.text(&o.cpuProfile, "cpuprofile", "", "FILE", "write a CPU profile")
 		fs.text(&o.memProfile, "memprofile", "", "FILE", "write a heap profile at the end")
 	})
+}
+
+// registerTargets registers the flags of targets that scan and watch share.
+func (o *scanOptions) registerTargets(fs *flagSet) {
+	fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input (default - if there is no TARGET)")
+	fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
+	fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "skip the addresses in this file: prefixes and ranges, one per line")
+	fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "scan only the addresses in this file")
+	fs.words(&o.exclude, "exclude", "", "LIST", "skip these addresses, prefixes and ranges")
+	fs.seed(&o.ask.cfg.Seed, "seed", "e", "N", "random seed (default random; printed at the end)")
+	fs.count(&o.shards, "shards", "", "N", "split the targets into N disjoint shards")
+	add(fs, &o.shard, "shard", "", "I", "scan shard I, counted from 0; auto = the task number of a Slurm array, Kubernetes Indexed Job, AWS Batch array or Cloud Run job", parseShard, formatShard)
+	fs.toggle(&o.yes, "yes", "", "allow prefixes and ranges to stand for more than 2^24 targets")
 }
 
 func (o *askOptions) registerQueries(fs *flagSet) {

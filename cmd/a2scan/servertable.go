@@ -82,9 +82,7 @@ func (t *serverTable) append(b []byte, s *serverLine) []byte {
 		}
 		return append(b, strings.TrimRight(text+t.screen.paint(statusColor(s.status), status)+t.screen.paint(dim, reason), " ")+"\n"...)
 	}
-	t.servers++
-	t.players += uint64(max(s.players, 0))
-	t.places += uint64(max(s.most, 0))
+	t.count(s)
 	gameName := s.game
 	if width(gameName) > game && s.folder != "" && width(s.folder) < width(gameName) {
 		gameName = s.folder
@@ -99,6 +97,16 @@ func (t *serverTable) append(b []byte, s *serverLine) []byte {
 	}
 	mark = fit(mark, rest)
 	return append(b, strings.TrimRight(row+t.screen.paint(statusColor(s.status), mark)+fit(s.name, rest-width(mark)), " ")+"\n"...)
+}
+
+// count adds a server to the footer.
+func (t *serverTable) count(s *serverLine) {
+	if !s.answered {
+		return
+	}
+	t.servers++
+	t.players += uint64(max(s.players, 0))
+	t.places += uint64(max(s.most, 0))
 }
 
 // row returns the columns before the name.

@@ -24,10 +24,16 @@ type signalWatch struct {
 // without job control ignores SIGINT for its background jobs. gently and atOnce are each
 // called at most once, in goroutines of their own.
 func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
+	return a.watchSignalsAnd(nil, gently, atOnce)
+}
+
+// watchSignalsAnd is watchSignals for a program that runs for years: a SIGHUP calls
+// reload, if that is not nil, and ends nothing.
+func (a *app) watchSignalsAnd(reload, gently, atOnce func()) *signalWatch {
 	w := &signalWatch{ch: make(chan os.Signal, 2), done: make(chan struct{})}
 	signal.Notify(w.ch, syscall.SIGTERM)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
+		if !signal.Ignored(s) || s == syscall.SIGHUP && reload != nil {
 			signal.Notify(w.ch, s)
 		}
 	}
@@ -36,6 +42,10 @@ func (a *app) watchSignals(gently, atOnce func()) *signalWatch {
 		for acts := []func(){gently, atOnce}; len(acts) > 0; {
 			select {
 			case s := <-w.ch:
+				if s == syscall.SIGHUP && reload != nil {
+					reload()
+					continue
+				}
 				if s == syscall.SIGHUP {
 					// If a terminal is closed, both the shell and the system may send one.
 					// Together they are a single interrupt.

@@ -65,6 +65,9 @@ type Options struct {
 	// which is passed to the next call. It must not keep src. nil: the Buffers hold lines.
 	Encode func(dst, src []byte, enough int) (lines, rest []byte)
 
+	// KeepOpen leaves the Sink open at the end: Close only syncs it.
+	KeepOpen bool
+
 	// Wake is called on the Writer's goroutine when a buffer is free again and when the
 	// Sink has failed. It must not block. It may be nil.
 	Wake func()
@@ -90,6 +93,7 @@ type Writer struct {
 	sink      dataset.Sink
 	syncEvery time.Duration // 0: after each buffer
 	reader    *dataset.File // a pipe or socket whose reader may leave; nil: none
+	keepOpen  bool          // Close does not close sink
 	piece     int           // most bytes per write, unless a line is longer; 0: any number
 	encode    func(dst, src []byte, enough int) (lines, rest []byte)
 	wake      func()
@@ -113,7 +117,7 @@ type Writer struct {
 }
 
 // New returns a Writer to sink and starts its goroutine, which ends with
-// Close. The Writer closes the sink.
+// Close. The Writer closes the sink, unless o.KeepOpen is set.
 func New(sink dataset.Sink, o Options) *Writer {
 	if o.Buffers == 0 {
 		o.Buffers = defaultBuffers
@@ -146,6 +150,7 @@ func New(sink dataset.Sink, o Options) *Writer {
 	w := &Writer{
 		sink:        sink,
 		reader:      reader,
+		keepOpen:    o.KeepOpen,
 		syncEvery:   o.SyncEvery,
 		piece:       piece,
 		encode:      o.Encode,
@@ -363,6 +368,9 @@ func (w *Writer) fail(err error) {
 // finish syncs and closes the Sink.
 func (w *Writer) finish() {
 	w.sync()
+	if w.keepOpen {
+		return
+	}
 	if err := w.sink.Close(); err != nil && w.Err() == nil {
 		w.fail(err)
 	}

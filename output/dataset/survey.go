@@ -114,7 +114,7 @@ func (s *survey) read(f io.ReaderAt, keep func([]byte) (bool, error)) error {
 			s.border = s.limit
 		case errors.As(err, &cut):
 			s.border = cut.Offset
-			if s.lines == 0 && !isCutFrom(line, recordPrefix) {
+			if s.lines == 0 && !isCutFrom(line, recordPrefix) && !isCutFrom(line, eventPrefix) {
 				return ErrNoRecords
 			}
 		default:
@@ -124,8 +124,11 @@ func (s *survey) read(f io.ReaderAt, keep func([]byte) (bool, error)) error {
 	}
 }
 
-// recordPrefix is how every line of output.AppendJSON begins.
-var recordPrefix = []byte(`{"schema":1,"seq":`)
+// recordPrefix and eventPrefix are how every record and every event begins.
+var (
+	recordPrefix = []byte(`{"schema":1,"seq":`)
+	eventPrefix  = []byte(`{"schema":1,"event":`)
+)
 
 // isCutFrom reports whether b begins with want, or is the beginning of it.
 func isCutFrom(b, want []byte) bool {

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a2scan/a2scan/internal/osfile"
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/output/dataset"
+)
+
+// datedRecords are the files of --records. A name with a date means another file when the
+// date changes; each is a dataset with its metadata.
+type datedRecords struct {
+	run     *watchRun
+	pattern string
+
+	name   string
+	file   *dataset.File
+	meta   *osfile.File
+	m      *dataset.Metadata
+	buf    []byte // records that are not written yet
+	synced time.Time
+}
+
+// dates are the directives of strftime that a name may have.
+var dates = map[byte]string{'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05"}
+
+// checkDates returns an error if a name has a directive that is none of dates.
+func checkDates(name string) error {
+	for i := 0; i < len(name); i++ {
+		if name[i] != '%' {
+			continue
+		}
+		i++
+		if i == len(name) || name[i] != '%' && dates[name[i]] == "" {
+			return withHint(fmt.Errorf("--records %s: a %% must begin %%Y, %%m, %%d, %%H, %%M or %%S", quote(name)), "write %%%% for a percent sign")
+		}
+	}
+	return nil
+}
+
+// dated returns the name at a time, in UTC as all times in records.
+func dated(pattern string, at time.Time) string {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		switch {
+		case pattern[i] != '%' || i+1 == len(pattern):
+			b.WriteByte(pattern[i])
+		default:
+			i++
+			if layout := dates[pattern[i]]; layout != "" {
+				b.WriteString(at.UTC().Format(layout))
+			} else {
+				b.WriteByte(pattern[i])
+			}
+		}
+	}
+	return b.String()
+}
+
+func newDatedRecords(r *watchRun, pattern string) *datedRecords {
+	return &datedRecords{run: r, pattern: pattern}
+}
+
+// open opens the file of a time. Records that it has stay.
+func (d *datedRecords) open(at time.Time) (err error) {
+	name := dated(d.pattern, at)
+	f, err := dataset.Open(name, dataset.CompressAuto)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Discard())
+		}
+	}()
+	o := &d.run.options.scan
+	m := &dataset.Metadata{
+		Schema: output.SchemaVersion, Tool: "a2scan", Version: version(),
+		CommandLine: commandLine(d.run.app.args), Config: maps.Clone(d.run.flags.values()),
+		StartTime: output.Timestamp{Time: at}, Seed: o.ask.cfg.Seed, Shard: o.shard.index, Shards: o.shards,
+	}
+	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(d.run.args, "\n"), "\uFFFD")
+	m.Rate.RequestedPPS = dataset.Decimal(o.ask.cfg.Rate)
+	first := true
+	var record output.Record
+	err = f.Load(func(line []byte) (bool, error) {
+		if err := output.Unmarshal(line, &record); err != nil {
+			return false, nil // a damaged line
+		}
+		if first {
+			m.StartTime = output.Timestamp{Time: record.Time}
+			first = false
+		}
+		count(m, &record, len(line)+1)
+		return true, nil
+	})
+	if err != nil && !errors.Is(err, dataset.ErrNotRegular) {
+		return err
+	}
+	if err := f.Start(); err != nil {
+		return err
+	}
+	d.name, d.file, d.m, d.synced = name, f, m, at
+	if d.meta, err = openBeside((&scanOptions{outputFile: name}).metadataPath()); err != nil {
+		return err
+	}
+	return d.writeMetadata()
+}
+
+// count adds a record to the counts of m.
+func count(m *dataset.Metadata, r *output.Record, length int) {
+	m.Statuses[r.Status]++
+	m.Input.Targets++
+	if r.Status == output.Aborted {
+		m.Targets.Aborted++
+	} else {
+		m.Targets.Done++
+	}
+	if r.Info != nil {
+		m.Sections.Info[r.Info.Status]++
+	}
+	if r.Players != nil {
+		m.Sections.Players[r.Players.Status]++
+	}
+	if r.Rules != nil {
+		m.Sections.Rules[r.Rules.Status]++
+	}
+	p := &m.Packets
+	p.Sent += uint64(r.PacketsSent)
+	p.Received += uint64(r.PacketsReceived)
+	p.BytesReceived += uint64(r.BytesReceived)
+	m.Output.Records++
+	m.Output.Bytes += int64(length)
+}
+
+// write appends a record with the number of its round.
+func (d *datedRecords) write(r *output.Record, line []byte) error {
+	now := time.Now()
+	if dated(d.pattern, now) != d.name {
+		if err := d.close(true); err != nil {
+			return err
+		}
+		if err := d.open(now); err != nil {
+			return openError("records", err)
+		}
+	}
+	before := len(d.buf)
+	d.buf = append(append(d.buf, bytes.TrimSuffix(line, []byte("}\n"))...), `,"round":`...)
+	d.buf = strconv.AppendUint(d.buf, d.run.watcher.Round(), 10)
+	d.buf = append(d.buf, "}\n"...)
+	count(d.m, r, len(d.buf)-before)
+	switch {
+	case now.Sub(d.synced) >= time.Second:
+		d.synced = now
+		return d.sync()
+	case len(d.buf) >= 64<<10:
+		return d.flush()
+	}
+	return nil
+}
+
+// flush writes the records that wait.
+func (d *datedRecords) flush() error {
+	err := d.file.WriteLines(d.buf)
+	d.buf = d.buf[:0]
+	if err != nil {
+		return fmt.Errorf("cannot write records: %w", err)
+	}
+	return nil
+}
+
+// sync hands all records to the operating system.
+func (d *datedRecords) sync() error {
+	if err := d.flush(); err != nil {
+		return err
+	}
+	if _, err := d.file.Sync(); err != nil {
+		return fmt.Errorf("cannot write records: %w", err)
+	}
+	return nil
+}
+
+// close finishes the file. complete says that the watch goes on, or came to its end.
+func (d *datedRecords) close(complete bool) error {
+	if d.file == nil {
+		return nil
+	}
+	err := d.flush()
+	packed, syncErr := d.file.Sync()
+	err = errors.Join(err, syncErr, d.file.Close())
+	if d.file.Compression() != dataset.CompressNone {
+		d.m.Output.CompressedBytes = &packed
+	}
+	d.m.EndTime = output.Timestamp{Time: time.Now()}
+	d.m.DurationS = dataset.Seconds(d.m.EndTime.Sub(d.m.StartTime.Time))
+	d.m.EndReason = dataset.EndInterrupted
+	if complete {
+		d.m.EndReason = dataset.EndComplete
+	}
+	d.file = nil
+	err = errors.Join(err, d.writeMetadata())
+	if d.meta != nil {
+		err = errors.Join(err, d.meta.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write records: %w", err)
+	}
+	return nil
+}
+
+func (d *datedRecords) writeMetadata() error {
+	if d.meta == nil {
+		return nil
+	}
+	b, err := d.m.AppendJSON(nil)
+	if err != nil {
+		return err
+	}
+	p, err := d.meta.Prepare(b)
+	if err == nil {
+		err = p.Commit()
+	}
+	return err
+}

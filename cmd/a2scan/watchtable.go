@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
+)
+
+// A watchTable shows the fullest servers of a watch on a terminal, drawn again after each
+// round. A nil watchTable shows nothing.
+type watchTable struct {
+	app   *app
+	lines map[string]*watchLine // by address
+	round uint64                // that runs
+	note  string                // for the line below the next table; empty: none
+}
+
+// A watchLine is a server and what it was a round ago.
+type watchLine struct {
+	serverLine
+	round  uint64 // of its last record
+	before serverLine
+}
+
+func newWatchTable(a *app) *watchTable {
+	return &watchTable{app: a, lines: map[string]*watchLine{}, round: 1}
+}
+
+// add takes in a record.
+func (t *watchTable) add(r *output.Record) {
+	if t == nil {
+		return
+	}
+	l := lineOf(r)
+	for _, text := range []*string{&l.address, &l.reason, &l.game, &l.folder, &l.mapName, &l.name} {
+		*text = strings.Clone(*text) // the record's memory is used again
+	}
+	line := t.lines[l.address]
+	if line == nil {
+		line = &watchLine{before: *l}
+		t.lines[l.address] = line
+	} else {
+		line.before = line.serverLine
+	}
+	line.round = t.round
+	line.serverLine = *l
+}
+
+// draw draws the table at the end of a round. A terminal that cannot move its cursor gets
+// one table below the other.
+func (t *watchTable) draw(round *scanner.Round) error {
+	screen := &t.app.screen
+	rows := screen.rows()
+	if rows == 0 {
+		rows = 24
+	}
+	var shown []*watchLine
+	for address, l := range t.lines {
+		if l.round < t.round { // it left the list
+			delete(t.lines, address)
+			continue
+		}
+		shown = append(shown, l)
+	}
+	t.round = round.Number + 1
+	slices.SortFunc(shown, func(a, b *watchLine) int {
+		up := func(l *watchLine) int {
+			if l.answered {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(up(a), up(b)), cmp.Compare(b.players, a.players), strings.Compare(a.address, b.address))
+	})
+	var b []byte
+	if screen.redraw {
+		b = append(b, "\x1b[H\x1b[2J"...)
+	}
+	c := &round.Counts
+	title := fmt.Sprintf("%s  round %d  %s of %s answered", round.End.Local().Format(time.TimeOnly), round.Number,
+		thousands(c.Statuses[output.Success]+c.Statuses[output.Partial]), plural(c.Targets, "target", "targets"))
+	for _, kind := range []output.EventKind{output.Appeared, output.Changed, output.Gone, output.Returned} {
+		if n := c.Events[kind]; n > 0 {
+			title += fmt.Sprintf("  %s %s", thousands(n), kind)
+		}
+	}
+	b = append(b, screen.paint(bold, fit(title, screen.columns()))+"\n"...)
+	table := serverTable{screen: screen}
+	for _, l := range shown {
+		table.address = max(table.address, min(width(l.address)+markWidth, mostAddress+markWidth))
+	}
+	table.address = max(table.address, leastAddress)
+	room := max(rows-5, 3) // the title, the header, the footer, a note and the cursor
+	for i, l := range shown {
+		if i >= room {
+			break
+		}
+		line := l.serverLine
+		line.address = l.mark() + line.address
+		b = table.append(b, &line)
+	}
+	for _, l := range shown[min(room, len(shown)):] {
+		table.count(&l.serverLine)
+	}
+	footer := fmt.Sprintf("%s, %s/%s players", plural(table.servers, "server", "servers"), thousands(table.players), thousands(table.places))
+	if more := len(shown) - room; more > 0 {
+		footer += fmt.Sprintf("; %d more not shown", more)
+	}
+	b = append(b, screen.paint(dim, fit(footer, screen.columns()))+"\n"...)
+	if t.note != "" {
+		b = append(b, screen.paint(yellow, fit(t.note, screen.columns()))+"\n"...)
+		t.note = ""
+	}
+	return t.app.ui.aside(func() error {
+		_, err := t.app.stdout.Write(b)
+		return err
+	})
+}
+
+// markWidth is the width of a mark.
+const markWidth = 2
+
+// mark shows whether a server has changed since the round before.
+func (l *watchLine) mark() string {
+	a, b := &l.serverLine, &l.before
+	switch {
+	case a.answered != b.answered:
+		return "! "
+	case a.name != b.name || a.mapName != b.mapName || a.game != b.game:
+		return "* "
+	case a.players > b.players:
+		return "+ "
+	case a.players < b.players:
+		return "- "
+	}
+	return "  "
+}
+
+// noEvents is a Sink for a watch that shows a table.
+type noEvents struct{}
+
+func (noEvents) WriteLines([]byte) error { return nil }
+func (noEvents) Sync() (int64, error)    { return 0, nil }
+func (noEvents) Close() error            { return nil }
