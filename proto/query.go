@@ -157,6 +157,14 @@ func (c *Client) Begin(q *Query, want Kinds) {
 	c.release(q)
 }
 
+// BeginSince is Begin for a conversation that is the continuation of another, such as one
+// with another port of the same host: its time, and with it the ceiling, counts from start,
+// and q counts as having sent.
+func (c *Client) BeginSince(q *Query, want Kinds, start Time) {
+	c.Begin(q, want)
+	q.start, q.flags = start, q.flags|queryStarted
+}
+
 // SetChallenge gives q a challenge known from before. It is tried at once; a stale
 // one costs a round or, if the server ignores stale ones, an attempt.
 func (c *Client) SetChallenge(q *Query, token Challenge) {
@@ -874,7 +882,8 @@ func (c *Client) HandleUnreachable(q *Query, refused, final bool) Output {
 }
 
 // Abort ends all that is open, for a reason of the caller's: ReasonAborted,
-// ReasonSend. It may be called before the first send.
+// ReasonSend, or NoReason if the time is over and the evidence decides. It may be called
+// before the first send.
 func (c *Client) Abort(q *Query, reason Reason) Output { return c.end(q, reason) }
 
 // end settles every open kind and releases the memory of q's fragments.

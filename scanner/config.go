@@ -3,6 +3,7 @@ package scanner
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/a2scan/a2scan/output"
@@ -45,6 +46,11 @@ type Config struct {
 	Filter     StatusSet     // statuses that get a record; 0: all
 	Raw        bool          // records carry the datagrams, within a bound: Stats.RawLeft
 
+	// PortOffsets are further ports for a target whose port is silent or closed, counted
+	// from its port. They are tried in this order until one answers, within TargetTimeout.
+	// Ports that do not exist, and those that Source.Has knows, are left out.
+	PortOffsets []int
+
 	// Drain bounds how long an interrupted scan waits for targets in flight.
 	// They end by their own deadlines anyway; 0: TargetTimeout.
 	Drain time.Duration
@@ -72,6 +78,7 @@ const (
 	MaxRetries       = 200
 	MaxMaxInFlight   = 1 << 24
 	MaxBatch         = 1024
+	MaxPortOffsets   = 16
 	minTimeout       = time.Millisecond
 	minPacketsPerSec = 1e-5 // about one a day
 	maxPacketsPerSec = 1e9
@@ -114,6 +121,10 @@ func (c *Config) Validate() error {
 	in("Retries", c.Retries, 0, MaxRetries, c.Retries >= 0 && c.Retries <= MaxRetries)
 	in("TargetTimeout", c.TargetTimeout, minTimeout, MaxTimeout, c.TargetTimeout >= minTimeout && c.TargetTimeout <= MaxTimeout)
 	in("Batch", c.Batch, 1, MaxBatch, c.Batch >= 1 && c.Batch <= MaxBatch)
+	bad(len(c.PortOffsets) <= MaxPortOffsets, "PortOffsets", "has %d offsets; use at most %d", len(c.PortOffsets), MaxPortOffsets)
+	for _, n := range c.PortOffsets {
+		bad(n != 0 && n > -math.MaxUint16 && n < math.MaxUint16, "PortOffsets", "%+d leads to no other port; use +1 to +65534, or -1 to -65534", n)
+	}
 	bad(c.MaxRuntime >= 0, "MaxRuntime", "%v is negative", c.MaxRuntime)
 	return errors.Join(errs...)
 }

@@ -28,20 +28,22 @@ const maxDenial = 256
 // therefore drains before more is taken in, and overload shows as slower
 // admission instead of as timeouts.
 type engine struct {
-	cfg    Config
-	wall   time.Time // at proto.Time 0
-	stalls []stall
-	client *proto.Client
-	table  *table
-	slab   slab
-	wheel  *wheel
-	hosts  *hosts
-	twins  twins
-	budget budget
-	recent recent
-	store  *arena.Arena // answers that wait for the target's other answers
-	raws   []rawUse     // by slot, with Config.Raw
-	strays strays       // by slot, if few targets are in flight; else nil
+	cfg      Config
+	wall     time.Time // at proto.Time 0
+	stalls   []stall
+	client   *proto.Client
+	table    *table
+	slab     slab
+	wheel    *wheel
+	hosts    *hosts
+	twins    twins
+	budget   budget
+	recent   recent
+	store    *arena.Arena       // answers that wait for the target's other answers
+	raws     []rawUse           // by slot, with Config.Raw
+	searches []search           // by slot, with Config.PortOffsets
+	isTarget func(mux.Key) bool // reports whether the Source names an address and port; nil: unknown
+	strays   strays             // by slot, if few targets are in flight; else nil
 
 	answers  readyList
 	retries  readyList
@@ -111,6 +113,9 @@ func newEngine(cfg Config, wall time.Time) (*engine, error) {
 	}
 	if cfg.Raw {
 		e.raws = make([]rawUse, n)
+	}
+	if len(cfg.PortOffsets) > 0 {
+		e.searches = make([]search, n)
 	}
 	if cfg.Rate == 0 {
 		e.window = newWindow(n, 0, cfg.Kinds)
@@ -305,6 +310,9 @@ func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	if n := uint32(len(p.Data)); s.bytes+n >= s.bytes { // stops near 4 GiB
 		s.bytes += n
 	}
+	if e.searches != nil {
+		e.searches[i].heard, e.searches[i].until = true, 0
+	}
 	data := p.Data
 	if p.Truncated { // half a datagram is noise, whatever it begins with
 		e.stats.Truncated++
@@ -342,6 +350,9 @@ func (e *engine) HandleTimeout(now proto.Time) {
 		out := e.client.HandleTimeout(&s.q, now)
 		if out.Send && s.flags&slotQueued == 0 {
 			s.flags |= slotRetries
+		}
+		if !out.Done && e.givesUp(now, i) {
+			out = e.client.Abort(&s.q, proto.NoReason)
 		}
 		e.step(now, i, &out)
 	}
@@ -411,7 +422,9 @@ func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 		return
 	}
 	if out.Done {
-		e.settle(now, i, nil, nil)
+		if !e.tryNext(now, i) {
+			e.settle(now, i, nil, nil)
+		}
 		return
 	}
 	if out.Send {
@@ -460,6 +473,11 @@ func (e *engine) rearm(i uint32) {
 	at, ok := e.client.Deadline(&s.q)
 	if s.flags&slotPaced != 0 && (!ok || s.paced < at) {
 		at, ok = s.paced, true
+	}
+	if e.searches != nil {
+		if until := e.searches[i].until; until != 0 && (!ok || until < at) {
+			at, ok = until, true
+		}
 	}
 	if ok {
 		e.wheel.arm(i, at)
@@ -525,6 +543,9 @@ func (e *engine) Commit(now proto.Time, tx *mux.Batch, n int) (more bool) {
 		e.unlist(i)
 		s.flags &^= slotRetries
 		e.client.Sent(&s.q, now)
+		if e.searches != nil {
+			e.limitPort(now, i)
+		}
 		if e.window != nil {
 			s.asked = stampAt(now)
 			s.open++
@@ -653,6 +674,9 @@ func (e *engine) open(t *targets.Target) (uint32, bool) {
 	if e.cfg.Raw {
 		e.raws[i] = rawUse{}
 	}
+	if e.searches != nil {
+		e.searches[i] = search{given: t.Key.Port}
+	}
 	s.kinds = e.cfg.Kinds
 	if e.kinds != nil {
 		s.kinds = e.kinds(t.Seq)
@@ -764,7 +788,11 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		if stalled > 0 {
 			res.RTT = output.NoRTT // when its answer came nobody saw
 		}
+		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
 		o.results[k] = res
+	}
+	if e.searches != nil {
+		e.searches[i].finish(o)
 	}
 	if o.status, _ = o.verdict(); e.reached && o.status == output.Success {
 		// It waited for a better answer only, but there are results enough.
@@ -778,7 +806,6 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 	}
 	for k, res := range o.results {
 		if o.kinds.Has(proto.Kind(k)) {
-			e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
 			e.stats.Sections[k][statusOf(res)]++
 		}
 	}
@@ -837,6 +864,9 @@ func (e *engine) write(origin *targets.Origin) (at int, wanted bool) {
 		e.stats.Aborted++
 	} else {
 		e.stats.Done++
+	}
+	if o.given != 0 && (o.status == output.Success || o.status == output.Partial) {
+		e.stats.OtherPort++
 	}
 	if o.status == output.Success {
 		e.countResults()

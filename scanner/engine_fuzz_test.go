@@ -1,6 +1,8 @@
 package scanner
 
 import (
+	"net/netip"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
+	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // FuzzEngine lets bytes say what happens to a scan: which datagrams come, from whom,
@@ -35,6 +38,10 @@ func FuzzEngine(f *testing.F) {
 		for _, mode := range []byte{2, 16, 32, 64, 2 | 32 | 64} {
 			f.Add([]byte{7, mode, 2 | room<<2, 7}, join(message(0, 0, challengeReply(1)), message(0, 1, challengeReply(2)), message(0, 9, challengeReply(3)), []byte{1, 0, 3, 255, 255, 9}, message(0, 1, infoReply("x")), []byte{3, 0, 0, 2, 3, 1, 7}, []byte{1, 0, 3, 255, 255, 255}, []byte{7, 0, 78}))
 		}
+	}
+	for _, closed := range []byte{8, 8 | 48, 8 | 48 | 128} { // searches for ports
+		f.Add([]byte{7 | closed, 0, 0, 7}, join([]byte{2, 0, 0, 2, 8, 0, 1, 1, 1, 255, 2, 201, 0}, message(0, 201, infoReply("x")), []byte{1, 1, 3, 255, 255, 255}))
+		f.Add([]byte{1 | closed, 2 | 64, 1, 2}, join([]byte{2, 0, 0, 2, 1, 0}, message(0, 210, challengeReply(4)), []byte{3, 0, 0, 7, 0, 78}))
 	}
 	f.Fuzz(func(t *testing.T, config, script []byte) {
 		if len(config) < 4 {
@@ -61,6 +68,9 @@ func FuzzEngine(f *testing.F) {
 		cfg.MaxInFlight = 1 + int(config[3]%8)
 		cfg.MaxResults = uint64(mode >> 7 * 3)
 		cfg.TargetTimeout = 5 * time.Second
+		if config[0]&8 != 0 {
+			cfg.PortOffsets = []int{1, -1, 2, 40_000}[:1+config[0]>>4%4]
+		}
 		list := rigTargets(10)
 		list[8].Key = list[0].Key // a twin
 		list[9].Key.Hi, list[9].Key.Lo = list[1].Key.Hi, list[1].Key.Lo
@@ -68,6 +78,11 @@ func FuzzEngine(f *testing.F) {
 		r := newRigOf(t, cfg, func(e *engine) {
 			if config[3] > 200 {
 				e.store = arena.New(1024)
+			}
+			if config[0]&128 != 0 {
+				e.isTarget = func(k mux.Key) bool {
+					return slices.ContainsFunc(list, func(t targets.Target) bool { return t.Key == k })
+				}
 			}
 		}, list...)
 		r.room = room
@@ -77,7 +92,7 @@ func FuzzEngine(f *testing.F) {
 			script = script[3+n:]
 			k := list[int(target)%len(list)].Key
 			if target > 200 {
-				k.Port ^= 1 // a stranger
+				k.Port ^= 1 // a stranger, or the next port of the target
 			}
 			switch op {
 			case 0:
@@ -145,8 +160,20 @@ func FuzzEngine(f *testing.F) {
 		for seq, rec := range r.records {
 			// Each kind: the attempts, one of them after silence to a token, with five challenges
 			// each, and one request more if fragments came.
-			require.LessOrEqual(t, rec.PacketsSent, 3*((cfg.Retries+2)*6+1), "target %d", seq)
-			require.LessOrEqual(t, rec.Attempts, cfg.Retries+2)
+			// Each port of a target has them.
+			ports := 1 + len(cfg.PortOffsets)
+			require.LessOrEqual(t, rec.PacketsSent, ports*3*((cfg.Retries+2)*6+1), "target %d", seq)
+			require.LessOrEqual(t, rec.Attempts, ports*(cfg.Retries+2))
+			given := rec.Addr
+			if rec.PortGiven != 0 {
+				require.Contains(t, cfg.PortOffsets, int(rec.Addr.Port())-int(rec.PortGiven))
+				require.NotContains(t, []output.Status{output.Timeout, output.Refused, output.Unreachable, output.Aborted, output.SendError}, rec.Status)
+				if r.e.isTarget != nil {
+					require.False(t, r.e.isTarget(mux.KeyFrom(rec.Addr)))
+				}
+				given = netip.AddrPortFrom(rec.Addr.Addr(), rec.PortGiven)
+			}
+			require.Equal(t, list[seq].Key.AddrPort(), given)
 			require.LessOrEqual(t, ms(rec.Duration), 5000.0+10)
 		}
 	})

@@ -99,7 +99,11 @@ func (e *engine) checkInvariants(t testing.TB) {
 			}
 		} else if e.wheel.nodes[i].tick == 0 {
 			fail(i, "live and without a deadline")
-		} else if at, ok := e.client.Deadline(&s.q); !ok {
+		} else if at, ok := e.client.Deadline(&s.q); s.flags&slotBusy != 0 {
+			if ok || s.flags&slotQueued != 0 || !e.isSilent(uint32(i)) {
+				fail(i, "waits for a port, and its query is not over")
+			}
+		} else if !ok {
 			fail(i, "its query is done, or was never begun")
 		} else if tick := uint32((at + 1<<tickBits - 1) >> tickBits); e.wheel.nodes[i].tick > max(tick, e.wheel.cursor) {
 			fail(i, "its deadline on the wheel is later than its query's")

@@ -2,6 +2,7 @@ package scanner
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -124,7 +125,7 @@ func (k *known) end() {
 // take takes in a record of the round and returns its event, nil if it is no news. The
 // event is valid until the next call; its Record is not set.
 func (k *known) take(r *output.Record) *output.Event {
-	at, ok := k.index[mux.KeyFrom(r.Addr)]
+	at, ok := k.index[mux.KeyFrom(targetOf(r))]
 	if !ok {
 		return nil
 	}
@@ -140,6 +141,14 @@ func (k *known) take(r *output.Record) *output.Event {
 		}
 	}
 	return nil
+}
+
+// targetOf returns the address and port of a record's target, whichever port answered.
+func targetOf(r *output.Record) netip.AddrPort {
+	if r.PortGiven != 0 {
+		return netip.AddrPortFrom(r.Addr.Addr(), r.PortGiven)
+	}
+	return r.Addr
 }
 
 // silence reports whether a status says that a server gave no answer. A packet that could
@@ -187,7 +196,7 @@ func (k *known) answered(s *server, r *output.Record) *output.Event {
 }
 
 func (k *known) event(kind output.EventKind, r *output.Record, at time.Time) *output.Event {
-	k.changes = output.Event{Kind: kind, Time: at, Round: k.round, Addr: r.Addr, Tag: r.Tag}
+	k.changes = output.Event{Kind: kind, Time: at, Round: k.round, Addr: targetOf(r), Tag: r.Tag}
 	return &k.changes
 }
 

@@ -35,6 +35,8 @@ type outcome struct {
 	status     output.Status
 	kinds      proto.Kinds // that were asked for
 	refusal    targets.Refusal
+	given      uint16 // the port that was asked first, if key has another; else 0
+	ports      uint8  // that were tried, if they are several; else 0
 	challenged bool
 	raw        bool // the datagrams are among the parts
 	results    [numSections]proto.Result
@@ -61,16 +63,18 @@ const (
 	atKeyPort    = 36
 	atSent       = 38
 	atHeard      = 40
+	atGiven      = 42
 	atBytes      = 44
 	atStart      = 48
 	atDuration   = 56
 	atResults    = 64
-	resultSize   = 12 // RTT in µs u32, fragments u16 of u16, reason, attempts, rounds, answered
+	resultSize   = 12 // RTT in µs u32, fragments u16 of u16, reason, answered, attempts u16
 	atInput      = atResults + numSections*resultSize
 	atTag        = atInput + 4
 	atSource     = atTag + 4
 	atProblem    = atSource + 4
-	outcomeFixed = atProblem + 4
+	atPorts      = atProblem + 4
+	outcomeFixed = atPorts + 1
 	partFixed    = 8
 )
 
@@ -107,6 +111,7 @@ func (o *outcome) append(dst []byte) (_ []byte, at int) {
 	le.PutUint16(h[atKeyPort:], o.key.Port)
 	le.PutUint16(h[atSent:], o.sent)
 	le.PutUint16(h[atHeard:], o.heard)
+	le.PutUint16(h[atGiven:], o.given)
 	le.PutUint32(h[atBytes:], o.bytes)
 	le.PutUint64(h[atStart:], uint64(o.start))
 	le.PutUint64(h[atDuration:], uint64(o.duration))
@@ -119,15 +124,17 @@ func (o *outcome) append(dst []byte) (_ []byte, at int) {
 		le.PutUint32(b[0:], rtt)
 		le.PutUint16(b[4:], uint16(r.Got))
 		le.PutUint16(b[6:], uint16(r.Total))
-		b[8], b[9], b[10], b[11] = byte(r.Reason), byte(r.Attempts), byte(r.Rounds), 0
+		b[8], b[9] = byte(r.Reason), 0
 		if r.Answered {
-			b[11] = 1
+			b[9] = 1
 		}
+		le.PutUint16(b[10:], uint16(r.Attempts))
 	}
 	le.PutUint32(h[atInput:], uint32(len(o.input)))
 	le.PutUint32(h[atTag:], uint32(len(o.tag)))
 	le.PutUint32(h[atSource:], uint32(len(o.source)))
 	le.PutUint32(h[atProblem:], uint32(len(o.problem)))
+	h[atPorts] = o.ports
 	dst = append(dst, o.input...)
 	dst = append(dst, o.tag...)
 	dst = append(dst, o.source...)
@@ -170,6 +177,7 @@ func (o *outcome) parse(b []byte) (rest []byte) {
 		Scope: le.Uint32(h[atKeyScope:]), Port: le.Uint16(h[atKeyPort:]),
 	}
 	o.sent, o.heard = le.Uint16(h[atSent:]), le.Uint16(h[atHeard:])
+	o.given, o.ports = le.Uint16(h[atGiven:]), h[atPorts]
 	o.bytes = le.Uint32(h[atBytes:])
 	o.start = proto.Time(le.Uint64(h[atStart:]))
 	o.duration = time.Duration(le.Uint64(h[atDuration:]))
@@ -181,7 +189,7 @@ func (o *outcome) parse(b []byte) (rest []byte) {
 		}
 		o.results[k] = proto.Result{
 			RTT: rtt, Got: int(le.Uint16(r[4:])), Total: int(le.Uint16(r[6:])),
-			Reason: proto.Reason(r[8]), Attempts: int(r[9]), Rounds: int(r[10]), Answered: r[11] != 0,
+			Reason: proto.Reason(r[8]), Answered: r[9] != 0, Attempts: int(le.Uint16(r[10:])),
 		}
 	}
 	words := b[outcomeFixed:]

@@ -29,11 +29,12 @@ func randomOutcome(r *rand.Rand) outcome {
 		start: proto.Time(r.Int64()), duration: time.Duration(r.Int64()), bytes: r.Uint32(),
 		sent: uint16(r.Uint32()), heard: uint16(r.Uint32()), status: output.Status(r.IntN(output.NumStatuses)),
 		kinds: proto.Kinds(r.IntN(8)), refusal: targets.Refusal(r.IntN(4)), challenged: r.IntN(2) == 0, raw: r.IntN(2) == 0,
+		given: uint16(r.Uint32()), ports: uint8(r.Uint32()),
 		input: words(40), tag: words(20), source: words(80), problem: words(60), parts: []byte{},
 	}
 	for k := range o.results {
 		o.results[k] = proto.Result{
-			Answered: r.IntN(2) == 0, Reason: proto.Reason(r.Uint32()), Attempts: r.IntN(256), Rounds: r.IntN(256),
+			Answered: r.IntN(2) == 0, Reason: proto.Reason(r.Uint32()), Attempts: r.IntN(1 << 16),
 			RTT: time.Duration(r.IntN(1<<32-1)) * time.Microsecond, Got: r.IntN(1 << 16), Total: r.IntN(1 << 16),
 		}
 		if r.IntN(3) == 0 {
@@ -80,7 +81,7 @@ func TestOutcomesSurviveTheirBytes(t *testing.T) {
 		}
 		require.Empty(t, buf)
 	}
-	require.Equal(t, 18, reflect.TypeFor[outcome]().NumField(), "a new field is to be written, read, and made at random above")
+	require.Equal(t, 20, reflect.TypeFor[outcome]().NumField(), "a new field is to be written, read, and made at random above")
 }
 
 // The lines come in portions of the size that is asked for, and none is lost or split.

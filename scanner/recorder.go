@@ -51,6 +51,7 @@ type reasonKey struct {
 	got      int
 	total    int
 	prefix   proto.Kind // NumKinds: none
+	ports    uint8
 }
 
 // newRecorder returns a recorder for the outcomes of an engine of that wall time.
@@ -74,6 +75,7 @@ func (r *recorder) fill() {
 	o := &r.o
 	r.record = output.Record{
 		Seq:             o.seq,
+		PortGiven:       o.given,
 		Input:           kept(&r.input, o.input),
 		Tag:             kept(&r.tag, o.tag),
 		Status:          o.status,
@@ -261,18 +263,18 @@ func (r *recorder) text(res proto.Result, prefix proto.Kind, problem string) str
 		case proto.ReasonDenied:
 			problem = denial(problem)
 		case proto.ReasonTimeout:
-			problem = describe(res) + "; " + problem
+			problem = describe(res, r.o.ports) + "; " + problem
 		}
 		if prefix < proto.NumKinds {
 			return prefix.String() + ": " + problem
 		}
 		return problem
 	}
-	key := reasonKey{res.Reason, res.Attempts, res.Got, res.Total, prefix}
+	key := reasonKey{res.Reason, res.Attempts, res.Got, res.Total, prefix, r.o.ports}
 	if t, ok := r.texts[key]; ok {
 		return t
 	}
-	t := describe(res)
+	t := describe(res, r.o.ports)
 	if prefix < proto.NumKinds {
 		t = prefix.String() + ": " + t
 	}
@@ -285,8 +287,9 @@ func (r *recorder) text(res proto.Result, prefix proto.Kind, problem string) str
 // denial describes a server's refusal in its own words, which are escaped.
 func denial(words string) string { return "the server refused to answer: " + strconv.Quote(words) }
 
-// describe returns the words for a failure.
-func describe(res proto.Result) string {
+// describe returns the words for a failure. ports is how many ports were tried, if they are
+// several.
+func describe(res proto.Result, ports uint8) string {
 	tries := fmt.Sprintf("%d tries", res.Attempts)
 	if res.Attempts == 1 {
 		tries = "1 try"
@@ -296,7 +299,13 @@ func describe(res proto.Result) string {
 	}
 	switch res.Reason {
 	case proto.ReasonRefused:
-		return "port unreachable"
+		switch ports {
+		case 0:
+			return "port unreachable"
+		case 2:
+			return "port unreachable, and no answer on another port"
+		}
+		return fmt.Sprintf("port unreachable, and no answer on %d other ports", ports-1)
 	case proto.ReasonUnreachable:
 		return "host or network unreachable"
 	case proto.ReasonSend:
@@ -320,6 +329,9 @@ func describe(res proto.Result) string {
 		return "the server refused to answer"
 	case proto.ReasonAborted:
 		return "the scan stopped first"
+	}
+	if ports > 1 {
+		tries += fmt.Sprintf(" on %d ports", ports)
 	}
 	return "no answer after " + tries
 }

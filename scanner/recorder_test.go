@@ -42,13 +42,13 @@ func TestReasons(t *testing.T) {
 	} {
 		require.Equal(t, c.status, statusOf(c.res), c.words)
 		if !c.res.Answered {
-			require.Equal(t, c.words, describe(c.res))
+			require.Equal(t, c.words, describe(c.res, 0))
 		}
 	}
 	for reason := proto.ReasonTimeout; reason <= proto.ReasonAborted; reason++ {
 		res := proto.Result{Reason: reason, Attempts: 1}
 		require.NotZero(t, weight[statusOf(res)], "reason %d has a place among the others", reason)
-		require.NotEmpty(t, describe(res))
+		require.NotEmpty(t, describe(res, 0))
 	}
 }
 

@@ -59,7 +59,10 @@ const (
 	receiveSize = 65535
 )
 
-// A Source yields the targets of a scan: targets.List is one.
+// A Source yields the targets of a scan: targets.List is one. With Config.PortOffsets it
+// may also have the method Has(mux.Key) bool, which any goroutine may call. It reports
+// whether an address and port is a target itself; such a port is no further port of another
+// target.
 type Source interface {
 	// Next fills dst with the next targets and returns how many: it waits until
 	// there is one, and not for more. It returns io.EOF after the last, possibly
@@ -160,6 +163,9 @@ func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, how
 	engine, err := newEngine(cfg, start)
 	if err != nil {
 		return nil, err
+	}
+	if h, ok := source.(interface{ Has(mux.Key) bool }); ok {
+		engine.isTarget = h.Has
 	}
 	s := &Scanner{
 		cfg:    cfg,

@@ -48,6 +48,8 @@ type sim struct {
 	// path says what else may happen to a packet on its way: the system's refusal to
 	// send it, or an ICMP error instead of an answer. It may be nil.
 	path func(p *mux.Packet) (mux.Unreachable, error)
+	// silent reports whether a packet reaches nothing. It may be nil.
+	silent func(p *mux.Packet) bool
 }
 
 // An event is a datagram on its way.
@@ -220,6 +222,9 @@ func (s *sim) put() (n int, err error) {
 			heap.Push(&s.events, event{at: s.now.Add(5 * time.Millisecond), peer: p.Peer, icmp: what})
 			continue
 		}
+		if s.silent != nil && s.silent(p) {
+			continue
+		}
 		server := prototest.Endpoint{Hi: p.Peer.Hi, Lo: p.Peer.Lo, Port: p.Peer.Port}
 		s.world.Answer(s.replies, s.now, s.client, server, p.Data)
 		for j := range s.replies.Len() {
@@ -371,6 +376,9 @@ func TestInvariantsAtEveryStep(t *testing.T) {
 		}
 		if seed%3 != 1 {
 			cfg.PerIPRate = 50
+		}
+		if seed%2 == 1 {
+			cfg.PortOffsets = []int{1, -2, 9}
 		}
 		const total = 150
 		rng := rand.New(rand.NewPCG(seed, 1))

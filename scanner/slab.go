@@ -35,6 +35,7 @@ const (
 	slotRetries            // what it wants to send is a retry
 	slotFresh              // is in the list of those that nothing was sent to yet
 	slotDeferred           // is in the queue of those that wait for inflation budget
+	slotBusy               // waits for a port that another target is asking, its query done
 
 	slotQueued = slotAnswer | slotRetry | slotFresh | slotPaced // waits to send
 )

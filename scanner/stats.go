@@ -42,6 +42,7 @@ type Stats struct {
 	Drops uint64 // datagrams that the system dropped because the receive buffer was full
 
 	Records      uint64 // written
+	OtherPort    uint64 // targets of which another port than the given one answered
 	Filtered     uint64 // left out by Config.Filter
 	Twins        uint64 // targets that had to wait because their address and port was in flight already
 	InFlight     int

@@ -279,6 +279,7 @@ func (w *Watcher) silentTime() time.Duration {
 		wait = min(2*wait, 4*w.cfg.Timeout)
 		total += wait + wait/8
 	}
+	total *= time.Duration(1 + len(w.cfg.PortOffsets))
 	return min(total, w.cfg.TargetTimeout) + 3*flushEvery
 }
 
@@ -408,6 +409,12 @@ func (s *roundSource) Next(_ context.Context, dst []targets.Target) (n int, err 
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// Has reports whether a server is watched. No list is taken in during a round.
+func (s *roundSource) Has(k mux.Key) bool {
+	_, ok := s.known.index[k]
+	return ok
 }
 
 // Watch asks the targets of source once per interval over a socket of its own, and yields

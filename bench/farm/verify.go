@@ -241,11 +241,15 @@ func (v *verifier) record(line []byte) {
 	ap := netip.AddrPortFrom(addr, uint16(port))
 	v.addr = ap.String()
 	e := prototest.EndpointFrom(ap)
-	if _, ok := v.seen[e]; ok {
+	target := e
+	if r["port_given"] != nil {
+		target.Port = v.given(e, r)
+	}
+	if _, ok := v.seen[target]; ok {
 		v.report.Duplicates++
 		v.c.differ("record", "one for each target", "another")
 	}
-	v.seen[e] = struct{}{}
+	v.seen[target] = struct{}{}
 	if v.o.Want == 0 && isRecord {
 		for k := range proto.Kind(3) {
 			if r[k.String()] != nil {
@@ -254,6 +258,28 @@ func (v *verifier) record(line []byte) {
 		}
 	}
 	v.target(e, status, r)
+}
+
+// given returns the port that the target of a record names, if e is another port of it. That
+// port must be silent or closed.
+func (v *verifier) given(e prototest.Endpoint, r map[string]any) uint16 {
+	port := whole(r["port_given"])
+	if port < 1 || port > 65535 || port == int64(e.Port) {
+		v.c.differ("port_given", "another port, or null", spell(r["port_given"]))
+		return e.Port
+	}
+	e.Port = uint16(port)
+	t, there := v.truth.Truth(e, v.o.Want)
+	if !there || v.o.Lossy || !slices.Contains(v.o.Ports, e.Port) {
+		return e.Port // closed, or so it may be
+	}
+	for _, s := range t.Sections {
+		if s != 0 && !s.Has(prototest.Timeout) {
+			v.c.differ("port_given", "null: the server on that port answers", spell(r["port_given"]))
+			break
+		}
+	}
+	return e.Port
 }
 
 // target checks the record of a target that was to be asked.

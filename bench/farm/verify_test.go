@@ -241,6 +241,52 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	require.Regexp(t, `(?m)^127[0-9.:]+: no record of this target$`, missing.String())
 }
 
+// With --port-offsets a record is about the port that answered, and stands for the target
+// whose port is silent or closed.
+func TestVerifyPortGiven(t *testing.T) {
+	w := &prototest.World{Seed: 2, Shares: prototest.Shares{Challenge: 50}}
+	ap := sequence(1, 27016)[0]
+	record := func(given string) []byte {
+		return bytes.Replace(perfect(w, 7, ap), []byte(`"port_given":null`), []byte(`"port_given":`+given), 1)
+	}
+	verify := func(ports []uint16, data ...[]byte) *Report {
+		report, err := Verify(w, lines(data...), VerifyOptions{Want: wantAll, Ports: ports, Targets: slices.Values(sequence(1, 27015))})
+		require.NoError(t, err)
+		return report
+	}
+	require.True(t, verify([]uint16{27016}, record("27015")).OK())
+	require.EqualValues(t, 1, verify([]uint16{27016}, record("null")).Missing)
+	require.EqualValues(t, 1, verify([]uint16{27016}, record("27015"), record("27015")).Duplicates)
+	for _, report := range []*Report{
+		verify([]uint16{27015, 27016}, record("27015")), // whose server answers
+		verify([]uint16{27016}, record("27016")),
+		verify([]uint16{27016}, record("0")),
+		verify([]uint16{27016}, record(`"x"`)),
+	} {
+		require.Equal(t, "port_given", report.Differences[0].Field)
+	}
+
+	report, err := Verify(silentPort{w, 27015}, lines(record("27015")), VerifyOptions{Want: wantAll, Ports: []uint16{27015, 27016}})
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s", report)
+}
+
+// A silentPort is a world in which one port is silent.
+type silentPort struct {
+	*prototest.World
+	port uint16
+}
+
+func (w silentPort) Truth(e prototest.Endpoint, want proto.Kinds) (prototest.Truth, bool) {
+	t, there := w.World.Truth(e, want)
+	if e.Port == w.port {
+		for k := range t.Sections {
+			t.Sections[k] = prototest.Timeout
+		}
+	}
+	return t, there
+}
+
 // Loss, and replies that come too late, leave of a server that sends noise before its
 // answer the noise; of others they leave silence, and never a reply that does not parse.
 func TestVerifyLossy(t *testing.T) {
@@ -413,6 +459,26 @@ func TestScanOfAFarmIsTheTruth(t *testing.T) {
 			require.Zero(t, result.Port.Drops)
 		})
 	}
+}
+
+// Servers on another port than the one that the list names are found there.
+func TestScanOfOtherPortsIsTheTruth(t *testing.T) {
+	if !wildcards() {
+		t.Skip("needs many addresses")
+	}
+	w := everything()
+	f := startFarm(t, Config{Service: w, Ports: []uint16{0}})
+	closed := uint16(1)
+	list := sequence(200, closed)
+	for _, ap := range sequence(200, f.Ports()...) {
+		w.Truth(prototest.EndpointFrom(ap), wantAll)
+	}
+	out, result := scan(t, list, func(c *scanner.Config) { c.PortOffsets = []int{1, int(f.Ports()[0] - closed)} })
+	report, err := Verify(w, out.lines(), VerifyOptions{Want: wantAll, Ports: f.Ports(), Targets: slices.Values(list)})
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s%s", report, f.Summary())
+	require.Equal(t, uint64(200), report.Records)
+	require.Greater(t, result.Stats.OtherPort, uint64(150))
 }
 
 func TestScanOfCapturesIsTheTruth(t *testing.T) {

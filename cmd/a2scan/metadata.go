@@ -163,6 +163,9 @@ func (r *scanRun) sum(m *dataset.Metadata, result *scanner.Result, heldTold bool
 			note(heldHint, "%s", text)
 		}
 	}
+	if n := result.Stats.OtherPort; n > 0 {
+		note("", "%s on another port than the given one: see port_given", plural(n, "target answered", "targets answered"))
+	}
 	for _, feature := range result.Port.Missing { // reported when the socket was opened
 		m.Notes = append(m.Notes, missingFeature(feature))
 	}

@@ -76,6 +76,7 @@ func newProgress(u *ui, cfg *scanner.Config) *progress {
 			break
 		}
 	}
+	p.silence = min(p.silence*time.Duration(1+len(cfg.PortOffsets)), cfg.TargetTimeout)
 	return p
 }
 

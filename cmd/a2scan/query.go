@@ -35,6 +35,7 @@ func queryCommand() *command {
 			fs.group("Targets", func() {
 				fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input")
 				fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
+				o.ask.registerOffsets(fs)
 			})
 			fs.group("What to query", func() { o.ask.registerQueries(fs) })
 			fs.group("Output", func() {

@@ -126,6 +126,7 @@ func (o *scanOptions) register(fs *flagSet) {
 func (o *scanOptions) registerTargets(fs *flagSet) {
 	fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input (default - if there is no TARGET)")
 	fs.ports(&o.ports, "target-ports", "p", "ports for targets that name none")
+	o.ask.registerOffsets(fs)
 	fs.list(&o.blocklists, "blocklist-file", "b", "FILE", "skip the addresses in this file: prefixes and ranges, one per line")
 	fs.list(&o.allowlists, "allowlist-file", "w", "FILE", "scan only the addresses in this file")
 	fs.words(&o.exclude, "exclude", "", "LIST", "skip these addresses, prefixes and ranges")
@@ -178,7 +179,7 @@ func (o *askOptions) validate() error {
 var flagOfField = map[string]string{
 	"Kinds": "--query", "Rate": "--rate", "Bandwidth": "--bandwidth", "PerIPRate": "--per-ip-rate",
 	"MaxInFlight": "--max-in-flight", "Timeout": "--timeout", "Retries": "--retries", "TargetTimeout": "--target-timeout",
-	"Batch": "--batch", "MaxRuntime": "--max-runtime",
+	"Batch": "--batch", "MaxRuntime": "--max-runtime", "PortOffsets": "--port-offsets",
 }
 
 // nameFlags names the flags instead of the fields in the errors of a scanner.Config.

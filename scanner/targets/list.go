@@ -7,21 +7,25 @@ import (
 	"io"
 	"math"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
 // A List is the source of a scan's targets: arguments and files of lines without
 // duplicates and blocked addresses, in the order and the shard that its Config asks for.
 // Prefixes are expanded and files are read as Next is called.
 //
-// Next and Close are for one goroutine. Counts may be called from any.
+// Next and Close are for one goroutine. Counts and Has may be called from any.
 type List struct {
 	intake
 	lines   *lines
-	started bool  // lines was
-	over    bool  // the input is: it ended, MaxTargets did, or reading failed
-	err     error // why reading failed
+	filling sync.Mutex // held while targets are taken in: Has reads what was seen
+	started bool       // lines was
+	over    bool       // the input is: it ended, MaxTargets did, or reading failed
+	err     error      // why reading failed
 
 	faults faults // of the file that is being read
 	names  *names
@@ -82,6 +86,14 @@ func (l *List) Counts() Counts {
 	return c
 }
 
+// Has reports whether the input has named an address and port by now, as a target of any
+// shard. Host names have no address here. Without Config.Dedup nothing is remembered.
+func (l *List) Has(k mux.Key) bool {
+	l.filling.Lock()
+	defer l.filling.Unlock()
+	return l.seen.has(k)
+}
+
 // Size returns how many targets the arguments stand for. If the List is one of several
 // shards and the arguments are large, it is an estimate. all is true if no more targets
 // can come from files. Size is called before Next.
@@ -128,7 +140,9 @@ func (l *List) Next(ctx context.Context, dst []Target) (int, error) {
 		}
 		l.collect()
 		n := l.takeReady(dst)
+		l.filling.Lock()
 		more, want := l.fill(dst[n:])
+		l.filling.Unlock()
 		if n += more; n > 0 {
 			l.yielded += uint64(n)
 			return n, nil

@@ -9,12 +9,15 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/mux"
 )
 
 // file returns text as the only file of a Config.
@@ -807,4 +810,45 @@ func BenchmarkNext(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Has knows every address and port that was read, while the list is being read.
+func TestListHas(t *testing.T) {
+	var text strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&text, "10.0.%d.%d:27016\n", i/256, i%256)
+	}
+	l, err := NewList(Config{
+		Args:  []string{"192.0.2.0/24:27015,27020", "[2001:db8::1]:7", "one.example:27015"},
+		Files: []File{{Name: "list", R: strings.NewReader(text.String())}}, Dedup: true, NoLookups: true,
+	})
+	require.NoError(t, err)
+	defer l.Close()
+	has := func(s string) bool { return l.Has(mux.KeyFrom(netip.MustParseAddrPort(s))) }
+	require.True(t, has("192.0.2.77:27020"))
+	require.True(t, has("[2001:db8::1]:7"))
+	require.False(t, has("192.0.2.77:27016"))
+	require.False(t, has("10.0.0.1:27016"), "not read yet")
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				has("10.0.0.1:27016")
+			}
+		}
+	})
+	for {
+		batch := make([]Target, 100)
+		if _, err := l.Next(t.Context(), batch); err != nil {
+			break
+		}
+	}
+	close(stop)
+	asking.Wait()
+	require.True(t, has("10.0.19.135:27016"))
+	require.False(t, has("10.0.19.136:27016"))
 }
