@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
@@ -21,8 +24,9 @@ func queryCommand() *command {
 		long: `Shows one TARGET (host, host:port, [v6]:port) with info, players, mods and rules, or several of them as a
 		table with one line each, as they answer. With --json it writes the records that scan would write.
 
-		Exit status 1 means that no server answered. The query port of a server often differs from its game port; a
-		range finds it: a2scan query HOST:27015-27020.`,
+		Exit status 1 means that no server answered. The query port of a server often differs from its game port. If a
+		port is silent or closed, the ports that games commonly use are asked once each, and those that answer are
+		named. A range looks further: a2scan query HOST:27015-27020.`,
 		examples: []string{
 			"a2scan query gs1.example.net",
 			"a2scan query 192.0.2.7:27015-27020",
@@ -110,7 +114,8 @@ func (a *app) query(o *queryOptions, args []string) error {
 	defer port.Close()
 
 	strays := watchStrays(port)
-	s, err := scanner.New(o.ask.cfg, strays, list, a.querySink(o, one))
+	silent := &silentSink{Sink: a.querySink(o, one)}
+	s, err := scanner.New(o.ask.cfg, strays, list, silent)
 	if err != nil {
 		return err
 	}
@@ -123,6 +128,10 @@ func (a *app) query(o *queryOptions, args []string) error {
 	p.run(p.sample())
 	result, err := s.Run(ctx)
 	err = errors.Join(err, p.stop())
+	hinted := false
+	if err == nil && result.Reason == dataset.EndComplete && !silent.more && !a.ui.quiet {
+		hinted, err = a.hintNeighbours(ctx, o, strays, list, silent.targets)
+	}
 	stopped := w.stop()
 	for i, from := range strays.most() {
 		if i == 3 {
@@ -142,10 +151,25 @@ func (a *app) query(o *queryOptions, args []string) error {
 	if result.Stats.Statuses[output.Success]+result.Stats.Statuses[output.Partial] > 0 {
 		return nil
 	}
-	if one {
+	if one && !hinted {
 		return withHint(errSilent, "the query port often differs from the game port; try HOST:27015-27020")
 	}
 	return errSilent
+}
+
+// hintNeighbours says which ports next to silent ones answer, and whether one does.
+func (a *app) hintNeighbours(ctx context.Context, o *queryOptions, port mux.Port, list *targets.List, silent []silentTarget) (bool, error) {
+	if len(silent) == 0 {
+		return false, nil
+	}
+	found, err := neighbours(ctx, port, silent, func(at netip.AddrPort, given uint16) bool {
+		return list.Has(mux.KeyFrom(at)) || slices.Contains(o.ask.cfg.PortOffsets, int(at.Port())-int(given))
+	})
+	for _, at := range found {
+		a.ui.notef("%s answers", clean(at))
+		a.ui.noteHintf("a2scan query %s", quoteWords([]string{at}))
+	}
+	return len(found) > 0, err
 }
 
 // errSilent makes the exit status 1 if no server answered.
