@@ -54,6 +54,9 @@ func newKnown(fields *output.Fields, goneAfter int) *known {
 // setTargets makes list the targets from now on. Servers that are in it already keep what
 // is known of them, others are forgotten.
 func (k *known) setTargets(list []targets.Target) {
+	if k.sameTargets(list) {
+		return
+	}
 	servers := make([]server, 0, len(list))
 	k.refused = nil
 	seen := make(map[mux.Key]uint32, len(list))
@@ -75,6 +78,24 @@ func (k *known) setTargets(list []targets.Target) {
 		servers = append(servers, s)
 	}
 	k.order(servers, seen)
+}
+
+// sameTargets reports whether list has the known servers, and only them. It takes in what
+// else the list says of them.
+func (k *known) sameTargets(list []targets.Target) bool {
+	if len(list) != len(k.servers) || len(k.refused) > 0 {
+		return false
+	}
+	for i := range list {
+		if _, ok := k.index[list[i].Key]; !ok || list[i].Refusal != targets.Accepted {
+			return false
+		}
+	}
+	for i := range list {
+		s := &k.servers[k.index[list[i].Key]]
+		s.seq, s.origin = list[i].Seq, list[i].Origin
+	}
+	return true
 }
 
 // order sorts servers by their moments and makes them the known ones.

@@ -125,7 +125,7 @@ func (w *Watcher) Abort() { close(w.abort) }
 // a lost socket, an output that cannot be written, ErrRate.
 func (w *Watcher) Run(ctx context.Context, source Source) (err error) {
 	defer func() { err = errors.Join(err, w.sink.Close()) }()
-	list, err := readAll(ctx, source)
+	list, err := readAll(ctx, source, 0)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -216,13 +216,14 @@ func (w *Watcher) refresh(ctx context.Context) {
 		return
 	}
 	w.fetched = time.Now()
+	expected := len(w.known.servers) + len(w.known.refused)
 	next := make(chan []targets.Target, 1)
 	w.next = next
 	go func() {
 		source, err := w.cfg.Refresh(ctx)
 		var list []targets.Target
 		if err == nil {
-			list, err = readAll(ctx, source)
+			list, err = readAll(ctx, source, expected)
 		}
 		if err != nil {
 			list = nil
@@ -234,12 +235,13 @@ func (w *Watcher) refresh(ctx context.Context) {
 	}()
 }
 
-// readAll reads all targets of a source and closes it, if it can be closed.
-func readAll(ctx context.Context, source Source) ([]targets.Target, error) {
+// readAll reads all targets of a source, about as many as expected, and closes it if it can
+// be closed.
+func readAll(ctx context.Context, source Source, expected int) ([]targets.Target, error) {
 	if c, ok := source.(io.Closer); ok {
 		defer c.Close()
 	}
-	list := []targets.Target{}
+	list := make([]targets.Target, 0, expected)
 	batch := make([]targets.Target, feedBatch)
 	for {
 		n, err := source.Next(ctx, batch)

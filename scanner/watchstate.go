@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/a2scan/a2scan/mux"
@@ -36,33 +37,39 @@ type stateServer struct {
 
 const stateWord = "state" // of stateHead.Watch
 
-// AppendState appends what the Watcher knows, for Resume. Call it in OnRound, with the
+// WriteState writes what the Watcher knows, for Resume. Call it in OnRound, with the
 // Round's Event.
-func (w *Watcher) AppendState(dst, event []byte) []byte {
+func (w *Watcher) WriteState(to io.Writer, event []byte) error {
 	b, err := json.Marshal(&stateHead{output.SchemaVersion, stateWord, w.known.round, w.cfg.Fields.String(), string(event)})
 	if err != nil {
 		panic(err) // numbers and texts
 	}
-	dst = append(append(dst, b...), '\n')
+	out := bufio.NewWriterSize(to, 64<<10)
+	out.Write(append(b, '\n'))
 	for i := range w.known.servers {
 		s := &w.known.servers[i]
 		if s.phase == unseen {
 			continue
 		}
-		phase := "up"
+		b = append(b[:0], `{"addr":"`...)
+		b = s.key.AddrPort().AppendTo(b)
 		if s.phase == gone {
-			phase = "gone"
+			b = append(b, `","phase":"gone","silent":`...)
+		} else {
+			b = append(b, `","phase":"up","silent":`...)
 		}
-		dst = append(dst, `{"addr":"`...)
-		dst = s.key.AddrPort().AppendTo(dst)
-		dst = fmt.Appendf(dst, `","phase":"%s","silent":%d,"time":%d,"state":"`, phase, s.silent, s.time)
-		dst = base64.StdEncoding.AppendEncode(dst, []byte(s.state))
-		dst = append(dst, `"}`+"\n"...)
+		b = strconv.AppendUint(b, uint64(s.silent), 10)
+		b = append(b, `,"time":`...)
+		b = strconv.AppendInt(b, s.time, 10)
+		b = append(b, `,"state":"`...)
+		b = base64.StdEncoding.AppendEncode(b, []byte(s.state))
+		b = append(b, "\"}\n"...)
+		out.Write(b)
 	}
-	return dst
+	return out.Flush() // which returns the first error
 }
 
-// Resume makes the Watcher go on from a state that AppendState made, or from the beginning
+// Resume makes the Watcher go on from a state that WriteState wrote, or from the beginning
 // if state is empty. events calls its argument with each line of the file of events, in
 // order: those that are newer than the state are applied, so that no change is reported
 // twice. nil: the events went to a pipe. Call it before Run.
@@ -130,7 +137,7 @@ func (w *Watcher) replay(line []byte, last uint64) (uint64, output.EventKind, er
 		Record json.RawMessage  `json:"record"`
 	}
 	// Most events of a long file are old, so the number of the round is found first.
-	if round, ok := roundOf(line); ok && round < last {
+	if round, ok := roundOf(line); ok && (round < last || round == last && !bytes.HasPrefix(line, roundPrefix)) {
 		return round, "", nil
 	}
 	if err := json.Unmarshal(line, &e); err != nil || e.Event == "" {
@@ -149,6 +156,9 @@ func (w *Watcher) replay(line []byte, last uint64) (uint64, output.EventKind, er
 	w.known.replay(e.Event, mux.KeyFrom(netip.AddrPortFrom(e.IP, e.Port)), e.Time, r)
 	return e.Round, e.Event, nil
 }
+
+// roundPrefix is how the event of a round begins.
+var roundPrefix = []byte(`{"schema":1,"event":"round",`)
 
 // roundOf returns the round of an event as AppendJSON wrote it.
 func roundOf(line []byte) (round uint64, ok bool) {

@@ -31,10 +31,11 @@ func queryCommand() *command {
 			"a2scan query gs1.example.net",
 			"a2scan query 192.0.2.7:27015-27020",
 			"a2scan query -f favourites.txt",
+			"a2scan query --watch --interval 2s gs1.example.net",
 			"a2scan query --json 192.0.2.7:27016 | jq -a .info",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
-			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort)}
+			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort), interval: 5 * time.Second}
 			o.ask.cfg.Kinds = proto.WantInfo | proto.WantPlayers | proto.WantRules
 			fs.group("Targets", func() {
 				fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input")
@@ -45,6 +46,8 @@ func queryCommand() *command {
 			fs.group("Output", func() {
 				fs.toggle(&o.json, "json", "", "print records instead of tables")
 				fs.toggle(&o.rules, "rules", "", "show the rules even if the terminal has no room for them")
+				fs.toggle(&o.watch, "watch", "", "ask again and again: one line per server and round, until interrupted")
+				fs.duration(&o.interval, "interval", "", "D", "with --watch: time between two rounds")
 				fs.toggle(&o.ask.cfg.Raw, "raw", "", "with --json, keep every datagram, in base64")
 			})
 			fs.group("Timeouts and retries", func() { o.ask.registerTimeouts(fs) })
@@ -77,6 +80,8 @@ type queryOptions struct {
 	chosen      bool // the queries were named with --query
 	json        bool
 	rules       bool
+	watch       bool
+	interval    time.Duration
 }
 
 // maxQuery is the largest number of servers that query accepts: more than a person reads.
@@ -92,6 +97,12 @@ func (a *app) query(o *queryOptions, args []string) error {
 	if err := o.ask.validate(); err != nil {
 		return &usageError{err}
 	}
+	if o.watch && o.json {
+		return withHint(usagef("--watch and --json exclude each other"), "a2scan watch writes events as JSON")
+	}
+	if o.interval <= 0 {
+		return usagef("--interval must be longer than 0")
+	}
 	o.ask.cfg.Seed = randomSeed()
 	list, closeList, err := a.openQuery(o, args)
 	if err != nil {
@@ -103,7 +114,7 @@ func (a *app) query(o *queryOptions, args []string) error {
 		return withHint(usagef("%s; query shows at most %s", plural(total, "target", "targets"), thousands(maxQuery)), "a2scan scan is for many")
 	}
 	one := known && total == 1
-	if !one && !o.json && !o.chosen {
+	if (!one || o.watch) && !o.json && !o.chosen {
 		o.ask.cfg.Kinds = proto.WantInfo // the table shows nothing else
 	}
 	o.ask.cfg.MaxTargets = maxQuery
@@ -113,6 +124,9 @@ func (a *app) query(o *queryOptions, args []string) error {
 	}
 	defer port.Close()
 
+	if o.watch {
+		return a.watchServers(o, port, list, !one)
+	}
 	strays := watchStrays(port)
 	silent := &silentSink{Sink: a.querySink(o, one)}
 	s, err := scanner.New(o.ask.cfg, strays, list, silent)

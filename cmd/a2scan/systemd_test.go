@@ -26,13 +26,16 @@ func TestSystemdUnits(t *testing.T) {
 		require.Regexp(t, `(?m)^`+regexp.QuoteMeta(line)+`$`, unit)
 	}
 	require.Contains(t, unitFile(t, "a2scan.timer"), "\nWantedBy=timers.target\n")
+	for _, line := range []string{"DynamicUser=yes", "CapabilityBoundingSet=", "NoNewPrivileges=yes", "ProtectSystem=strict", "Restart=always"} {
+		require.Regexp(t, `(?m)^`+regexp.QuoteMeta(line)+`$`, unitFile(t, "a2scan-watch.service"))
+	}
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("there is no systemd-analyze")
 	}
 	dir := t.TempDir() // systemd-analyze reads nothing else of the system from here
 	var files []string
-	for _, name := range []string{"a2scan.service", "a2scan.timer"} {
+	for _, name := range []string{"a2scan.service", "a2scan.timer", "a2scan-watch.service"} {
 		file := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(file, []byte(unitFile(t, name)), 0o666))
 		files = append(files, file)
@@ -89,4 +92,28 @@ func TestSystemdUnitScansEachDay(t *testing.T) {
 	require.Equal(t, first, readFile(t, filepath.Join(state, "2026-12-01.ndjson.zst")), "it is complete")
 	scanOn("2026-12-02")
 	require.Equal(t, []string{"2026-12-01.ndjson.zst", "2026-12-02.ndjson.zst"}, files())
+}
+
+// The command of the unit of watch does what its comment says.
+func TestWatchUnit(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no systemd")
+	}
+	start := regexp.MustCompile(`(?m)^ExecStart=/usr/bin/env (.*)$`).FindStringSubmatch(unitFile(t, "a2scan-watch.service"))
+	require.NotNil(t, start)
+	dir := t.TempDir()
+	list := filepath.Join(dir, "targets")
+	require.NoError(t, os.WriteFile(list, []byte("127.0.0.1:9\n"), 0o666))
+	command := strings.NewReplacer("%%", "%", "/etc/a2scan/targets", list).Replace(start[1])
+	command += " --rounds 1 --interval 200ms --timeout 100ms --retries 0 --metrics off"
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(readFile(t, filepath.Join(dir, "events.ndjson"))), `"event":"round"`)
+	require.FileExists(t, filepath.Join(dir, "state"))
+	records, err := filepath.Glob(filepath.Join(dir, "records-*.ndjson.zst"))
+	require.NoError(t, err)
+	require.Len(t, records, 1)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -255,7 +254,6 @@ func (r *watchRun) run() (err error) {
 		}
 	}
 	started = true
-	boundGarbage()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := r.watchSignalsAnd(r.reload, func() {
@@ -286,10 +284,12 @@ func (r *watchRun) resume(w *scanner.Watcher) error {
 	if r.state == nil {
 		return nil
 	}
-	state, err := os.ReadFile(r.state.Name())
+	state, err := os.Open(r.state.Name())
 	if err != nil {
 		return fmt.Errorf("cannot read the state: %w", err)
 	}
+	defer state.Close()
+	defer boundGarbage()
 	var events func(func([]byte) error) error
 	if r.events != nil && r.options.scan.outputFile != "-" {
 		events = func(each func([]byte) error) error {
@@ -303,7 +303,7 @@ func (r *watchRun) resume(w *scanner.Watcher) error {
 			return nil
 		}
 	}
-	if err := w.Resume(bytes.NewReader(state), events); err != nil {
+	if err := w.Resume(state, events); err != nil {
 		return withHint(&usageError{fmt.Errorf("cannot go on from %s: %w", clean(r.options.state), err)}, "remove the file to begin anew")
 	}
 	return nil
@@ -391,6 +391,7 @@ func (r *watchRun) record(rec *output.Record, line []byte) error {
 
 // roundEnded is called at the end of each round.
 func (r *watchRun) roundEnded(round *scanner.Round) error {
+	boundGarbage() // by now what is known of the servers is there
 	var errs []error
 	if r.records != nil {
 		errs = append(errs, r.records.sync())
@@ -417,10 +418,7 @@ func (r *watchRun) roundEnded(round *scanner.Round) error {
 
 // writeState replaces the state file.
 func (r *watchRun) writeState(round *scanner.Round) error {
-	p, err := r.state.Prepare(r.watcher.AppendState(nil, round.Event))
-	if err == nil {
-		err = p.Commit()
-	}
+	err := r.state.Rewrite(func(w io.Writer) error { return r.watcher.WriteState(w, round.Event) })
 	if err != nil {
 		return fmt.Errorf("cannot write the state: %w", err)
 	}
