@@ -118,6 +118,19 @@ func (s *keySet) has(key uint64) bool {
 	return false
 }
 
+// touch reads the place where key would be, and returns anything. Many touches wait for
+// memory together, the adds that follow find their places in the cache.
+func (s *keySet) touch(key uint64) uint32 {
+	if s.pages == nil {
+		return 0
+	}
+	b, _ := s.bucket(mix48(key))
+	if chunk := s.pages[b/chunkPages]; chunk != nil {
+		return chunk[b%chunkPages].link
+	}
+	return 0
+}
+
 // add puts key into the set and reports whether it is new.
 func (s *keySet) add(key uint64) bool {
 	if s.pages == nil {

@@ -67,6 +67,47 @@ func parsePlain(line []byte) (addr uint32, port uint16, ok bool) {
 	return addr, uint16(n), true
 }
 
+// A plainLine is what parsePlain reads.
+type plainLine struct {
+	addr uint32
+	port uint16
+}
+
+// cutPlain reads the line that text begins with, if parsePlain reads it and it ends with a
+// line feed. size is its length with that, 0 if it is another line. The search for the end
+// of a line of any length takes longer than reading a plain one.
+func cutPlain(text []byte) (line plainLine, size int) {
+	i := 0
+	for _, end := range [4]byte{'.', '.', '.', ':'} {
+		start, n := i, uint32(0)
+		for i < len(text) && text[i]-'0' < 10 {
+			n = n*10 + uint32(text[i]-'0')
+			i++
+		}
+		if uint(i-start-1) > 2 || n > 255 || text[start] == '0' && i-start > 1 || i == len(text) || text[i] != end {
+			return plainLine{}, 0
+		}
+		line.addr = line.addr<<8 | n
+		i++
+	}
+	start, n := i, uint32(0)
+	for i < len(text) && text[i]-'0' < 10 {
+		n = n*10 + uint32(text[i]-'0')
+		i++
+	}
+	if uint(i-start-1) > 4 || n > 65535 || text[start] == '0' {
+		return plainLine{}, 0
+	}
+	if i < len(text) && text[i] == '\r' {
+		i++
+	}
+	if i == len(text) || text[i] != '\n' {
+		return plainLine{}, 0
+	}
+	line.port = uint16(n)
+	return line, i + 1
+}
+
 // parseLine reads a line of any accepted form, without its line end. It returns
 // false if the line is blank or a comment. The error says what is wrong with the line
 // and how to write it.

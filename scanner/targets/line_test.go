@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -276,5 +277,28 @@ func FuzzParseLine(f *testing.F) {
 		require.True(t, ok)
 		again.word, again.source, again.tcp = e.word, e.source, e.tcp
 		require.Equal(t, e, again, "%q, written as %q", line, text)
+	})
+}
+
+// FuzzCutPlain: a plain line is cut off a text exactly if it ends with a line feed and
+// parsePlain reads it.
+func FuzzCutPlain(f *testing.F) {
+	for _, text := range []string{
+		"192.0.2.1:27015\n", "192.0.2.1:27015\r\nrest", "192.0.2.1:27015", "192.0.2.1:27015\r", "0.0.0.0:1\n", "255.255.255.255:65535\n",
+		"256.0.0.1:1\n", "01.2.3.4:5\n", "1.2.3:4\n", "1.2.3.4:0\n", "1.2.3.4:65536\n", "1.2.3.4:042\n", "1.2.3.4:123456\n", "1.2.3.4 5\n",
+		"\n", "", "1..3.4:5\n", ".1.2.3:4\n", "1.2.3.4:\n", "4294967297.2.3.4:5\n", "1.2.3.4:4294967297\n", "1.2.3.4:5\r\r\n", "1.2.3.4:5 \n", "1.2.3.4",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		line, size := cutPlain(text)
+		before, _, ended := bytes.Cut(text, []byte{'\n'})
+		addr, port, plain := parsePlain(before)
+		if plain && ended {
+			require.Equal(t, plainLine{addr, port}, line)
+			require.Equal(t, len(before)+1, size)
+		} else {
+			require.Zero(t, size)
+		}
 	})
 }

@@ -173,6 +173,25 @@ func (l *lines) next() ([]byte, found) {
 	return nil, needBlock
 }
 
+// cutPlain cuts plain lines off the present block while the next line is one, and returns
+// how many it put into dst.
+func (l *lines) cutPlain(dst []plainLine) (n int) {
+	if len(l.carry) > 0 || l.tooLong {
+		return 0
+	}
+	for n < len(dst) {
+		line, size := cutPlain(l.rest)
+		if size == 0 {
+			break
+		}
+		dst[n] = line
+		l.rest = l.rest[size:]
+		n++
+	}
+	l.number += n
+	return n
+}
+
 // keep appends part to what is carried over into the next block.
 func (l *lines) keep(part []byte) {
 	if l.tooLong {

@@ -27,6 +27,10 @@ type List struct {
 	over    bool       // the input is: it ended, MaxTargets did, or reading failed
 	err     error      // why reading failed
 
+	plain             [plainAhead]plainLine // lines that were cut ahead, from plainAt to plainEnd
+	plainAt, plainEnd int
+	touched           uint32
+
 	faults faults // of the file that is being read
 	names  *names
 	cursor cursor  // over the space of the arguments, then of one line after the other
@@ -240,6 +244,16 @@ func (l *List) place() (t Target, ok bool, lacking want) {
 // line takes the next line. The target of a plain line is returned; the targets of others
 // are then in the cursor.
 func (l *List) line() (t Target, ok bool, lacking want) {
+	if l.plainAt == l.plainEnd {
+		l.cutAhead()
+	}
+	if l.plainAt < l.plainEnd {
+		p := l.plain[l.plainAt]
+		l.plainAt++
+		l.count.Lines++
+		t, ok = l.plainTarget(p.addr, p.port)
+		return t, ok, wantNothing
+	}
 	text, found := l.lines.next()
 	if found == needBlock {
 		if err := l.lines.cur.err; err != nil {
@@ -253,19 +267,8 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 		return t, false, wantNothing
 	}
 	if a, port, plain := parsePlain(text); plain {
-		seq := l.seq
-		key, reason, fresh := l.acceptPlain(a, port)
-		if !fresh || !l.shard.all() && !l.shard.has4(a) {
-			return t, false, wantNothing
-		}
-		if !l.take(l.cfg.Done.has(key)) {
-			return t, false, wantNothing
-		}
-		t = Target{Key: key, Seq: seq, Reason: reason}
-		if reason != "" {
-			t.Refusal = Blocked
-		}
-		return t, true, wantNothing
+		t, ok = l.plainTarget(a, port)
+		return t, ok, wantNothing
 	}
 	base := l.seq
 	l.space.reset()
@@ -276,6 +279,35 @@ func (l *List) line() (t Target, ok bool, lacking want) {
 	}
 	l.expand(base)
 	return t, false, wantNothing
+}
+
+// plainAhead is how many plain lines are cut ahead.
+const plainAhead = 32
+
+// cutAhead cuts plain lines ahead, and lets the set of those before load their places from
+// memory all at once: that takes most of the time of a long list.
+func (l *List) cutAhead() {
+	l.plainAt, l.plainEnd = 0, l.lines.cutPlain(l.plain[:])
+	if l.cfg.Dedup {
+		for _, p := range l.plain[:l.plainEnd] {
+			l.touched ^= l.seen.v4.touch(key48(address4(p.addr), p.port))
+		}
+	}
+}
+
+// plainTarget takes in an address and port. ok is false if it is a duplicate, of another
+// shard, or done.
+func (l *List) plainTarget(a uint32, port uint16) (t Target, ok bool) {
+	seq := l.seq
+	key, reason, fresh := l.acceptPlain(a, port)
+	if !fresh || !l.shard.all() && !l.shard.has4(a) || !l.take(l.cfg.Done.has(key)) {
+		return t, false
+	}
+	t = Target{Key: key, Seq: seq, Reason: reason}
+	if reason != "" {
+		t.Refusal = Blocked
+	}
+	return t, true
 }
 
 var errLongLine = fmt.Errorf("the line is longer than %d bytes", maxLine)
