@@ -95,6 +95,9 @@ func (a *app) scanTargets(fs *flagSet, o *scanOptions, args []string) (err error
 		}
 		defer closeList()
 		err = a.dryRun(o, list)
+		if osfile.IsBrokenPipe(err) { // a reader such as head has enough: the list is not at fault
+			return err
+		}
 		var stopped *interrupted
 		return cmp.Or(err, o.source.end(a.ui, errors.As(err, &stopped)))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,10 +111,15 @@ func (a *app) printList(o *listOutput, s *listSource) error {
 		return out.write(append(line, '\n'))
 	})
 	stopped := w.stop()
-	if writeErr := out.close(); writeErr != nil {
-		return errors.Join(writeErr, discardMeta(meta))
+	writeErr := out.close()
+	switch {
+	case writeErr == nil:
+		return a.sumUp(o, meta, &sum, err, stopped)
+	case osfile.IsBrokenPipe(writeErr): // a reader such as head has enough
+		a.reportList(&sum)
+		return cmp.Or(a.writeListSummary(meta, &sum), stopped, writeErr)
 	}
-	return a.sumUp(o, meta, &sum, err, stopped)
+	return errors.Join(writeErr, discardMeta(meta))
 }
 
 var errIncomplete = errors.New("the list may lack servers (--require-complete)")

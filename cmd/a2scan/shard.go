@@ -69,8 +69,13 @@ var engines = []engine{
 }
 
 // autoShard returns the shard and the number of shards that the environment gives. given
-// is the value of --shards, or 0 if it was not given.
-func autoShard(lookup func(string) (string, bool), given int) (index, count int, err error) {
+// is the value of --shards, or 0 if it was not given. Variables that are empty count as not
+// set: some engines set them for every process.
+func autoShard(environment func(string) (string, bool), given int) (index, count int, err error) {
+	lookup := func(name string) (string, bool) {
+		text, ok := environment(name)
+		return text, ok && text != ""
+	}
 	var found []engine
 	var names []string
 	for _, e := range engines {

@@ -53,12 +53,8 @@ func csvColumns(line []byte) *columns {
 			*at = i
 		}
 	}
-	name := ""
-	if c.addr >= 0 {
-		name = string(bytes.ToLower(cells[c.addr]))
-	}
 	switch {
-	case c.addr >= 0 && (len(cells) > 1 || name == "saddr" || name == "ip"):
+	case c.addr >= 0:
 		return &c
 	case len(cells) < 2:
 		return nil
@@ -68,7 +64,7 @@ func csvColumns(line []byte) *columns {
 	if bytes.ContainsAny(cells[0], " \t/") || e.parseWord(string(cells[0])) != nil || e.ports.Len() > 0 {
 		return nil
 	}
-	if _, err := parsePort(string(cells[1])); err != nil {
+	if _, err := parsePort(string(wholeNumber(cells[1]))); err != nil {
 		return nil
 	}
 	return &columns{addr: 0, port: 1, proto: -1, tag: -1, input: -1}
@@ -169,7 +165,7 @@ func (c *csvReader) target(row []byte) {
 		return
 	}
 	c.cell = splitRow(c.cell[:0], row)
-	addr, port := c.at(c.cols.addr), c.at(c.cols.port)
+	addr, port := c.at(c.cols.addr), wholeNumber(c.at(c.cols.port))
 	switch {
 	case len(c.cell) == 1 && c.cols.addr == 0: // a target as in other lists
 		c.out = appendWord(c.out, addr)

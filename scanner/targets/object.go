@@ -80,7 +80,7 @@ func (e *entry) parseObject(line string) error {
 	list, quoted := port.text()
 	switch {
 	case !port.isNull() && !quoted:
-		list = string(port)
+		list = string(wholeNumber(port))
 	case port.isNull() && len(ports) > 0 && ports[0] == '[':
 		var err error
 		if list, err = e.udpPorts(ports); err != nil || list == "" {
@@ -92,6 +92,7 @@ func (e *entry) parseObject(line string) error {
 	}
 	var err error
 	if quoted && list != "" {
+		list = string(wholeNumber([]byte(list)))
 		e.ports, err = ParsePorts(list)
 	} else {
 		var p uint16
@@ -123,12 +124,22 @@ func (e *entry) udpPorts(ports jsonValue) (string, error) {
 			e.tcp++
 			continue
 		}
-		udp = append(udp, p.Port.String())
+		udp = append(udp, string(wholeNumber([]byte(p.Port))))
 	}
 	if len(udp) == 0 && e.tcp > 0 {
 		return "", errOnlyTCP
 	}
 	return strings.Join(udp, ","), nil
+}
+
+// wholeNumber returns a number without a fraction of zeros: tables with gaps have ports such
+// as 27015.0.
+func wholeNumber(text []byte) []byte {
+	whole, fraction, ok := bytes.Cut(text, []byte{'.'})
+	if !ok || len(fraction) == 0 || len(bytes.Trim(fraction, "0")) > 0 {
+		return text
+	}
+	return whole
 }
 
 // isMasscanEnd reports whether an object is the last one of old versions of masscan.
