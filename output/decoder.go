@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -19,6 +20,7 @@ type decoder struct {
 	i       int
 	err     error
 	lax     bool   // invalid UTF-8 is no error
+	brief   bool   // the entries of lists are counted only
 	depth   int    // of the value that is skipped
 	scratch []byte // for strings with escapes
 
@@ -757,6 +759,80 @@ func (d *decoder) object() {
 		d.skip()
 	}
 	d.depth--
+}
+
+// entries skips an array whose content does not matter, and returns the number of objects
+// in it. It checks only that strings and brackets are closed, which is several times faster
+// than skip.
+func (d *decoder) entries() (n int) {
+	if d.peek() != '[' {
+		d.skip()
+		return 0
+	}
+	depth, i, b := 0, d.i, d.b
+	for i < len(b) {
+		switch b[i] {
+		case '"':
+			if i = stringEnd(b, i+1); i >= len(b) {
+				d.i = i
+				d.fail("unexpected end in a string")
+				return 0
+			}
+		case '{', '[':
+			if depth++; depth == 2 && b[i] == '{' {
+				n++
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				d.i = i + 1
+				return n
+			}
+		}
+		i++
+	}
+	d.i = i
+	d.fail("%s", d.unexpected("']'"))
+	return 0
+}
+
+// plainEntries is entries for an array that begins with open and ends before end, as
+// AppendJSON spells it. No string of JSON can contain either: a quotation mark in it has a
+// backslash before it. It returns false, and reads nothing, for any other spelling.
+func (d *decoder) plainEntries(open, end []byte) (n int, ok bool) {
+	rest := d.b[d.i:]
+	if len(rest) < 2 || rest[0] != '[' {
+		return 0, false
+	}
+	i := bytes.Index(rest, end)
+	if i < 0 || i > 1 && !bytes.HasPrefix(rest[1:], open) {
+		return 0, false
+	}
+	if n = bytes.Count(rest[:i], open); n == 0 && i > 1 {
+		return 0, false
+	}
+	d.i += i + 1
+	return n, true
+}
+
+// stringEnd returns the place of the quotation mark that ends a string whose content
+// begins at i, or at least len(b) if there is none.
+func stringEnd(b []byte, i int) int {
+	for {
+		for ; i+8 <= len(b); i += 8 {
+			if m := stops8(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
+		}
+		switch {
+		case i >= len(b) || b[i] == '"':
+			return i
+		case b[i] == '\\':
+			i += 2
+		default:
+			i++
+		}
+	}
 }
 
 // nested counts a level of nesting.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"net/netip"
+	"slices"
 )
 
 // Keys of a record, in the order of the line. The constants are places in the
@@ -129,6 +130,24 @@ func Unmarshal(line []byte, r *Record) error {
 	return d.err
 }
 
+// UnmarshalBrief is Unmarshal for readers that only count the entries of lists, and much
+// faster: the List of players has as many entries as there are, without content; rules and
+// raw datagrams are left out, and the JSON of what is left out is not checked.
+func UnmarshalBrief(line []byte, r *Record) error {
+	d := decoder{b: line, brief: true}
+	d.record(r)
+	d.end()
+	return d.err
+}
+
+// How AppendJSON spells the beginning of a player, the end of the players and the end of
+// the rules: for UnmarshalBrief.
+var (
+	playerOpen = []byte(`{"index":`)
+	playersEnd = []byte(`]},"rules":`)
+	rulesEnd   = []byte(`],"a3sb":null},"raw":null}`)
+)
+
 // An exactSet has a bit for each key whose true bytes were read. The keys NAME
 // and NAME_b64 may come in any order.
 type exactSet uint64
@@ -225,6 +244,10 @@ func (d *decoder) record(r *Record) {
 		case keyRules:
 			r.Rules = d.rules(old.Rules)
 		case keyRaw:
+			if d.brief {
+				d.skip()
+				continue
+			}
 			r.Raw = d.raw(old.Raw)
 		default:
 			d.skip()
@@ -536,6 +559,15 @@ func (d *decoder) players(p *Players) *Players {
 			if p.List = spare[:0]; p.List == nil {
 				p.List = []Player{}
 			}
+			if d.brief {
+				n, ok := d.plainEntries(playerOpen, playersEnd)
+				if !ok {
+					n = d.entries()
+				}
+				p.List = slices.Grow(p.List, n)[:n]
+				clear(p.List)
+				continue
+			}
 			for first := true; d.element(first); first = false {
 				p.List = append(p.List, Player{})
 				last := &p.List[len(p.List)-1]
@@ -664,6 +696,15 @@ func (d *decoder) rules(r *Rules) *Rules {
 			if d.null() {
 				continue
 			}
+			if d.brief {
+				// The entries are not counted, so the end is found from the end of the line.
+				if end := len(d.b) - len(rulesEnd); end > d.i && d.b[d.i] == '[' && bytes.Equal(d.b[end:], rulesEnd) {
+					d.i = end + 1
+				} else {
+					d.entries()
+				}
+				continue
+			}
 			if r.List = spare[:0]; r.List == nil {
 				r.List = []Rule{}
 			}
@@ -674,6 +715,10 @@ func (d *decoder) rules(r *Rules) *Rules {
 				}
 			}
 		case keyA3SB:
+			if d.brief {
+				d.skip()
+				continue
+			}
 			r.A3SB = d.a3sb()
 		default:
 			d.skip()

@@ -214,6 +214,7 @@ func FuzzUnmarshalRoundTrip(f *testing.F) {
 		require.NoError(t, Unmarshal(line, &reused), "%s", line)
 		require.Equal(t, string(line), string(AppendJSON(nil, &reused)), "a Record that was used before")
 		require.Equal(t, asRead(&r), withoutNaN(&got))
+		requireBrief(t, line, &got)
 	})
 }
 
@@ -239,7 +240,31 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, want, withoutNaN(&got))
+		requireBrief(t, line, &got)
 	})
+}
+
+// requireBrief compares UnmarshalBrief with Unmarshal, whose result is full.
+func requireBrief(t *testing.T, line []byte, full *Record) {
+	t.Helper()
+	var brief Record
+	require.NoError(t, UnmarshalBrief(line, &brief), "%s", line)
+	want := *full
+	want.Raw = nil
+	if p := full.Players; p != nil {
+		players := *p
+		players.List, players.Ship, players.spare = brief.Players.List, brief.Players.Ship, nil
+		require.Len(t, brief.Players.List, len(p.List), "%s", line)
+		want.Players = &players
+		brief.Players.spare = nil
+	}
+	if r := full.Rules; r != nil {
+		rules := *r
+		rules.List, rules.A3SB, rules.spare = nil, nil, nil
+		want.Rules = &rules
+		brief.Rules.spare = nil
+	}
+	require.Equal(t, *withoutNaN(&want), *withoutNaN(&brief), "%s", line)
 }
 
 // errTwice is the error of slowUnmarshal if an object has a key twice, of which

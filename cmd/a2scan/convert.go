@@ -81,7 +81,7 @@ func (a *app) convert(o *convertOptions, names []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.readRecords(names, c.Add); err != nil {
+		if _, err := a.readRecords(names, false, c.Add); err != nil {
 			return err
 		}
 		rows = c.Rows()

@@ -25,16 +25,21 @@ func (f *recordFile) damaged() bool { return f.cut || f.bad > 0 }
 const maxBadLines = 20
 
 // readRecords calls use with each record of the files, which is valid during the call.
-// Damaged parts are reported and skipped. It returns an error if a file cannot be
-// opened, if use fails, or if there was no whole record.
-func (a *app) readRecords(names []string, use func(*output.Record) error) ([]*recordFile, error) {
+// With brief the entries of lists are counted only. Damaged parts, and files that cannot be
+// opened, are reported and skipped. It returns an error if use fails, or if there was no
+// whole record.
+func (a *app) readRecords(names []string, brief bool, use func(*output.Record) error) ([]*recordFile, error) {
 	var files []*recordFile
 	var total uint64
 	var empty []error
 	for _, name := range names {
 		f := &recordFile{name: name}
 		files = append(files, f)
-		if err := a.readFile(f, use); err != nil {
+		if err := a.readFile(f, brief, use); isUnreadable(err) && len(names) > 1 {
+			empty = append(empty, err)
+			f.cut = true
+			continue
+		} else if err != nil {
 			return files, err
 		}
 		total += f.records
@@ -59,10 +64,18 @@ func shownName(name string) string {
 	return display.Short(name, 200)
 }
 
+// isUnreadable reports whether err is that a file cannot be opened.
+func isUnreadable(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission)
+}
+
 // readFile reads one file.
-func (a *app) readFile(f *recordFile, use func(*output.Record) error) error {
+func (a *app) readFile(f *recordFile, brief bool, use func(*output.Record) error) error {
 	defer a.badLines(f)
 	records := dataset.Read(f.name)
+	if brief {
+		records = dataset.ReadBrief(f.name)
+	}
 	if f.name == "-" {
 		records = dataset.ReadFrom(f.name, a.stdin)
 	}
@@ -77,7 +90,7 @@ func (a *app) readFile(f *recordFile, use func(*output.Record) error) error {
 		var line *dataset.LineError
 		var cut *dataset.CutError
 		switch {
-		case errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission):
+		case isUnreadable(err):
 			return err
 		case errors.As(err, &cut):
 			f.cut = true

@@ -47,8 +47,18 @@ func (e *LineError) Unwrap() error { return e.Err }
 // valid. Read uses several goroutines and about 2 MiB of memory per CPU, however
 // long the files are.
 func Read(files ...string) iter.Seq2[*output.Record, error] {
+	return readFiles(output.Unmarshal, files)
+}
+
+// ReadBrief is Read with [output.UnmarshalBrief]: several times faster, for readers that
+// only count the entries of lists.
+func ReadBrief(files ...string) iter.Seq2[*output.Record, error] {
+	return readFiles(output.UnmarshalBrief, files)
+}
+
+func readFiles(unmarshal unmarshaler, files []string) iter.Seq2[*output.Record, error] {
 	return func(yield func(*output.Record, error) bool) {
-		read(yield, func(r *blockReader) {
+		read(yield, unmarshal, func(r *blockReader) {
 			for _, name := range files {
 				if name == "-" {
 					r.readForeign(name, osfile.Input{File: os.Stdin})
@@ -73,13 +83,16 @@ func Read(files ...string) iter.Seq2[*output.Record, error] {
 // ReadFrom returns the records in r, as [Read] does for a file of that name.
 func ReadFrom(name string, r io.Reader) iter.Seq2[*output.Record, error] {
 	return func(yield func(*output.Record, error) bool) {
-		read(yield, func(b *blockReader) { b.readForeign(name, r) })
+		read(yield, output.Unmarshal, func(b *blockReader) { b.readForeign(name, r) })
 	}
 }
 
+// An unmarshaler is output.Unmarshal or output.UnmarshalBrief.
+type unmarshaler func(line []byte, r *output.Record) error
+
 // read runs fill, which reads blocks of lines, beside the goroutines that parse
 // the blocks, and yields the records in order.
-func read(yield func(*output.Record, error) bool, fill func(*blockReader)) {
+func read(yield func(*output.Record, error) bool, unmarshal unmarshaler, fill func(*blockReader)) {
 	parsers := max(1, runtime.GOMAXPROCS(0)-1)
 	r := &blockReader{
 		free:  make(chan *block, parsers+3),
@@ -101,7 +114,7 @@ func read(yield func(*output.Record, error) bool, fill func(*blockReader)) {
 	for range parsers {
 		running.Go(func() {
 			for b := range r.parse {
-				b.unmarshal()
+				b.unmarshal(unmarshal)
 				b.parsed <- struct{}{}
 			}
 		})
@@ -145,7 +158,7 @@ type problem struct {
 }
 
 // unmarshal sets the records and problems of b.
-func (b *block) unmarshal() {
+func (b *block) unmarshal(unmarshal unmarshaler) {
 	b.used, b.problems = 0, b.problems[:0]
 	line := b.lines
 	for data := b.data; len(data) > 0; {
@@ -159,7 +172,7 @@ func (b *block) unmarshal() {
 		if b.used == len(b.records) {
 			b.records = append(b.records, output.Record{})
 		}
-		err := output.Unmarshal(text, &b.records[b.used])
+		err := unmarshal(text, &b.records[b.used])
 		switch {
 		case err == nil:
 			b.used++
