@@ -13,6 +13,7 @@ import (
 
 	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
+	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -140,11 +141,32 @@ type Scanner struct {
 	failCount int
 }
 
+// A RecordSink is a Sink that takes records instead of their lines.
+type RecordSink interface {
+	// WriteLines is called after some calls of WriteRecord, with a line feed for each.
+	dataset.Sink
+	// WriteRecord takes r, which is valid during the call. It is called on one goroutine,
+	// which WriteLines shares. An error is returned by the WriteLines that follows.
+	WriteRecord(r *output.Record)
+}
+
 // New returns a Scanner that asks what source yields through port and gives the
-// records to sink. It takes over the sink, which Run closes; the port
-// remains the caller's to close. The errors of cfg are those of Config.Validate.
+// records to sink, as lines or, to a RecordSink, as they are. It takes over the sink, which
+// Run closes; the port remains the caller's to close. The errors of cfg are those of Config.Validate.
 func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner, error) {
-	return newScanner(cfg, port, source, sink, writing{encode: (*recorder).lines})
+	how := writing{encode: (*recorder).lines}
+	if taker, ok := sink.(RecordSink); ok {
+		how.encode = func(r *recorder, dst, outcomes []byte, enough int) (lines, rest []byte) {
+			for len(outcomes) > 0 && len(dst) <= enough {
+				outcomes = r.o.parse(outcomes)
+				r.fill()
+				taker.WriteRecord(&r.record)
+				dst = append(dst, '\n')
+			}
+			return dst, outcomes
+		}
+	}
+	return newScanner(cfg, port, source, sink, how)
 }
 
 // An encoder makes lines of outcomes with the memory of r: see linewriter.Options.Encode.

@@ -103,7 +103,7 @@ func FuzzServerPage(f *testing.F) {
 				a.screen = screenOf(columns, 500)
 			}
 			stdout.Reset()
-			require.NoError(t, a.querySink(&queryOptions{rules: true}, true).WriteLines(lines))
+			takeRecords(t, a.querySink(&queryOptions{rules: true}, true), lines)
 			if columns > 0 {
 				requireFits(t, columns, stdout.String())
 			}

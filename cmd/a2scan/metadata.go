@@ -78,6 +78,9 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 // fillOutput sets the counts of the output.
 func (r *scanRun) fillOutput(m *dataset.Metadata, w scanner.Written) {
 	m.Output.Records, m.Output.Bytes = w.Records, w.Bytes
+	if r.options.table {
+		m.Output.Bytes = 0 // it is no JSON
+	}
 	if r.records.Compression() != dataset.CompressNone {
 		m.Output.CompressedBytes = &w.Committed
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
-	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/scanner"
 )
 
@@ -41,7 +39,7 @@ func neighbourPorts(port uint16) []uint16 {
 
 // A silentSink collects the targets that were silent on the way to another sink.
 type silentSink struct {
-	dataset.Sink
+	scanner.RecordSink
 	targets []silentTarget
 	more    bool // than mostSilentHosts
 }
@@ -52,23 +50,20 @@ type silentTarget struct {
 	host string // as the user wrote it
 }
 
-func (s *silentSink) WriteLines(lines []byte) error {
-	for line := range bytes.Lines(lines) {
-		var r output.Record
-		if err := output.Unmarshal(line, &r); err != nil || r.Status != output.Timeout && r.Status != output.Refused {
-			continue
-		}
-		if len(s.targets) == mostSilentHosts {
-			s.more = true
-			break
-		}
-		t := silentTarget{at: r.Addr, host: r.Addr.Addr().String()}
-		if host, _, err := net.SplitHostPort(r.Input); err == nil {
-			t.host = host
-		}
-		s.targets = append(s.targets, t)
+func (s *silentSink) WriteRecord(r *output.Record) {
+	s.RecordSink.WriteRecord(r)
+	if r.Status != output.Timeout && r.Status != output.Refused {
+		return
 	}
-	return s.Sink.WriteLines(lines)
+	if len(s.targets) == mostSilentHosts {
+		s.more = true
+		return
+	}
+	t := silentTarget{at: r.Addr, host: r.Addr.Addr().String()}
+	if host, _, err := net.SplitHostPort(r.Input); err == nil {
+		t.host = host
+	}
+	s.targets = append(s.targets, t)
 }
 
 // neighbours asks the neighbours of silent targets and returns those that answer, as a

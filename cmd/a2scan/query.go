@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -128,7 +127,7 @@ func (a *app) query(o *queryOptions, args []string) error {
 		return a.watchServers(o, port, list, !one)
 	}
 	strays := watchStrays(port)
-	silent := &silentSink{Sink: a.querySink(o, one)}
+	silent := &silentSink{RecordSink: a.querySink(o, one)}
 	s, err := scanner.New(o.ask.cfg, strays, list, silent)
 	if err != nil {
 		return err
@@ -235,19 +234,15 @@ func (a *app) openQuery(o *queryOptions, args []string) (*targets.List, func(), 
 }
 
 // querySink shows records as they come: as they are, as a page or as a table.
-func (a *app) querySink(o *queryOptions, one bool) dataset.Sink {
+func (a *app) querySink(o *queryOptions, one bool) scanner.RecordSink {
 	switch {
 	case o.json:
-		return &screenSink{app: a, show: func(lines []byte) ([]byte, error) { return lines, nil }}
+		return &screenSink{app: a, show: output.AppendJSON}
 	case one:
-		return &screenSink{app: a, show: func(line []byte) ([]byte, error) {
-			var r output.Record
-			if err := output.Unmarshal(line, &r); err != nil {
-				return nil, err
-			}
+		return &screenSink{app: a, show: func(dst []byte, r *output.Record) []byte {
 			page := serverPage{screen: &a.screen, rules: o.rules || o.chosen}
-			page.write(&r)
-			return []byte(page.b.String()), nil
+			page.write(r)
+			return append(dst, page.b.String()...)
 		}}
 	}
 	return a.newTableSink(true)
@@ -255,22 +250,18 @@ func (a *app) querySink(o *queryOptions, one bool) dataset.Sink {
 
 // A screenSink writes what show makes of records to standard output.
 type screenSink struct {
-	app   *app
-	show  func(lines []byte) ([]byte, error)
-	bytes int64
+	app  *app
+	show func(dst []byte, r *output.Record) []byte
+	text []byte // to be written
 }
 
-func (s *screenSink) WriteLines(p []byte) error {
-	b, err := s.show(p)
-	if err != nil {
-		return fmt.Errorf("cannot show a record: %w", err)
-	}
-	s.bytes += int64(len(p))
-	return s.app.ui.aside(func() error {
-		_, err := s.app.stdout.Write(b)
-		return err
-	})
+func (s *screenSink) WriteRecord(r *output.Record) { s.text = s.show(s.text, r) }
+
+func (s *screenSink) WriteLines([]byte) error {
+	b := s.text
+	s.text = s.text[:0]
+	return s.app.show(b)
 }
 
-func (s *screenSink) Sync() (int64, error) { return s.bytes, nil }
+func (s *screenSink) Sync() (int64, error) { return 0, nil }
 func (s *screenSink) Close() error         { return nil }

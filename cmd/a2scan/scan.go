@@ -489,9 +489,10 @@ func (r *scanRun) begin() (m *dataset.Metadata, err error) {
 	var sink dataset.Sink = r.records
 	if r.options.table {
 		n, known := r.list.Size()
-		sink = r.newTableSink(r.ui.verbose || known && n <= mostSilent)
-	}
-	if r.options.copyTo != nil {
+		table := r.newTableSink(r.ui.verbose || known && n <= mostSilent)
+		table.copy = r.options.copyTo
+		sink = table
+	} else if r.options.copyTo != nil {
 		sink = teeSink{sink, r.options.copyTo}
 	}
 	r.scanner, err = scanner.New(r.options.ask.cfg, r.port, r.list, sink)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-
 	"github.com/a2scan/a2scan/output"
 )
 
@@ -10,10 +8,10 @@ import (
 type tableSink struct {
 	app    *app
 	table  serverTable
-	all    bool   // targets that did not answer have a line too
-	hidden uint64 // targets without a line
-	bytes  int64
-	record output.Record // its memory is used again
+	all    bool        // targets that did not answer have a line too
+	hidden uint64      // targets without a line
+	lines  []byte      // to be shown
+	copy   *memorySink // receives the records too; nil: none
 }
 
 // mostSilent is the number of targets up to which those that do not answer are shown.
@@ -30,41 +28,44 @@ func (a *app) newTableSink(all bool) *tableSink {
 // fileColumns is the width of a table in a file or a pipe.
 const fileColumns = 160
 
-func (s *tableSink) WriteLines(p []byte) error {
-	var b []byte
-	for line := range bytes.Lines(p) {
-		if err := output.Unmarshal(line, &s.record); err != nil {
-			return err
-		}
-		if l := lineOf(&s.record); l.answered || s.all {
-			b = s.table.append(b, l)
-		} else {
-			s.hidden++
-		}
+// WriteRecord adds the line of a record.
+func (s *tableSink) WriteRecord(r *output.Record) {
+	if l := lineOf(r); l.answered || s.all {
+		s.lines = s.table.append(s.lines, l)
+	} else {
+		s.hidden++
 	}
-	s.bytes += int64(len(p))
-	return s.print(b)
+	if s.copy != nil {
+		s.copy.lines = output.AppendJSON(s.copy.lines, r)
+	}
 }
 
-func (s *tableSink) print(b []byte) error {
+// WriteLines shows the lines that were added.
+func (s *tableSink) WriteLines([]byte) error {
+	b := s.lines
+	s.lines = s.lines[:0]
+	return s.app.show(b)
+}
+
+// show writes to standard output, beside the progress line.
+func (a *app) show(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	return s.app.ui.aside(func() error {
-		_, err := s.app.stdout.Write(b)
+	return a.ui.aside(func() error {
+		_, err := a.stdout.Write(b)
 		return err
 	})
 }
 
-// Sync returns the bytes of the records that were shown.
-func (s *tableSink) Sync() (int64, error) { return s.bytes, nil }
+func (s *tableSink) Sync() (int64, error) { return 0, nil }
 
 // Close prints the footer.
 func (s *tableSink) Close() error {
 	if !s.table.begun && s.hidden == 0 {
 		return nil
 	}
-	return s.print([]byte(s.table.footer(s.hidden) + "\n"))
+	return s.app.show([]byte(s.table.footer(s.hidden) + "\n"))
 }
 
 // lineOf returns the table line of a record.

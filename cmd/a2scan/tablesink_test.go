@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/scanner"
 )
 
 // tableApp is an app whose standard output is a terminal of that width.
@@ -33,7 +36,7 @@ func TestTableSink(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		a, out := tableApp(80)
 		s := a.newTableSink(all)
-		require.NoError(t, s.WriteLines(append(recordLine(t, "success", "", "x", true), recordLine(t, "timeout", "silence", "", false)...)))
+		takeRecords(t, s, recordLine(t, "success", "", "x", true), recordLine(t, "timeout", "silence", "", false))
 		require.NoError(t, s.Close())
 		require.Contains(t, out.String(), "192.0.2.7:27015     41 ms  x")
 		if all {
@@ -44,8 +47,17 @@ func TestTableSink(t *testing.T) {
 			require.Contains(t, out.String(), "\n1 server, 3/16 players; 1 target without an answer not shown (-v shows them)\n")
 		}
 	}
-	a, _ := tableApp(80)
-	require.Error(t, a.newTableSink(true).WriteLines([]byte("{\n")))
+}
+
+// takeRecords gives the records of lines to a sink, as a scan does.
+func takeRecords(t testing.TB, s scanner.RecordSink, lines ...[]byte) {
+	t.Helper()
+	for _, line := range lines {
+		var r output.Record
+		require.NoError(t, output.Unmarshal(line, &r))
+		s.WriteRecord(&r)
+	}
+	require.NoError(t, s.WriteLines(bytes.Repeat([]byte{'\n'}, len(lines))))
 }
 
 // FuzzTableSink: whatever servers send, a table moves no cursor and has no line wider than
@@ -59,7 +71,7 @@ func FuzzTableSink(f *testing.F) {
 		a, out := tableApp(columns)
 		s := a.newTableSink(true)
 		for i, status := range []string{"success", "partial", "timeout", "protocol_error"} {
-			require.NoError(t, s.WriteLines(recordLine(t, status, text, text, i < 2)))
+			takeRecords(t, s, recordLine(t, status, text, text, i < 2))
 		}
 		require.NoError(t, s.Close())
 		requireInert(t, out.String())
