@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +21,19 @@ func decodeCommand() *command {
 		name:     "decode",
 		synopsis: "FILE… | -",
 		short:    "decode captured replies, offline",
-		long: `Each FILE is one captured UDP payload, as bytes or as a hex dump (xxd, hexdump -C, Wireshark's Copy as Hex
-		Dump); the files are in order of arrival from one server. Or it is a pcap or pcapng file, whose replies are
-		decoded per server. Every complete reply is printed as one JSON object, in order of completion. A reply that
-		cannot be decoded has its error set; the exit status stays 0.
+		long: `Each FILE is one captured UDP payload, as bytes, as a hex dump (xxd, hexdump -C, Wireshark's Copy as Hex
+		Dump) or as a string with escapes, as Python and C print it (b'\xff\xff…'); the files are in order of arrival
+		from one server. Or it is a pcap or pcapng file, whose replies are decoded per server. Every complete reply is
+		printed as one JSON object, in order of completion. A reply that cannot be decoded has its error set; the exit
+		status stays 0.
 
-		With - the records of a scan with --raw are read from standard input, one server per line, and their
-		datagrams are decoded again.`,
+		With - standard input has the records of a scan with --raw, one server per line, whose datagrams are decoded
+		again, or any of the forms above.`,
 		examples: []string{
 			"a2scan decode 00-info.bin 01-players.bin | jq -a .",
 			"a2scan decode capture.pcapng | jq -ac '[.from, .kind, .error]'",
 			"a2scan decode - < scan.ndjson | jq -ac 'select(.error)'",
+			"xxd payload.bin | a2scan decode - | jq -a .info",
 		},
 		new: func(*flagSet) func(*app, []string) error {
 			return func(a *app, args []string) error {
@@ -43,7 +46,7 @@ func decodeCommand() *command {
 				case len(args) == 0:
 					return withHint(usagef("no files to decode"), "a2scan decode FILE…, or - for records on standard input")
 				case len(args) == 1 && args[0] == "-":
-					err = a.decodeRecords(out)
+					err = a.decodeStdin(out)
 				default:
 					err = a.decodeFiles(out, args)
 				}
@@ -59,16 +62,21 @@ func (a *app) decodeFiles(out io.Writer, names []string) error {
 	var unread []error
 	for _, name := range names {
 		if name == "-" {
-			return usagef("- stands alone: it reads records, not payloads")
+			return usagef("- cannot be combined with files")
 		}
-		payloads, captured, err := readPayloads(name)
+		payloads, captured, err := openPayloads(name)
 		if err != nil {
 			unread = append(unread, err) // the other files may be whole
 		}
 		list = append(list, payloads...)
 		flows = append(flows, captured...)
 	}
-	errs := append(unread, decodeDatagrams(out, "", list))
+	return errors.Join(append(unread, decodeAll(out, list, flows))...)
+}
+
+// decodeAll decodes the datagrams of one server and those of captures.
+func decodeAll(out io.Writer, list []datagram, flows []*flow) error {
+	errs := []error{decodeDatagrams(out, "", list)}
 	for _, f := range flows {
 		from := fmt.Appendf(nil, `{"ip":"%s","port":%d}`, f.server.Addr(), f.server.Port())
 		errs = append(errs, decodeDatagrams(out, string(from), f.list))
@@ -79,23 +87,35 @@ func (a *app) decodeFiles(out io.Writer, names []string) error {
 // maxText bounds a file that shows payloads in hexadecimal.
 const maxText = 16 << 20
 
-// readPayloads reads a file: one payload, payloads in hexadecimal, or a capture.
-func readPayloads(name string) ([]datagram, []*flow, error) {
+// openPayloads reads a file: see readPayloads.
+func openPayloads(name string) ([]datagram, []*flow, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	r := bufio.NewReader(f)
-	if head, _ := r.Peek(4); isCapture(head) {
+	return readPayloads(name, bufio.NewReader(f))
+}
+
+// readPayloads reads one payload, payloads as text, or a capture.
+func readPayloads(name string, r *bufio.Reader) ([]datagram, []*flow, error) {
+	head, _ := r.Peek(4)
+	if isCapture(head) {
 		flows, err := readCapture(name, r)
 		return nil, flows, err
+	}
+	if program := compressedBy(head); program != "" {
+		return nil, nil, withHint(fmt.Errorf("%s is compressed", clean(name)), "%s -dc %s | a2scan decode -", program, quoteWords([]string{name}))
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxText+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if packets := parseHexdump(b); packets != nil && len(b) <= maxText {
+	packets := parseHexdump(b)
+	if packets == nil {
+		packets = parseEscaped(b)
+	}
+	if packets != nil && len(b) <= maxText {
 		var list []datagram
 		for i, p := range packets {
 			shown := name
@@ -116,10 +136,61 @@ func readPayloads(name string) ([]datagram, []*flow, error) {
 // header of 8. (IPv4 takes another 20, IPv6 does not.)
 const maxPayload = 65535 - 8
 
+// compressedBy returns the program that compressed a file that begins with head, or "".
+func compressedBy(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x1F\x8B")):
+		return "gzip"
+	case bytes.HasPrefix(head, []byte("\x28\xB5\x2F\xFD")):
+		return "zstd"
+	}
+	return ""
+}
+
+// decodeStdin decodes standard input: records, or what a file may hold.
+func (a *app) decodeStdin(out io.Writer) error {
+	r := bufio.NewReaderSize(a.stdin, 64<<10)
+	first, _ := r.Peek(1)
+	if len(first) == 0 || first[0] == '{' {
+		return a.decodeRecords(out, r)
+	}
+	head, _ := r.Peek(4)
+	switch program := compressedBy(head); {
+	case program == "gzip" && isCapture(unzipped(r)):
+		return withHint(errors.New("standard input is a compressed capture"), "gzip -dc FILE | a2scan decode -")
+	case program != "":
+		return a.decodeRecords(out, r)
+	case isCapture(head):
+		list, flows, err := readPayloads("-", r)
+		return errors.Join(err, decodeAll(out, list, flows))
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err != nil {
+		return err
+	}
+	if isReply(b) || parseHexdump(b) != nil || parseEscaped(b) != nil {
+		list, flows, err := readPayloads("-", bufio.NewReader(bytes.NewReader(b)))
+		return errors.Join(err, decodeAll(out, list, flows))
+	}
+	return a.decodeRecords(out, io.MultiReader(bytes.NewReader(b), r))
+}
+
+// unzipped returns the beginning of the gzip data that r has read already.
+func unzipped(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered())
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil
+	}
+	head := make([]byte, 4)
+	n, _ := io.ReadFull(z, head)
+	return head[:n]
+}
+
 // decodeRecords decodes the raw datagrams of records, compressed or not.
-func (a *app) decodeRecords(out io.Writer) error {
+func (a *app) decodeRecords(out io.Writer, r io.Reader) error {
 	var bare, wrong uint64
-	for rec, err := range dataset.ReadFrom("standard input", a.stdin) {
+	for rec, err := range dataset.ReadFrom("standard input", r) {
 		var line *dataset.LineError
 		switch {
 		case err == nil:

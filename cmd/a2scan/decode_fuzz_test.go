@@ -34,6 +34,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(pack(info, "\xFF\xFF\xFF\xFFA\x01\x02\x03\x04", "\xFF\xFF\xFF\xFFE\x01\x00a\x00b\x00"), []byte(`{"schema":1,"seq":1,"status":"success","raw":[{"dir":"rx","b64":"/////0kR"},{"dir":"tx"}]}`))
 	f.Add(pack("\xFE\xFF\xFF\xFF\x07\x00\x00\x00\x02\x01\xE0\x04mit\x0030\x00", "\xFE\xFF\xFF\xFF\x07\x00\x00\x00\x02\x00\xE0\x04\xFF\xFF\xFF\xFFE\x01\x00", ""), []byte("{}\n[]\n{\"raw\":[]}"))
 	f.Add(pack("\xFF\xFF\xFF\xFFj\x1b[2J\x00", "\xFF\xFF\xFF\xFFD\x01\x00\xff\x9b\x00\x01\x00\x00\x00\x00\x00\xc0\x7f", "\xFF\xFF\xFF\xFFz"), []byte("\x28\xb5\x2f\xfd\x04\x00"))
+	f.Add(pack(info), []byte(`b'\xff\xff\xff\xffI\x11na\me\0map'`+"\n"))
+	f.Add(pack(info), []byte("00000000: ffff ffff 4911 6120                      ....I.a \n"))
+	f.Add(pack(info), []byte(info))
 	f.Fuzz(func(t *testing.T, b, stdin []byte) {
 		var want bytes.Buffer
 		var list []datagram
@@ -84,7 +87,7 @@ func FuzzDecode(f *testing.F) {
 func decodeText(stdin []byte) (out, words string, err error) {
 	var stdout, stderr bytes.Buffer
 	a := &app{stdin: bytes.NewReader(stdin), stdout: &stdout, ui: newUI(&stderr)}
-	err = a.decodeRecords(&stdout)
+	err = a.decodeStdin(&stdout)
 	return stdout.String(), stderr.String(), err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,8 +29,10 @@ type resumption struct {
 	statuses output.StatusCounts
 	sections [proto.NumKinds]output.StatusCounts
 
+	keepAll bool // --max-results is reached: no target is asked again
+
 	lines   uint64
-	again   uint64 // records whose targets are asked again
+	again   uint64 // records whose targets are asked again; with keepAll those that would be
 	broken  uint64 // lines that are no records any more
 	brokeAt uint64 // the first of them, from 1
 
@@ -43,6 +46,10 @@ func (r *scanRun) loadEarlier() (*resumption, error) {
 	name := clean(r.options.outputFile)
 	e := &resumption{kinds: r.options.ask.cfg.Kinds}
 	err := r.records.Load(e.take)
+	if most := r.options.ask.cfg.MaxResults; err == nil && e.again > 0 && most > 0 && e.statuses[output.Success] >= most {
+		e = &resumption{kinds: e.kinds, keepAll: true}
+		err = r.records.Load(e.take)
+	}
 	if err == nil && e.broken > 0 && e.broken == e.lines {
 		err = dataset.ErrNoRecords
 	}
@@ -67,7 +74,9 @@ func (r *scanRun) loadEarlier() (*resumption, error) {
 		e.notes = append(e.notes, note)
 		r.ui.sayf("%s", note)
 	}
-	if e.again > 0 {
+	if e.keepAll {
+		r.ui.notef("--max-results is reached: nothing is asked")
+	} else if e.again > 0 {
 		r.ui.detailf("%s aborted or could not be sent, and are asked again", plural(e.again, "target was", "targets were"))
 	}
 	return e, nil
@@ -105,13 +114,14 @@ func (e *resumption) take(line []byte) (keep bool, err error) {
 		at = netip.AddrPortFrom(at.Addr(), rec.PortGiven) // the port that the list has
 	}
 	before := e.done.Len()
-	if !again {
+	if !again || e.keepAll {
 		e.done.Add(at, rec.Input)
 	}
 	if again || e.done.Len() == before && !at.Addr().IsValid() {
 		// It was not settled, or cannot be recognized in a list.
-		e.again++
-		return false, nil
+		if e.again++; !e.keepAll {
+			return false, nil
+		}
 	}
 	e.statuses[rec.Status]++
 	if !unasked(rec.Status) {
@@ -158,7 +168,8 @@ func (e *resumption) count(m *dataset.Metadata, skipped uint64, whole bool) {
 		n := e.done.Len() - min(skipped, e.done.Len())
 		m.Resumed.NotInTargets = &n
 	}
-	m.Targets.Done += uint64(e.records)
+	m.Targets.Done += uint64(e.records) - e.statuses[output.Aborted]
+	m.Targets.Aborted += e.statuses[output.Aborted]
 	addCounts(&m.Statuses, &e.statuses)
 	addCounts(&m.Sections.Info, &e.sections[proto.KindInfo])
 	addCounts(&m.Sections.Players, &e.sections[proto.KindPlayers])
@@ -182,6 +193,31 @@ var notRestored = map[string]bool{"config": true, "cpuprofile": true, "memprofil
 
 // configTargets is the key of the metadata's config for the TARGET arguments.
 const configTargets = "targets"
+
+// inputFlags are the flags with files that a scan reads.
+var inputFlags = []string{"input-file", "blocklist-file", "allowlist-file", "key-file"}
+
+// findRestored returns an error if a file that the earlier run read is not in this folder.
+func findRestored(config map[string]string, outputFile string) error {
+	for _, flag := range inputFlags {
+		for name := range strings.SplitSeq(config[flag], "\n") {
+			if name == "" || name == "-" || filepath.IsAbs(name) {
+				continue
+			}
+			if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			err := usagef("cannot resume: %s, the --%s of the earlier run, is not in this folder", clean(name), flag)
+			if folder := filepath.Dir(outputFile); folder != "." {
+				if _, beside := os.Stat(filepath.Join(folder, name)); beside == nil {
+					return withHint(err, "cd %s, and resume there", quoteWords([]string{folder}))
+				}
+			}
+			return withHint(err, "resume in the folder where the scan began, or give --%s and the other flags again", flag)
+		}
+	}
+	return nil
+}
 
 // restoreFlags takes the flags and TARGETs of the earlier run from its metadata if
 // --resume is given alone, with -o FILE. It returns the TARGETs.
@@ -221,6 +257,9 @@ func (a *app) restoreFlags(fs *flagSet, o *scanOptions, args []string) ([]string
 	})
 	if len(errs) > 0 {
 		return nil, withHint(&usageError{errors.Join(errs...)}, "give the targets and flags of the scan")
+	}
+	if err := findRestored(m.Config, o.outputFile); err != nil {
+		return nil, err
 	}
 	if was := m.Config[configTargets]; was != "" {
 		args = strings.Split(was, "\n")

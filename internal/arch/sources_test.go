@@ -154,13 +154,13 @@ var doors = map[string]string{
 	"proto/prototest":  "World.Answer NewReplay",
 	"mux":              "findControl localKey parseExtendedErr",
 	"scanner":          "engine.HandlePacket",
-	"scanner/targets":  "parseLine AddrSet.AddFile ParsePorts openText newJSONReader newCSVReader",
+	"scanner/targets":  "parseLine cutPlain AddrSet.AddFile ParsePorts openText newJSONReader newCSVReader",
 	"output":           "AppendJSON Unmarshal",
 	"output/dataset":   "NewReader ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",
 	"bench/run":        "ReadReport",
 	"internal/weblist": "readRows readWords",
-	"cmd/a2scan":       "flagSet.applyConfig clean cell app.decodeRecords decodeDatagrams scanRun.loadEarlier",
+	"cmd/a2scan":       "flagSet.applyConfig clean cell app.decodeStdin decodeDatagrams parseHexdump parseEscaped readCapture scanRun.loadEarlier",
 }
 
 // TestDoorsAreFuzzed: a door that is renamed or removed is renamed or removed in the
