@@ -124,7 +124,11 @@ func (w *Watcher) Abort() { close(w.abort) }
 // order, or the WatchConfig's Rounds have ended. Its error is about the watch as a whole:
 // a lost socket, an output that cannot be written, ErrRate.
 func (w *Watcher) Run(ctx context.Context, source Source) (err error) {
-	defer func() { err = errors.Join(err, w.sink.Close()) }()
+	defer func() {
+		if closeErr := w.sink.Close(); err == nil {
+			err = closeErr // otherwise it is the same one again, or follows from it
+		}
+	}()
 	list, err := readAll(ctx, source, 0)
 	if err != nil {
 		if ctx.Err() != nil {

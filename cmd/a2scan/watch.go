@@ -187,6 +187,9 @@ func (r *watchRun) run() (err error) {
 	}
 	defer source.Close()
 	r.loud = r.ui.verbose
+	if o.scan.outputFile == "-" && r.stdout == io.Writer(osfile.Stdout) && osfile.Stdout.IsClosed() {
+		return withHint(usagef("standard output is closed: the events would be lost"), "use -o FILE, or -o %s to discard them", os.DevNull)
+	}
 	var sink dataset.Sink = noEvents{}
 	if o.scan.table {
 		r.table = newWatchTable(r.app)
