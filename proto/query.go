@@ -90,6 +90,7 @@ const (
 	trackEarly                            // an answer came too early (D-17), and stands if no better one comes
 	trackUpgraded                         // a better answer came after one that stands without it
 	trackNoRoom                           // the caller had no memory for an answer
+	trackEmpty                            // the early answer has no players
 )
 
 // A Query is the client's half of a conversation with one server. It holds no
@@ -121,6 +122,7 @@ const (
 	queryFormer                             // former is set, and was not heard again
 	queryForgave                            // a challenge came again after the next, as a late duplicate does
 	queryConfirmed                          // the server gave out token again after a request with it met silence
+	queryOccupied                           // INFO has players
 )
 
 // minGrace is the shortest wait for the 'I' after an 'm'; maxGrace the longest.
@@ -129,6 +131,11 @@ const (
 	minGrace = 30 * time.Millisecond
 	maxGrace = 300 * time.Millisecond
 )
+
+// minBetter is the shortest wait for a better answer than an early list without players if
+// INFO has some: the list is surely no answer, and a server that is busy is slower than its
+// shortest round trip.
+const minBetter = 200 * time.Millisecond
 
 // maxBackoff is the largest factor by which an attempt waits longer than the first.
 const maxBackoff = 4
@@ -315,7 +322,7 @@ func (c *Client) Sent(q *Query, now Time) {
 	t.sent = q.micros(now)
 	t.deadline = later(t.sent, c.wait(q, t))
 	if t.flags&trackEarly != 0 {
-		t.deadline = min(t.deadline, later(t.sent, q.earlyWait()))
+		t.deadline = min(t.deadline, later(t.sent, q.earlyWait(t)))
 	}
 }
 
@@ -427,9 +434,13 @@ func (q *Query) tooEarly(t *track, now Time) bool {
 		since(t.sent, q.micros(now)) < rtt/2
 }
 
-// earlyWait returns how long a better answer than an early one is waited for.
-func (q *Query) earlyWait() uint32 {
-	return max(2*uint32(q.shortest)*rttUnit, uint32(minGrace/time.Microsecond))
+// earlyWait returns how long a better answer than t's early one is waited for.
+func (q *Query) earlyWait(t *track) uint32 {
+	least := minGrace
+	if t.flags&trackEmpty != 0 && q.flags&queryOccupied != 0 {
+		least = minBetter
+	}
+	return max(2*uint32(q.shortest)*rttUnit, uint32(least/time.Microsecond))
 }
 
 func (c *Client) ceiling() uint32 {
@@ -691,7 +702,11 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 		}
 		return c.note(q, Duplicate)
 	}
-	if !decodes(k, body) {
+	ok, occupied := decodes(k, body)
+	if occupied {
+		q.flags |= queryOccupied
+	}
+	if !ok {
 		if t.state != grace { // there the answer before it stands
 			t.flags |= trackMalformed | trackAmbiguous
 		}
@@ -708,10 +723,13 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 			return c.note(q, Duplicate)
 		}
 		t.flags |= trackEarly
-		t.deadline = min(t.deadline, q.micros(now.Add(time.Duration(q.earlyWait())*time.Microsecond)))
+		if k == KindPlayers && body[1] == 0 {
+			t.flags |= trackEmpty
+		}
+		t.deadline = min(t.deadline, q.micros(now.Add(time.Duration(q.earlyWait(t))*time.Microsecond)))
 	default:
 		if t.flags&trackEarly != 0 {
-			t.flags = t.flags&^trackEarly | trackUpgraded
+			t.flags = t.flags&^(trackEarly|trackEmpty) | trackUpgraded
 			verdict = Upgrade
 		}
 		if t.state == failed {
@@ -747,7 +765,7 @@ func (c *Client) Reject(q *Query, k Kind, now Time) Output {
 		return c.output(q)
 	}
 	t.flags |= trackNoRoom | trackAmbiguous
-	t.flags &^= trackEarly
+	t.flags &^= trackEarly | trackEmpty
 	if !early {
 		t.sent = since(t.sent, q.micros(now))
 	}

@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bytes"
 	"testing"
 	"time"
 	"unsafe"
@@ -249,13 +250,16 @@ func deadlineOf(c *Client, q *Query) Time {
 // until a better one comes (D-17).
 func TestTooEarly(t *testing.T) {
 	players := func(n byte) []byte { return []byte{0xFF, 0xFF, 0xFF, 0xFF, 'D', n} }
-	begin := func(rtt Time) (*Client, *Query) {
+	beginWith := func(rtt Time, info []byte) (*Client, *Query) {
 		c, q := newClient(t, Config{Retries: 2}), new(Query)
 		c.Begin(q, WantInfo|WantPlayers)
 		c.Transmit(nil, q, 0)
-		require.Equal(t, Answer, c.HandleDatagram(q, rtt, infoReply).Verdict)
+		require.Equal(t, Answer, c.HandleDatagram(q, rtt, info).Verdict)
 		c.Transmit(nil, q, rtt)
 		return c, q
+	}
+	begin := func(rtt Time) (*Client, *Query) {
+		return beginWith(rtt, bytes.Replace(infoReply, []byte{1, 2, 0, 'd', 'l'}, []byte{0, 2, 0, 'd', 'l'}, 1))
 	}
 	t.Run("a better one comes", func(t *testing.T) {
 		c, q := begin(30 * ms)
@@ -278,6 +282,19 @@ func TestTooEarly(t *testing.T) {
 		require.InDelta(t, float64(91*ms), float64(at), float64(ms), "two round trips, not a timeout")
 		require.True(t, c.HandleTimeout(q, at).Done)
 		require.Equal(t, Result{Answered: true, Attempts: 1, RTT: -1}, q.Result(KindPlayers), "its round trip is unknown")
+	})
+	t.Run("none comes, and INFO has players", func(t *testing.T) {
+		for _, row := range []struct {
+			players byte
+			rtt, at Time
+		}{{0, 30 * ms, 231 * ms}, {1, 30 * ms, 91 * ms}, {0, 150 * ms, 451 * ms}} {
+			c, q := beginWith(row.rtt, infoReply)
+			c.HandleDatagram(q, row.rtt+ms, players(row.players))
+			at := deadlineOf(c, q)
+			require.InDelta(t, float64(row.at), float64(at), float64(ms), "an empty list is surely no answer")
+			require.True(t, c.HandleTimeout(q, at).Done)
+			require.True(t, q.Result(KindPlayers).Answered)
+		}
 	})
 	t.Run("the server is close", func(t *testing.T) {
 		c, q := begin(4 * ms)

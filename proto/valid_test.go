@@ -12,8 +12,16 @@ func FuzzDecodes(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		require.Equal(t, new(Info).Decode(b) == nil, decodes(KindInfo, b))
-		require.Equal(t, new(PlayerList).Decode(b) == nil, decodes(KindPlayers, b))
-		require.Equal(t, new(RuleList).Decode(b) == nil, decodes(KindRules, b))
+		requireDecodes(t, new(Info).Decode(b) == nil, KindInfo, b)
+		requireDecodes(t, new(PlayerList).Decode(b) == nil, KindPlayers, b)
+		requireDecodes(t, new(RuleList).Decode(b) == nil, KindRules, b)
 	})
+}
+
+func requireDecodes(t *testing.T, want bool, k Kind, b []byte) {
+	t.Helper()
+	ok, occupied := decodes(k, b)
+	require.Equal(t, want, ok)
+	var i Info
+	require.Equal(t, k == KindInfo && i.Decode(b) == nil && i.Players > 0, occupied)
 }
