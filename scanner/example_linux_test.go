@@ -42,3 +42,26 @@ func ExampleScan() {
 	fmt.Println(len(servers) > 900)
 	// Output: true
 }
+
+// Servers whose queries are answered on another port than the one in the list. A record
+// names both ports.
+func ExampleConfig_portOffsets() {
+	port, stop := startFarm()
+	defer stop()
+
+	closed := 1 // the port in the list
+	list, err := targets.NewList(targets.Config{Args: []string{fmt.Sprintf("127.1.0.1:%d", closed)}, Dedup: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Close()
+	cfg := scanner.DefaultConfig()
+	cfg.PortOffsets = []int{1, int(port) - closed}
+	for r, err := range scanner.Scan(context.Background(), cfg, list) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(r.Addr.Port() == port, r.PortGiven, r.Status)
+	}
+	// Output: true 1 success
+}
