@@ -25,8 +25,8 @@ type known struct {
 	changes output.Event
 }
 
-// A server is a target with an address. Its state is what AppendState of known.fields
-// returned for its last answer.
+// A server is a target with an address. Its state comes from AppendState of known.fields,
+// for its last answer.
 type server struct {
 	key    mux.Key
 	phase  phase
@@ -38,7 +38,7 @@ type server struct {
 	time   int64 // of the last answer, in microseconds since 1970
 }
 
-// A phase is what the events said of a server last.
+// A phase is the last event of a server, as far as it matters.
 type phase uint8
 
 const (
@@ -51,8 +51,8 @@ func newKnown(fields *output.Fields, goneAfter int) *known {
 	return &known{fields: fields, goneAfter: uint16(goneAfter), index: map[mux.Key]uint32{}}
 }
 
-// setTargets makes list the targets from now on. Servers that are in it already keep what
-// is known of them, others are forgotten.
+// setTargets makes list the targets from now on. Servers that were in the list before keep
+// their state; the others are forgotten.
 func (k *known) setTargets(list []targets.Target) {
 	if k.sameTargets(list) {
 		return
@@ -80,8 +80,8 @@ func (k *known) setTargets(list []targets.Target) {
 	k.order(servers, seen)
 }
 
-// sameTargets reports whether list has the known servers, and only them. It takes in what
-// else the list says of them.
+// sameTargets reports whether list has the known servers, and only them. It takes over
+// their numbers and origins.
 func (k *known) sameTargets(list []targets.Target) bool {
 	if len(list) != len(k.servers) || len(k.refused) > 0 {
 		return false
@@ -110,7 +110,7 @@ func (k *known) order(servers []server, index map[mux.Key]uint32) {
 }
 
 // momentHash is a server's place in the order of a round: a hash of its address and port,
-// so that a list that grows or shrinks moves nobody past another.
+// so servers keep their order when a list grows or shrinks.
 func momentHash(k mux.Key) uint64 {
 	h := k.Hi ^ 0x9E3779B97F4A7C15
 	for _, v := range []uint64{k.Lo, uint64(k.Port)<<32 | uint64(k.Scope), 0} {

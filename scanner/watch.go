@@ -33,7 +33,7 @@ type WatchConfig struct {
 	// and the targets stay. nil: the targets stay as they are.
 	Refresh      func(ctx context.Context) (Source, error)
 	RefreshEvery time.Duration
-	// Again asks for a Refresh at once, whatever RefreshEvery says.
+	// Again asks for a Refresh at once, before RefreshEvery has passed.
 	Again <-chan struct{}
 	// Failed gets errors of Refresh. It may be nil.
 	Failed func(error)

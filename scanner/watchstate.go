@@ -37,7 +37,7 @@ type stateServer struct {
 
 const stateWord = "state" // of stateHead.Watch
 
-// WriteState writes what the Watcher knows, for Resume. Call it in OnRound, with the
+// WriteState writes the state of all servers, for Resume. Call it in OnRound, with the
 // Round's Event.
 func (w *Watcher) WriteState(to io.Writer, event []byte) error {
 	b, err := json.Marshal(&stateHead{output.SchemaVersion, stateWord, w.known.round, w.cfg.Fields.String(), string(event)})

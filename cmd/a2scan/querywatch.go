@@ -22,7 +22,7 @@ type serverLog struct {
 	order   []string
 }
 
-// A serverHistory is what a server did since the beginning.
+// A serverHistory sums up the rounds of a server.
 type serverHistory struct {
 	last               serverLine
 	rounds, answered   int

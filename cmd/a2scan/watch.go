@@ -394,7 +394,7 @@ func (r *watchRun) record(rec *output.Record, line []byte) error {
 
 // roundEnded is called at the end of each round.
 func (r *watchRun) roundEnded(round *scanner.Round) error {
-	boundGarbage() // by now what is known of the servers is there
+	boundGarbage() // by now the state of all servers is in memory
 	var errs []error
 	if r.records != nil {
 		errs = append(errs, r.records.sync())

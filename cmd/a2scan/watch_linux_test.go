@@ -48,7 +48,7 @@ func changingServer(t *testing.T, mapOf func() string) (addr string) {
 }
 
 // TestWatchKilled kills a watch with SIGKILL at random moments and starts it again. With a
-// state and a file of events, each change is told once. A2SCAN_KILLS says how often.
+// state and a file of events, each change is written once. A2SCAN_KILLS is the number of kills.
 func TestWatchKilled(t *testing.T) {
 	t.Parallel()
 	kills := 5
@@ -101,7 +101,7 @@ func TestWatchKilled(t *testing.T) {
 				case "appeared":
 					appeared[fmt.Sprintf("%s:%d", e.IP, e.Port)]++
 				case "changed":
-					require.NotEqual(t, lastMap, e.Changes["map"][1], "a change is told once")
+					require.NotEqual(t, lastMap, e.Changes["map"][1], "a change is written once")
 					if lastMap != "" {
 						require.Equal(t, lastMap, e.Changes["map"][0], "no change is lost")
 					}

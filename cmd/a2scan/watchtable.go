@@ -20,7 +20,7 @@ type watchTable struct {
 	note  string                // for the line below the next table; empty: none
 }
 
-// A watchLine is a server and what it was a round ago.
+// A watchLine is a server and its line of the round before.
 type watchLine struct {
 	serverLine
 	round  uint64 // of its last record

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A Server is what is known of a server at the end of a round.
+// A Server is the state of a server at the end of a round.
 type Server struct {
 	Target                   string // ip:port
 	Up                       bool   // it answered in the last round; otherwise only Target counts
