@@ -7,8 +7,8 @@ import (
 )
 
 // A clock tells a scan's time: monotonic nanoseconds since its start, less those in
-// which it did not run. A server's answer that came while the process was stopped
-// waits in the socket, and what follows from it must not find the target's time over.
+// which it did not run. An answer that came while the process was stopped waits in the
+// socket, and the target's time must not be over when it is read.
 type clock struct {
 	start  time.Time
 	lost   time.Duration // in stalls
@@ -17,14 +17,14 @@ type clock struct {
 
 func (c *clock) now() proto.Time { return proto.Time(time.Since(c.start) - c.lost) }
 
-// turn is called once a turn, after the socket was waited for: at most wait, or for
-// ever where that is negative. It returns the time of the turn, and by how much that has
-// been set back because the turn took stallTime longer than the wait; otherwise 0. The two
-// are of one look at the clock: a stop between two would be told of twice, or not at all.
+// turn is called once per turn, after the wait for the socket: at most wait, or without end
+// if wait is negative. It returns the time of the turn. If the turn took stallTime longer
+// than the wait, the time is set back by lost. Both values follow from one reading of the
+// clock: with two, a stop between them would count twice, or not at all.
 func (c *clock) turn(wait time.Duration) (now proto.Time, lost time.Duration) {
 	since := time.Since(c.start)
 	if took := since - c.turned; wait >= 0 && took > wait+stallTime {
-		lost = took - max(wait, 1) // 1: what was sent in the turn before was sent before
+		lost = took - max(wait, 1) // 1: the packets of the turn before were sent before this one
 		c.lost += lost
 	}
 	c.turned = since

@@ -5,38 +5,38 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// A drained tells up to when deadlines may be dealt with: an answer that waits in the
+// A drained knows up to which time deadlines may be handled. An answer that waits in the
 // socket's buffer, because this process was stopped or slow, is not silence.
 //
-// Where a Recv left nothing behind, that is the time before it. Where it was full, more
-// may wait. A buffer is read in order: what it held at some moment has been read once
-// as much was received since. So one look at how full it is tells for a while, and a
-// flood delays deadlines by what waits, but doesn't stop them.
+// If a Recv emptied the buffer, that is the time before the Recv. If the batch was full,
+// more datagrams may wait. The buffer is read in order, so everything that it held at some
+// moment has been read once as many bytes were received since. One look at its fill level
+// therefore serves for a while: a flood delays deadlines, but does not stop them.
 type drained struct {
 	capacity int        // bytes that the receive buffer can hold at most
-	checked  proto.Time // whatever had come by then was received
-	looked   proto.Time // when how full the buffer is was looked at
-	left     int        // bytes of it to receive until what it held then was received; 0: nobody looked
+	checked  proto.Time // all datagrams that arrived before it were received
+	looked   proto.Time // when the fill level was read
+	left     int        // bytes to receive until that content was received; 0: it was not read
 }
 
-// leastDatagram is what a datagram takes of a receive buffer at least beside its bytes,
-// as the kernel accounts it: what describes it (256 bytes, and 320 at the end of its
-// data) and its headers (Linux, amd64, 2026-11: 768 for one of no bytes).
+// leastDatagram is the smallest part of a receive buffer that a datagram takes in addition
+// to its bytes: its description (256 bytes, and 320 behind its data) and its headers (Linux,
+// amd64, 2026-11: 768 for an empty one).
 const leastDatagram = 512
 
 // drainedOf returns a drained for a buffer of that many bytes.
 func drainedOf(rcvbuf int) drained { return drained{capacity: max(rcvbuf, 1024*leastDatagram)} }
 
-// upTo returns the time before which whatever came was received, after a Recv that was
-// called after before, and by now has put into rx what there was, or a part of it. used returns what the buffer holds, in
-// bytes, or more, 0 where that is not known; it is called only where something may wait.
+// upTo returns the time before which all datagrams were received. A Recv was called after
+// before and returned at now, and rx has its datagrams. used returns the bytes in the buffer,
+// or more, and 0 if they are not known; it is called only if datagrams may wait.
 func (d *drained) upTo(before, now proto.Time, rx *mux.Batch, used func() int) proto.Time {
 	if !rx.More() {
 		return d.empty(before)
 	}
 	got := 0
 	for i := range rx.Len() {
-		if p := rx.Packet(i); p.Unreachable == mux.Reachable { // others did not stand in the buffer
+		if p := rx.Packet(i); p.Unreachable == mux.Reachable { // others were not in the buffer
 			got += leastDatagram + len(p.Data)
 		}
 	}
@@ -49,8 +49,8 @@ func (d *drained) empty(before proto.Time) proto.Time {
 	return d.checked
 }
 
-// full is upTo after a Recv that took that many bytes out of the buffer, or more, where
-// others may wait.
+// full is upTo after a Recv that took got bytes or more out of the buffer and may have left
+// others.
 func (d *drained) full(now proto.Time, got int, used func() int) proto.Time {
 	if d.left > got {
 		d.left -= got

@@ -64,7 +64,7 @@ type engine struct {
 	pace    pace
 	reached bool // MaxResults
 
-	kinds     func(seq uint64) proto.Kinds // what a target is asked; nil: cfg.Kinds
+	kinds     func(seq uint64) proto.Kinds // the queries of a target; nil: cfg.Kinds
 	cancelled map[uint64]struct{}          // targets that are not to begin
 
 	latest proto.Time // of the datagrams: HandleTimeout is told of times before
@@ -180,7 +180,7 @@ func (e *engine) Slept() {
 	}
 }
 
-// Judge lets a closed loop look at what its window brought, when it is time.
+// Judge lets a closed loop adapt its window, if it is time.
 // drops is called then, for the datagrams that the socket has lost so far.
 func (e *engine) Judge(now proto.Time, drops func() uint64) {
 	if e.window != nil && e.window.turn(now) {
@@ -224,7 +224,7 @@ func (e *engine) TakeOutput(buf []byte) []byte {
 	return out
 }
 
-// Stats returns the counts as they stand.
+// Stats returns the present counts.
 func (e *engine) Stats() Stats {
 	s := e.stats
 	s.InFlight, s.Parked, s.Window = e.slab.live, e.hosts.parked+e.twins.waiting, e.Window()
@@ -271,7 +271,7 @@ func (e *engine) lostBefore(at proto.Time) time.Duration {
 // BeginTurn is called once a turn of the loop, before anything else.
 func (e *engine) BeginTurn() { e.client.BeginTurn() }
 
-// HandlePacket takes what the socket received. It reads p only during the call.
+// HandlePacket takes a datagram or ICMP error. It reads p only during the call.
 func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 	e.latest = now
 	i, known := e.table.Find(p.Peer)
@@ -300,7 +300,7 @@ func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		return
 	}
 	if e.reached {
-		return // the scan has what it wanted, and is about to be aborted
+		return // the scan has reached MaxResults and is about to be aborted
 	}
 	s := &e.slab.slots[i]
 	e.expectLess(now, s)
@@ -314,7 +314,7 @@ func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		e.searches[i].heard, e.searches[i].until = true, 0
 	}
 	data := p.Data
-	if p.Truncated { // half a datagram is noise, whatever it begins with
+	if p.Truncated { // half a datagram is noise
 		e.stats.Truncated++
 		data = nil
 	}
@@ -391,7 +391,7 @@ func (e *engine) postpone(i uint32) {
 	}
 }
 
-// step does what a Query's Output asks for.
+// step acts on a Query's Output.
 func (e *engine) step(now proto.Time, i uint32, out *proto.Output) {
 	s := &e.slab.slots[i]
 	switch out.Verdict {
@@ -467,7 +467,7 @@ func (e *engine) unlist(i uint32) {
 	}
 }
 
-// rearm sets the slot's deadline to what its Query and its pacing want.
+// rearm sets the slot's deadline by its Query and its pacing.
 func (e *engine) rearm(i uint32) {
 	s := &e.slab.slots[i]
 	at, ok := e.client.Deadline(&s.q)
@@ -629,7 +629,7 @@ func (e *engine) admit(now proto.Time) (uint32, bool) {
 	return 0, false
 }
 
-// nextTarget returns the target that is to be taken in next, nil where there is none.
+// nextTarget returns the target that is to be admitted next; nil if there is none.
 func (e *engine) nextTarget() *targets.Target {
 	switch {
 	case len(e.twins.due) > 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/a2scan/a2scan/bench/farm"
 	"github.com/a2scan/a2scan/output"
@@ -64,4 +65,28 @@ func ExampleConfig_portOffsets() {
 		fmt.Println(r.Addr.Port() == port, r.PortGiven, r.Status)
 	}
 	// Output: true 1 success
+}
+
+// Watch a hundred servers for two rounds. Nothing changes, so each appears once and that is
+// all.
+func ExampleWatch() {
+	port, stop := startFarm()
+	defer stop()
+
+	list, err := targets.NewList(targets.Config{Args: []string{fmt.Sprintf("127.1.0.1-127.1.0.100:%d", port)}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer list.Close()
+	cfg := scanner.WatchConfig{Config: scanner.DefaultConfig(), Interval: time.Second, Rounds: 2}
+	cfg.Timeout, cfg.Retries = 300*time.Millisecond, 0
+	events := map[output.EventKind]int{}
+	for e, err := range scanner.Watch(context.Background(), cfg, list) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		events[e.Kind]++
+	}
+	fmt.Println(events[output.Appeared] > 80, events[output.Changed], events[output.RoundEnded])
+	// Output: true 0 2
 }

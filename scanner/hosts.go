@@ -180,7 +180,7 @@ func (h *hosts) unpark(now proto.Time) (targets.Target, bool) {
 	return targets.Target{}, false
 }
 
-// drain returns the parked targets one by one, whatever the time.
+// drain returns the parked targets one by one, before their time too.
 func (h *hosts) drain() (targets.Target, bool) {
 	for c, q := range h.chains {
 		t := q.waiting[0]

@@ -43,7 +43,7 @@ type outcome struct {
 
 	input, tag []byte // of the user's; empty: none
 	source     []byte // the JSON object that the target was read from; empty: none
-	problem    []byte // what the system or the list said; empty: nothing
+	problem    []byte // the reason from the system or the list; empty: none
 	parts      []byte
 }
 
@@ -147,7 +147,7 @@ func appendPart(dst []byte, tag uint32, b []byte) []byte {
 	return append(dst, b...)
 }
 
-// appendPartHead appends what stands before the n bytes of a part.
+// appendPartHead appends the head of a part of n bytes.
 func appendPartHead(dst []byte, tag uint32, n int) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, tag)
 	return binary.LittleEndian.AppendUint32(dst, uint32(n))
@@ -159,7 +159,7 @@ func endOutcome(dst []byte, at int) []byte {
 	return dst
 }
 
-// parse sets o to the outcome that b begins with and returns what follows it. o
+// parse sets o to the first outcome in b and returns the rest. o
 // aliases b.
 func (o *outcome) parse(b []byte) (rest []byte) {
 	le := binary.LittleEndian

@@ -8,7 +8,7 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// What a stored string is: an answer (its kind), or a raw datagram, by its two highest
+// The tag of a stored string says whether it is an answer (its kind) or a raw datagram, by its two highest
 // bits, and its time since the target's first send in the other 30, which hold 71
 // minutes, more than MaxTimeout.
 const (
@@ -36,7 +36,7 @@ const (
 	maxRawBytes = 512 << 10
 )
 
-// A rawShare is a part of what a target may keep.
+// A rawShare is a part of the datagrams that a target may keep.
 type rawShare struct {
 	bytes uint32
 	n     uint16
@@ -60,7 +60,7 @@ type rawUse struct {
 	left  uint32   // datagrams that are not in the record
 }
 
-// A rawClass says what a datagram was received as.
+// A rawClass is the role that a received datagram had.
 type rawClass uint8
 
 const (
@@ -69,7 +69,7 @@ const (
 	rawAnswer                 // an answer, or the last fragment of one
 )
 
-// classOf returns what the datagram that out tells of was received as.
+// classOf returns the role of the datagram that led to out.
 func classOf(out *proto.Output) rawClass {
 	switch out.Verdict {
 	case proto.Answer, proto.Upgrade:
@@ -80,7 +80,7 @@ func classOf(out *proto.Output) rawClass {
 	return rawNoise
 }
 
-// keepReceived keeps a datagram for the record, of which out tells what it was taken for.
+// keepReceived keeps a datagram for the record; out is the Query's reaction to it.
 func (e *engine) keepReceived(now proto.Time, i uint32, b []byte, out *proto.Output) {
 	s, u := &e.slab.slots[i], &e.raws[i]
 	class, share, tag := classOf(out), &u.taken, tagReceived
@@ -181,7 +181,7 @@ func (e *engine) dropSteps(s *slot, u *rawUse, n int, class rawClass) {
 	}
 }
 
-// countLeft counts what is not in the record of slot i.
+// countLeft counts the datagrams that are not in the record of slot i.
 func (e *engine) countLeft(i uint32) {
 	if n := e.raws[i].left; n > 0 {
 		e.stats.RawLeft += uint64(n)

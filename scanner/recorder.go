@@ -119,7 +119,7 @@ func (r *recorder) fill() {
 	r.answers()
 }
 
-// kept returns b as a string, which is *last where that says the same.
+// kept returns b as a string: *last if that is equal, so that it is not made again.
 func kept(last *string, b []byte) string {
 	if string(b) != *last {
 		*last = string(b)
@@ -127,7 +127,7 @@ func kept(last *string, b []byte) string {
 	return *last
 }
 
-// section returns what the section of kind k begins with.
+// section returns the common fields of the section of kind k.
 func (r *recorder) section(k proto.Kind, problem string) output.Section {
 	res := r.o.results[k]
 	s := output.Section{Status: statusOf(res), Attempts: res.Attempts, RTT: res.RTT}

@@ -27,23 +27,23 @@ const (
 	publishEvery = 100 * time.Millisecond
 	lowRoom      = 4 // free output buffers below which no targets are admitted
 
-	// Where the writer is behind, records wait in memory: first in spare buffers,
+	// If the writer is behind, records wait in memory: first in spare buffers,
 	// then with the loop. Beyond that deadlines wait too, so that a million targets
 	// that fall silent together do not become a gigabyte of records.
 	spareOutput = 8 << 20
 	maxBacklog  = 1 << 20
-	// Answers go on being read then, and a server's may be as long as it likes. With so
-	// much waiting they stay in the socket's buffer, and what that drops is counted.
+	// Answers are still read then, and a server's answers may be long. With so many bytes
+	// waiting they stay in the socket's buffer, and its drops are counted.
 	maxWaiting = 64 << 20
 
 	// A turn that takes so much longer than the wait it asked for was none: the
 	// process was stopped, or the machine slept.
 	stallTime = time.Second
-	// So it sleeps no longer than this while targets are in flight: what it would have
-	// slept can't be told from a stop.
+	// So it sleeps no longer than this while targets are in flight: a longer sleep could not
+	// be distinguished from a stop.
 	longestSleep = 250 * time.Millisecond
 
-	// An abort waits no longer for whoever takes the records.
+	// An abort waits no longer for the reader of the records.
 	abandonTime = 2 * time.Second
 
 	// Sends that all fail for as long and as often as this mean that the network
@@ -56,7 +56,7 @@ const (
 
 	// maxRequest is the room for a request in a batch: the longest has 29 bytes.
 	maxRequest = 64
-	// receiveSize is the room for a reply: whatever UDP can carry.
+	// receiveSize is the room for a reply: the largest UDP payload.
 	receiveSize = 65535
 )
 
@@ -71,7 +71,7 @@ type Source interface {
 	Next(ctx context.Context, dst []targets.Target) (n int, err error)
 }
 
-// A Result is what a scan came to.
+// A Result sums up a scan.
 type Result struct {
 	Reason dataset.EndReason
 	Start  time.Time
@@ -89,7 +89,7 @@ type Written struct {
 }
 
 // A Scanner gives an engine a socket, targets, an output and the time. Its
-// goroutines are three, whatever the number of targets: one asks the Source,
+// goroutines are three, for any number of targets: one asks the Source,
 // one owns the engine and the socket, one (the linewriter.Writer) writes.
 type Scanner struct {
 	cfg    Config
@@ -133,7 +133,7 @@ type Scanner struct {
 	fedAll    bool // the engine has all targets
 	holding   bool // admission waits for the writer
 	reason    dataset.EndReason
-	giveUpAt  proto.Time // with reason set: when what is left is aborted
+	giveUpAt  proto.Time // with reason set: when the targets in flight are aborted
 	runUntil  proto.Time // 0: no limit
 	drained   drained
 	failSince proto.Time
@@ -172,7 +172,7 @@ func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner,
 // An encoder makes lines of outcomes with the memory of r: see linewriter.Options.Encode.
 type encoder func(r *recorder, dst, outcomes []byte, enough int) (lines, rest []byte)
 
-// writing is how a Scanner writes what comes of its targets.
+// writing is how a Scanner writes its outcomes.
 type writing struct {
 	encode   encoder    // on the writer's goroutine
 	keepOpen bool       // the sink, for the next round
@@ -245,10 +245,10 @@ func (s *Scanner) Stats() Stats {
 	return s.published
 }
 
-// Written returns what is in the output by now. Any goroutine may call it.
+// Written returns the present size of the output. Any goroutine may call it.
 func (s *Scanner) Written() Written { return Written(s.writer.Stats()) }
 
-// Abort ends the scan now: what is in flight is settled as aborted. Any
+// Abort ends the scan now: targets in flight are settled as aborted. Any
 // goroutine may call it.
 func (s *Scanner) Abort() {
 	s.abort.Store(true)
@@ -306,7 +306,7 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 	}
 	switch {
 	case errors.Is(err, ErrAbandoned):
-		s.reason = dataset.EndInterrupted // whatever it was before: not all is written
+		s.reason = dataset.EndInterrupted // in place of any other reason: not all is written
 	case err != nil:
 		s.reason = dataset.EndError
 	}
@@ -321,9 +321,9 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 	}, err
 }
 
-// ErrAbandoned means that a scan was aborted while whoever takes its records did not:
-// what could not be written in two seconds was given up.
-var ErrAbandoned = errors.New("the records that were left could not be written: nobody takes them")
+// ErrAbandoned means that a scan was aborted while the reader of its records stalled:
+// records that could not be written within two seconds are lost.
+var ErrAbandoned = errors.New("the last records could not be written: their reader stalled")
 
 // closeWriter waits until all is written, and after an abort not much longer.
 func (s *Scanner) closeWriter() error {
@@ -406,7 +406,7 @@ func (s *Scanner) loop() error {
 	s.buf = s.writer.Take()
 	s.engine.TakeOutput(s.buf.B)
 	defer func() {
-		s.engine.Abort(s.now()) // after an error: what is in flight has a record too
+		s.engine.Abort(s.now()) // after an error, targets in flight have a record too
 		s.buf.B = s.engine.TakeOutput(nil)
 		s.writer.Put(s.buf)
 	}()
@@ -477,7 +477,7 @@ func (s *Scanner) loop() error {
 	}
 }
 
-// control looks at what may end the scan.
+// control checks the conditions that end the scan.
 func (s *Scanner) control(now proto.Time) error {
 	if err := s.writer.Err(); err != nil {
 		return err
@@ -592,7 +592,7 @@ func (s *Scanner) send(now proto.Time) error {
 	return nil
 }
 
-// awaitRoom returns an error where packets have waited too long for room in the socket.
+// awaitRoom returns an error if packets have waited too long for room in the socket.
 func (s *Scanner) awaitRoom(now proto.Time) error {
 	if s.fullSince == 0 {
 		s.fullSince = now
@@ -622,9 +622,9 @@ func (s *Scanner) lost(err error) error {
 	return fmt.Errorf("the socket failed: %w", err)
 }
 
-// handOver gives the writer what is written, when it is a buffer full or has
-// waited long enough. Where the writer has no empty buffer in exchange the
-// records wait, no more than maxWaiting bytes of them.
+// handOver gives the writer the outcomes once they fill a buffer or have waited long
+// enough. If the writer has no empty buffer in exchange, they wait, at most maxWaiting
+// bytes of them.
 func (s *Scanner) handOver(now proto.Time) {
 	n := len(s.engine.Output())
 	if n == 0 {
@@ -650,8 +650,8 @@ func (s *Scanner) handOver(now proto.Time) {
 // waiting returns how many bytes of the receive buffer are taken.
 func (s *Scanner) waiting() int { return s.port.Stats().RcvbufUsed }
 
-// awaitWriter waits while too much waits to be written: even what is received then
-// waits in the socket.
+// awaitWriter waits while too many bytes wait to be written. Datagrams wait in the socket
+// then.
 func (s *Scanner) awaitWriter() {
 	for s.writer.Waiting() > 0 && s.writer.Waiting()+len(s.engine.Output()) >= maxWaiting && s.writer.Err() == nil && !s.abort.Load() {
 		select {

@@ -17,7 +17,7 @@ const (
 )
 
 // A wheel holds at most one deadline for each of a fixed number of entries.
-// Arming, moving and disarming cost the same whatever the number of entries,
+// Arming, moving and disarming cost the same for any number of entries,
 // and nothing is ever allocated (a heap costs ten times as much at a million
 // entries, a runtime timer each costs memory and collector time besides).
 type wheel struct {
@@ -120,7 +120,7 @@ func (w *wheel) expire(now proto.Time, dst []uint32) []uint32 {
 }
 
 // toNextUsed returns how many ticks on from the cursor the next bucket in use
-// is, or wheelBuckets where there is none.
+// is, or wheelBuckets if there is none.
 func (w *wheel) toNextUsed() uint32 {
 	b := w.cursor % wheelBuckets
 	word := w.used[b/64] >> (b % 64)
@@ -138,7 +138,7 @@ func (w *wheel) toNextUsed() uint32 {
 }
 
 // next returns a time at which expire may have something to do: exact within
-// the horizon, early beyond it. It is false where nothing is armed.
+// the horizon, early beyond it. It is false if nothing is armed.
 func (w *wheel) next() (proto.Time, bool) {
 	if w.armed == 0 {
 		return 0, false

@@ -105,7 +105,7 @@ func newWindow(most, buffer int, kinds proto.Kinds) *window {
 	return w
 }
 
-// cap returns the largest limit that is safe by what is known.
+// cap returns the largest limit that is safe by the measurements so far.
 func (w *window) cap() int {
 	c := min(float64(w.most), w.relax)
 	if w.buffer > 0 {
@@ -134,7 +134,7 @@ func (w *window) sent(at stamp) {
 	w.ring[at.tick()%stampRing]++
 }
 
-// received counts a datagram, whoever sent it.
+// received counts a datagram from any sender.
 func (w *window) received(payload int) {
 	w.datagrams++
 	w.payload += payload

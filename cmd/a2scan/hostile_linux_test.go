@@ -558,7 +558,7 @@ func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	defer late.Stop()
 	status, _ := p.end(t)
 	require.Equal(t, 130, status, p.stderr.String())
-	require.Contains(t, p.stderr.String(), "nobody takes them\n")
+	require.Contains(t, p.stderr.String(), "their reader stalled\n")
 	require.Contains(t, p.stderr.String(), " lost: not written\n")
 	require.NotContains(t, p.stderr.String(), "bug")
 	m, err := dataset.ReadMetadata(meta)
