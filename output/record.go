@@ -42,6 +42,14 @@ type Record struct {
 	Raw     []Datagram // nil if the datagrams were not kept
 }
 
+// Target returns the address and port that the input named, whichever port answered.
+func (r *Record) Target() netip.AddrPort {
+	if r.PortGiven != 0 {
+		return netip.AddrPortFrom(r.Addr.Addr(), r.PortGiven)
+	}
+	return r.Addr
+}
+
 // A Section is the part that [Info], [Players] and [Rules] have in common.
 type Section struct {
 	Status   Status

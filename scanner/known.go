@@ -2,7 +2,6 @@ package scanner
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -146,7 +145,7 @@ func (k *known) end() {
 // take takes in a record of the round and returns its event, nil if it is no news. The
 // event is valid until the next call; its Record is not set.
 func (k *known) take(r *output.Record) *output.Event {
-	at, ok := k.index[mux.KeyFrom(targetOf(r))]
+	at, ok := k.index[mux.KeyFrom(r.Target())]
 	if !ok {
 		return nil
 	}
@@ -162,14 +161,6 @@ func (k *known) take(r *output.Record) *output.Event {
 		}
 	}
 	return nil
-}
-
-// targetOf returns the address and port of a record's target, whichever port answered.
-func targetOf(r *output.Record) netip.AddrPort {
-	if r.PortGiven != 0 {
-		return netip.AddrPortFrom(r.Addr.Addr(), r.PortGiven)
-	}
-	return r.Addr
 }
 
 // silence reports whether a status says that a server gave no answer. A packet that could
@@ -217,7 +208,7 @@ func (k *known) answered(s *server, r *output.Record) *output.Event {
 }
 
 func (k *known) event(kind output.EventKind, r *output.Record, at time.Time) *output.Event {
-	k.changes = output.Event{Kind: kind, Time: at, Round: k.round, Addr: targetOf(r), Tag: r.Tag}
+	k.changes = output.Event{Kind: kind, Time: at, Round: k.round, Addr: r.Target(), Tag: r.Tag}
 	return &k.changes
 }
 

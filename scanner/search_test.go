@@ -362,3 +362,33 @@ func TestSimulatedSearch(t *testing.T) {
 		}
 	}
 }
+
+// Servers that are found on another port have their events under the port in the list,
+// whether they answer or not.
+func TestWatchSearchesPorts(t *testing.T) {
+	t.Parallel()
+	virtual(t, func(s *scan) {
+		const n, rounds = 300, 12
+		sink := new(eventLog)
+		sc := newScript(n, rounds, 60*time.Second, 9)
+		sc.port = 15
+		sc.serve(s.net)
+		cfg := watchConfig(sc.interval, rounds)
+		cfg.PortOffsets = []int{1, 15}
+		w, err := NewWatcher(cfg, s.spy, sink)
+		require.NoError(s.t, err)
+		require.NoError(s.t, w.Run(s.t.Context(), listSource(n)))
+		sc.requireScript(s.t, sink.lines, rounds)
+		servers := 0
+		for line := range bytes.Lines(sink.lines) {
+			if !bytes.Contains(line, []byte(`"event":"round"`)) {
+				require.Contains(s.t, string(line), `,"port":27015,"tag":`)
+				servers++
+			}
+			if bytes.Contains(line, []byte(`"record":{`)) {
+				require.Contains(s.t, string(line), `"port":27030,"port_given":27015,`)
+			}
+		}
+		require.GreaterOrEqual(s.t, servers, n)
+	})
+}

@@ -59,6 +59,7 @@ type script struct {
 	start    time.Time
 	interval time.Duration
 	parts    [][]part
+	port     int // of the servers, counted from the port in the list
 }
 
 func newScript(n, rounds int, interval time.Duration, seed uint64) *script {
@@ -112,7 +113,7 @@ func (s *script) want(i int) (events []string) {
 func (s *script) serve(net *muxtest.Net) {
 	index := map[mux.Key]int{}
 	for i := range s.parts {
-		index[mux.KeyFrom(simAddr(uint64(i)))] = i
+		index[onPort(mux.KeyFrom(simAddr(uint64(i))), s.port)] = i
 	}
 	net.SetEverywhere(func(to mux.Key) muxtest.Host {
 		i, ok := index[to]

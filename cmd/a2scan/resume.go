@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,10 +108,7 @@ func (e *resumption) take(line []byte) (keep bool, err error) {
 	if asked != e.kinds && !unasked(rec.Status) {
 		return false, usagef("line %d was asked for %s, and --query is %s now", e.lines, formatKinds(asked), formatKinds(e.kinds))
 	}
-	at := rec.Addr
-	if rec.PortGiven != 0 {
-		at = netip.AddrPortFrom(at.Addr(), rec.PortGiven) // the port that the list has
-	}
+	at := rec.Target()
 	before := e.done.Len()
 	if !again || e.keepAll {
 		e.done.Add(at, rec.Input)

@@ -77,7 +77,7 @@ func (m *metricsServer) add(r *output.Record) {
 	if m == nil || r.Status == output.Aborted || !r.Addr.IsValid() {
 		return
 	}
-	s := metrics.Server{Target: r.Addr.String(), Up: r.Answered(), RTT: r.RTT}
+	s := metrics.Server{Target: r.Target().String(), Up: r.Answered(), RTT: r.RTT}
 	if i := r.Info; i != nil && i.Status == output.Success {
 		players, most := playersOf(i)
 		s.Name, s.Map, s.Game, s.Version = strings.Clone(i.Name), strings.Clone(i.Map), strings.Clone(i.Game), strings.Clone(i.Version)
@@ -91,7 +91,7 @@ func (m *metricsServer) add(r *output.Record) {
 	if m.many {
 		return
 	}
-	if m.servers[r.Addr] = s; len(m.servers) > m.most {
+	if m.servers[r.Target()] = s; len(m.servers) > m.most {
 		m.many = true
 		clear(m.servers)
 	}
