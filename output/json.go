@@ -21,7 +21,7 @@ func AppendJSON(dst []byte, r *Record) []byte {
 	dst = appendOptionalUint(dst, `,"port_given":`, uint64(r.PortGiven), r.PortGiven != 0)
 	if r.Input == "" && r.Addr.Addr().IsValid() {
 		dst = append(dst, `,"input":"`...)
-		dst = appendAddrPort(dst, r.Addr)
+		dst = appendAddrPort(dst, r.Target())
 		dst = append(dst, '"')
 	} else {
 		dst = appendOptional(dst, `,"input":`, r.Input, r.Input != "")

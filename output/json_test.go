@@ -334,7 +334,11 @@ func wantRecord(r *Record) any {
 	if r.Addr.IsValid() {
 		o["ip"] = string([]rune(r.Addr.Addr().Unmap().String()))
 		o["port"] = integer(r.Addr.Port())
-		o["input"] = string([]rune(netip.AddrPortFrom(r.Addr.Addr().Unmap(), r.Addr.Port()).String()))
+		given := r.Addr.Port()
+		if r.PortGiven != 0 {
+			given = r.PortGiven
+		}
+		o["input"] = string([]rune(netip.AddrPortFrom(r.Addr.Addr().Unmap(), given).String()))
 	}
 	if r.Input != "" {
 		putText(o, "input", r.Input)

@@ -21,7 +21,7 @@ type Record struct {
 	Seq       uint64
 	Addr      netip.AddrPort // a record of an unresolved name has no address, but may have a port
 	PortGiven uint16         // the port that was asked first, if another one answered; 0 is written as null
-	Input     string         // as the user wrote it; if empty, Addr is written
+	Input     string         // as the user wrote it; if empty, Target is written
 	Tag       string         // empty is written as null
 	Source    []byte         // a JSON object: the source's row about this server; nil is written as null
 	Status    Status

@@ -62,6 +62,7 @@ func TestSearchFindsTheNextPort(t *testing.T) {
 	require.Equal(t, next.AddrPort(), rec.Addr)
 	require.Equal(t, given.Port, rec.PortGiven)
 	require.Equal(t, "eu", rec.Tag)
+	require.Equal(t, "192.0.2.0:27015", rec.Input, "the target, not the port that answered")
 	require.Equal(t, "found", rec.Info.Name)
 	require.Equal(t, 4, rec.Attempts, "three and one")
 	require.Equal(t, 4, rec.Info.Attempts)
