@@ -13,15 +13,18 @@ type pace struct {
 	begun   uint64 // targets that the engine has taken from its feed
 }
 
-// next returns the moment of the next target. Moments less than a millisecond apart
-// share one wake-up of the loop.
+// paceStep is the length of time whose moments share one wake-up of the loop: each wake-up
+// costs as much as several packets.
+const paceStep = 2 * time.Millisecond
+
+// next returns the moment of the next target.
 func (p *pace) next() proto.Time {
 	if p.spacing == 0 {
 		return 0
 	}
 	at := time.Duration(p.begun) * p.spacing
-	if p.spacing < grantTime {
-		at = at.Truncate(grantTime)
+	if p.spacing < paceStep {
+		at = at.Truncate(paceStep)
 	}
 	return proto.Time(at)
 }
