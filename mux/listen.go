@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// Options are what a socket is opened with. The zero Options open one on any
-// port that reaches IPv4 and IPv6.
+// Options configure a socket. The zero Options open one on any free port that reaches
+// IPv4 and IPv6.
 type Options struct {
 	// Local is the address and port to bind to. Without an address (or with ::)
-	// the socket serves both families where the system has both; 0.0.0.0 or an
+	// the socket serves both families if the system has both; 0.0.0.0 or an
 	// IPv4 address makes it IPv4 only, another IPv6 address IPv6 only. Port 0
 	// is any free one.
 	Local netip.AddrPort
@@ -31,12 +31,12 @@ type Options struct {
 	Wildcard bool
 }
 
-// Listen opens a UDP socket. Its errors say what was tried and, where there is
-// one, the remedy; they wrap the system's.
+// Listen opens a UDP socket. Its errors name the address and, if there is one, the
+// remedy. They wrap the system's.
 //
 // On Linux (amd64, arm64) packets travel in batches and ICMP errors are
-// reported; elsewhere, and with the build tag "portable", they travel one by
-// one through package net, ICMP errors are not, nor are drops counted.
+// reported. Elsewhere, and with the build tag "portable", packets travel one by
+// one through package net, ICMP errors are not reported and drops are not counted.
 func Listen(o Options) (Port, error) {
 	if a := o.Local.Addr(); a.Is4In6() {
 		o.Local = netip.AddrPortFrom(a.Unmap(), o.Local.Port())
@@ -52,7 +52,7 @@ func Listen(o Options) (Port, error) {
 	return p, nil
 }
 
-// remedy says in brackets what to do about err, or nothing.
+// remedy returns the remedy for err in brackets, or nothing.
 func remedy(err error) string {
 	for _, r := range []struct {
 		err  error
@@ -74,7 +74,7 @@ func remedy(err error) string {
 
 // ScopeID returns the Scope of a's Key: the index of the interface that its zone
 // names or numbers. Only link-local addresses have one. A zone that is no
-// interface is an error all the same where it would mean nothing.
+// interface is an error for other addresses too.
 func ScopeID(a netip.Addr) (uint32, error) {
 	zone := a.Zone()
 	if zone == "" {

@@ -38,7 +38,7 @@ func withClient(t *testing.T, cfg ClientConfig, f func(s *scan, c *Client)) {
 	})
 }
 
-// host is a server that answers each type of request with what is given for it, after 10 ms.
+// host is a server that answers each type of request with the given datagrams, after 10 ms.
 func host(answers map[byte][][]byte) muxtest.Host {
 	return muxtest.Host{Handler: func(_ time.Time, _ mux.Key, data []byte, reply func(mux.Key, []byte, time.Duration)) {
 		for _, b := range answers[data[4]] {
@@ -84,7 +84,7 @@ func TestClientAsksEach(t *testing.T) {
 	})
 }
 
-// What a Client says of a server is the truth about it.
+// A Client returns true values.
 func TestClientAgainstWorld(t *testing.T) {
 	withClient(t, ClientConfig{}, func(s *scan, c *Client) {
 		shares := prototest.Shares{Challenge: 50, GoldSource: 10, Split: 20, BZip2: 10, Ship: 5, Duplicate: 10, Reorder: 10, DelayMin: time.Millisecond, DelayMax: 50 * time.Millisecond}
@@ -115,7 +115,7 @@ func challenging() muxtest.Host {
 	}}
 }
 
-// The errors of a Client tell what happened, to programs and to people.
+// The errors of a Client describe the failure, for programs and for people.
 func TestClientErrors(t *testing.T) {
 	garbage := host(map[byte][][]byte{'T': {[]byte("HTTP/1.1 400")}})
 	half := host(map[byte][][]byte{'T': fragments(1, 40, infoReply("name"))[:1]})
@@ -186,7 +186,7 @@ func TestClientContext(t *testing.T) {
 		require.ErrorIs(s.t, err, context.DeadlineExceeded)
 		require.Len(s.t, s.sends, n)
 
-		// What was answered until then is not thrown away.
+		// Answers that came before are returned.
 		s.net.SetHost(keyOf(clientServer), host(map[byte][][]byte{'T': {infoReply("name")}}))
 		ctx, cancel = context.WithCancel(s.t.Context())
 		time.AfterFunc(200*time.Millisecond, cancel)

@@ -11,8 +11,8 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// The oracle is the buffer itself: whatever came by the time that is told has been read.
-// What it holds may be overstated, and not be known at all.
+// The oracle is the buffer itself: every datagram that came before the returned time has
+// been read. The fill level may be overstated, or unknown.
 func TestDrainedIsNeverAheadOfTheBuffer(t *testing.T) {
 	t.Parallel()
 	const room = 64

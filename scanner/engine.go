@@ -77,8 +77,8 @@ type engine struct {
 }
 
 // newEngine returns an engine for a valid cfg. Virtual time 0 is wall.
-// ReassemblyBytes and the other sizes are decided here; nothing grows later but
-// what the parked targets take.
+// ReassemblyBytes and the other sizes are decided here; only the memory of parked
+// targets grows later.
 func newEngine(cfg Config, wall time.Time) (*engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func newEngine(cfg Config, wall time.Time) (*engine, error) {
 }
 
 // storeBytes is the memory for answers that wait for others of their target:
-// a short INFO and a medium list for each, within bounds. Where --raw keeps
+// a short INFO and a medium list for each, within bounds. With --raw, which keeps
 // every datagram, four times that.
 func storeBytes(cfg *Config) int {
 	n := cfg.MaxInFlight * 2048
@@ -149,7 +149,7 @@ func (e *engine) NeedsTargets() bool {
 	return e.feedAt == len(e.feed) && !e.ended && !e.stopped
 }
 
-// Stop ends admission: what is in flight goes on, targets that wait their turn
+// Stop ends admission: targets in flight go on, targets that wait their turn
 // are given back uncounted.
 func (e *engine) Stop() {
 	e.stopped = true
@@ -358,9 +358,8 @@ func (e *engine) HandleTimeout(now proto.Time) {
 	}
 }
 
-// Inflate goes on with the compressed replies that waited for budget, as far as this
-// turn's goes. It is called once a turn, after the packets and deadlines: what it
-// finds waiting has waited for a turn, and is never in the way of either.
+// Inflate decompresses replies that waited, within the budget of this turn. It is called
+// once per turn, after the packets and deadlines, so it never delays them.
 func (e *engine) Inflate(now proto.Time) {
 	for e.client.CanInflate() && !e.reached {
 		i, ok := e.deferred.pop()

@@ -28,8 +28,8 @@ func hostBurst(perSecond float64) float64 {
 	return max(4, perSecond/5)
 }
 
-// hosts keeps each IP address below its packet rate. Servers limit queries by
-// client address and firewalls by both, and drop what is too much: a live server
+// hosts keeps each IP address below its packet rate. Servers limit queries by client
+// address, and firewalls by both addresses. They drop further packets, and a live server
 // then looks silent.
 //
 // It is a generic cell rate algorithm whose cells are shared by hash: a fixed

@@ -12,18 +12,17 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// An outcome is what became of a target: what the loop knows when it settles one,
-// and a record is made of. The loop only writes it down, as bytes without a
-// pointer; decoding the answers and encoding the record is a third of the work of
-// a scan that asks for lists, and goes on beside the loop (see recorder).
+// An outcome is the result of a target, from which its record is made. The loop writes it
+// as bytes without a pointer when it settles the target. The recorder decodes the answers
+// and encodes the record on another goroutine: for a scan that asks for lists that is a
+// third of the work.
 //
 // In a buffer an outcome is a header of fixed size, the user's words, and parts:
 //
 //	length u32 of all of it, header, input, tag, source, problem, { tag u32, length u32, bytes }…
 //
 // A part is an answer from its type byte on, under its kind, or with --raw a
-// datagram, under what raw.go makes of its time and direction. The newest comes
-// first.
+// datagram, with a tag of its time and direction (raw.go). The newest comes first.
 type outcome struct {
 	seq        uint64
 	key        mux.Key
@@ -83,12 +82,12 @@ const (
 	outcomeRaw
 )
 
-// noRTT stands for an RTT that was not measured. A Query counts microseconds of an
-// hour, which are fewer.
+// noRTT means that no RTT was measured. A Query counts the microseconds of an hour, which
+// are fewer.
 const noRTT = math.MaxUint32
 
-// append appends o, whose parts must be empty, and returns where it begins: parts
-// may be appended, and then end must be called.
+// append appends o, whose parts must be empty, and returns the place where it begins.
+// Parts may be appended after it; then endOutcome must be called.
 func (o *outcome) append(dst []byte) (_ []byte, at int) {
 	at = len(dst)
 	dst = slices.Grow(dst, outcomeFixed)[:at+outcomeFixed]
@@ -159,8 +158,7 @@ func endOutcome(dst []byte, at int) []byte {
 	return dst
 }
 
-// parse sets o to the first outcome in b and returns the rest. o
-// aliases b.
+// parse sets o to the first outcome in b and returns the rest. o aliases b.
 func (o *outcome) parse(b []byte) (rest []byte) {
 	le := binary.LittleEndian
 	n := le.Uint32(b)
@@ -212,15 +210,15 @@ func nextPart(parts []byte) (tag uint32, b, rest []byte) {
 	return tag, parts[partFixed:][:n:n], parts[partFixed+n:]
 }
 
-// weight ranks failures by how much they tell of a target that answered nothing.
+// weight ranks failures of a target that answered nothing: the most specific is its error.
 var weight = [output.NumStatuses]int{
 	output.Timeout: 1, output.Incomplete: 2, output.ProtocolError: 3,
 	output.Unreachable: 4, output.Refused: 5, output.SendError: 6, output.Aborted: 7,
 }
 
 // verdict returns the status of a target that was asked, and the kind whose
-// failure is its error: the first that failed where others were answered, the one that
-// tells most where none was. The kind means nothing on success.
+// failure is its error: the first that failed if others were answered, else the one with the
+// largest weight. The kind means nothing on success.
 func (o *outcome) verdict() (output.Status, proto.Kind) {
 	first, worst := -1, -1
 	answered := false

@@ -8,9 +8,9 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// The tag of a stored string says whether it is an answer (its kind) or a raw datagram, by its two highest
-// bits, and its time since the target's first send in the other 30, which hold 71
-// minutes, more than MaxTimeout.
+// The two highest bits of a stored string's tag tell answers (the tag is the kind) from raw
+// datagrams. The other 30 bits of a datagram's tag are its time since the target's first
+// send. They hold 71 minutes, more than MaxTimeout.
 const (
 	tagReceived uint32 = 1 << 30
 	tagSent     uint32 = 2 << 30
@@ -20,17 +20,16 @@ const (
 	tagUnit            = 4 * time.Microsecond
 )
 
-// What --raw keeps of what one target sends: a thousand datagrams are three long replies
-// in small fragments, each sent several times. One that talks without end finds room for
-// no more, so that others do.
+// Limits of the datagrams that --raw keeps per target. A thousand datagrams are three long
+// replies in small fragments, each sent several times. A server that sends without end
+// cannot take the memory of others.
 //
-// Half of it is for what came to nothing: noise, duplicates, replies that nobody asked
-// for. The other half is for what was taken, so that no noise can keep the evidence out.
-// There whole answers stay: four datagrams of the largest size there is fit, and no
-// target has more (INFO twice, PLAYER, RULES). Challenges and fragments are steps
-// towards an answer, of which a server can send more than any room holds: where they
-// have no room the older ones make way, as they do in reassembly. The fragments of an
-// answer are part of it once it is whole.
+// Half of the room is for useless datagrams: noise, duplicates, unsolicited replies. The
+// other half is for useful ones, so noise cannot displace them. Whole answers stay in it:
+// it holds four datagrams of the largest size, and no target has more answers (INFO twice,
+// PLAYER, RULES). Challenges and fragments are steps towards an answer, and a server can
+// send any number of them: if they have no room, the oldest are dropped, as in reassembly.
+// The fragments of a whole answer belong to the answer.
 const (
 	maxRaw      = 1024
 	maxRawBytes = 512 << 10
@@ -51,12 +50,12 @@ func (r *rawShare) has(n int) bool {
 	return r.n < maxRaw/2 && int(r.bytes)+n <= maxRawBytes/2
 }
 
-// rawUse is what a target's datagrams take, apart from the slot, which has no room for
-// it, and only with --raw.
+// A rawUse counts the datagrams of a target. It is not part of the slot because only scans
+// with --raw need it.
 type rawUse struct {
-	noise rawShare // what came to nothing
+	noise rawShare // useless datagrams
 	taken rawShare // the rest, steps among them
-	steps rawShare // what may make way
+	steps rawShare // that may be dropped
 	left  uint32   // datagrams that are not in the record
 }
 

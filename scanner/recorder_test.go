@@ -123,7 +123,7 @@ func TestStatusPrecedence(t *testing.T) {
 	}
 }
 
-// What the user wrote stands in the record.
+// The record contains the user's words.
 func TestRecordSaysWhereTheTargetCameFrom(t *testing.T) {
 	list := rigTargets(3)
 	list[1].Origin = &targets.Origin{Input: "gs1.example.net:27015", Tag: "eu"}
@@ -200,7 +200,7 @@ func TestRecordsDoNotMix(t *testing.T) {
 	require.Equal(t, "its own", rec.Players.List[0].Name)
 }
 
-// A record has the same keys whatever became of its target.
+// A record has the same keys for every status.
 func TestRecordsHaveTheSameKeys(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.Retries = 0

@@ -147,7 +147,7 @@ func TestRunMaxRuntime(t *testing.T) {
 	})
 }
 
-// Where nothing happens at all the runtime ends the scan too.
+// A scan in which nothing happens ends after its runtime too.
 func TestRunMaxRuntimeWhileIdle(t *testing.T) {
 	virtual(t, func(s *scan) {
 		cfg := scanConfig()
@@ -715,7 +715,7 @@ type floodPort struct {
 
 func (p *floodPort) Recv(b *mux.Batch, _ time.Duration) error { p.fill(b); return nil }
 
-// New reports what is wrong with the Config, and starts nothing.
+// New reports an invalid Config, and starts nothing.
 func TestNewRefusesABadConfig(t *testing.T) {
 	virtual(t, func(s *scan) {
 		cfg := scanConfig()
@@ -726,7 +726,7 @@ func TestNewRefusesABadConfig(t *testing.T) {
 	})
 }
 
-// The goroutines of a scan are three, whatever the number of targets in flight.
+// A scan has three goroutines, for any number of targets in flight.
 func TestRunHasFewGoroutines(t *testing.T) {
 	virtual(t, func(s *scan) {
 		s.silence()

@@ -6,8 +6,8 @@ import (
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
-// A slot is a target in flight: two cache lines without a pointer. Its address
-// and port stand in the table, under the slot's number.
+// A slot is a target in flight: two cache lines without a pointer. The table maps its
+// address and port to its number.
 type slot struct {
 	q      proto.Query
 	seq    uint64
@@ -109,8 +109,8 @@ func (l *readyList) remove(s *slab, i uint32) {
 }
 
 // deferred is the queue of the slots whose compressed replies wait for inflation
-// budget, the one that has waited longest first. A slot may end, and begin anew,
-// while it stands here: whoever takes it looks at slotDeferred.
+// budget, the one that has waited longest first. A slot may end, and begin anew, while
+// it is in the queue, so slotDeferred is checked when it is taken out.
 type deferred struct {
 	slots []uint32
 	head  int
@@ -136,7 +136,7 @@ func (d *deferred) pop() (uint32, bool) {
 	return i, true
 }
 
-// origins keeps what the user wrote for the targets in flight that need it,
+// origins keeps the user's words for the targets in flight that need them,
 // apart from the slots, which hold no pointers. The targets of a prefix, which
 // come one after the other, share an entry.
 type origins struct {

@@ -9,30 +9,30 @@ import (
 // Constants of the closed loop (--rate 0).
 const (
 	// startWindow keeps a loopback busy and no buffer full: 512 answers of an
-	// INFO take 660 KB as the kernel accounts them. Where a server is asked for
-	// lists too, three requests to it are open at once and twice as many are better
+	// INFO take 660 KB as the kernel accounts them. With lists, three requests to a
+	// server are open at once, and twice as many are better
 	// (42,400 servers a second with 256, 48,800 with 1,024; 2 cores, 2026-11).
 	startWindow = 512
 	minWindow   = 64
 
-	// What the kernel accounts for a datagram in a receive buffer beyond its
-	// payload: one of 200 bytes takes 1,283, one of 1,400 takes 2,304 (Linux
-	// 6.18, amd64, 2026-11).
+	// The bytes that the kernel adds to a datagram's payload when it accounts for the
+	// receive buffer: 200 bytes take 1,283, and 1,400 take 2,304 (Linux 6.18, amd64,
+	// 2026-11).
 	datagramOverhead = 1100
 
-	// replyCost is what the answers to a request are taken to cost in the receive
-	// buffer before any were seen: one datagram of 1,400 bytes.
+	// replyCost is the assumed cost of the answers to a request in the receive buffer
+	// before any were seen: one datagram of 1,400 bytes.
 	replyCost = 2304
 
-	// A request that is not answered for so long is not expected any more: the
-	// server is silent, and holds no place. Four round trips, within these.
+	// A request that is not answered within four round trips, within these limits, is
+	// no longer expected: the server is silent and holds no place.
 	leastPatience = 8 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
-	// How much of the receive buffer the answers that are expected may take, by the
-	// mean of what they took. Those to INFO are alike. Lists are not: a buffer of
-	// 425,984 bytes (the default of Linux, doubled) overflowed at 0.8 when most of
-	// what was expected were rules of several fragments, and each drop costs a timeout.
+	// The share of the receive buffer that expected answers may take, by the mean of
+	// earlier ones. Answers to INFO are alike. Lists are not: a buffer of 425,984 bytes
+	// (the default of Linux, doubled) overflowed at 0.8 when most expected answers were
+	// rules of several fragments, and each drop costs a timeout.
 	shareShort = 0.8
 	shareLong  = 0.5
 
@@ -53,13 +53,12 @@ const (
 // A window is the closed loop of a scan at full speed. It limits the requests
 // whose answers are still expected, and looks for the smallest limit that keeps
 // the socket busy: more in flight costs speed (the working set leaves the
-// caches: 10 % at 4,096, 16 to 30 % at 16,384) and, where a buffer is
-// small, answers. It tries a quarter more where the loop had to wait for
-// packets, and keeps it only if more answers came; it gives some back where the
-// loop never waits; and when the socket has dropped datagrams it shrinks. It
-// never is larger than the receive buffer, which then holds all that is expected
-// even if it comes while the process is not running: what the answers to a request
-// cost is measured all the while.
+// caches: 10 % at 4,096, 16 to 30 % at 16,384) and, if the buffer is small,
+// answers. If the loop had to wait for packets, it tries a quarter more, and keeps
+// that only if more answers came. If the loop never waits, it gives some back. If the
+// socket has dropped datagrams, it shrinks. The expected answers never exceed the
+// receive buffer, so it holds them even if they come while the process does not run:
+// the cost of the answers to a request is measured all the time.
 type window struct {
 	limit  int
 	least  int     // that relief goes down to

@@ -37,7 +37,7 @@ type capturedMessage struct {
 	Decoded   map[string]json.RawMessage
 }
 
-// text reads a string as the captures write it: plain, or in hex where it is not UTF-8.
+// text reads a string as the captures write it: plain, or in hex if it is not UTF-8.
 func text(t *testing.T, raw json.RawMessage) []byte {
 	t.Helper()
 	var s string
@@ -51,7 +51,7 @@ func text(t *testing.T, raw json.RawMessage) []byte {
 	return b
 }
 
-// member reads a string of ours: the _b64 twin where there is one.
+// member reads a string of ours: the _b64 key if there is one.
 func member(t *testing.T, o map[string]json.RawMessage, key string) []byte {
 	t.Helper()
 	if b64, ok := o[key+"_b64"]; ok {
@@ -79,7 +79,7 @@ func objects(t *testing.T, raw json.RawMessage) []map[string]json.RawMessage {
 }
 
 // TestCapturesDecode runs the command over every folder of real replies and
-// compares what it prints with what is known to be in them.
+// compares its output with the known values.
 func TestCapturesDecode(t *testing.T) {
 	dir := capturesDir(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "expected.json"))

@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Clause is one thing that the contract of mux.Port demands.
+// A Clause is one demand of the contract of mux.Port.
 type Clause struct {
 	Name string
-	// Check fails t where one of the two Ports, which reach each other and lose
-	// nothing, does not keep it. It may close them.
+	// Check fails t if one of the two Ports, which reach each other and lose
+	// nothing, does not fulfil it. It may close them.
 	Check func(t *testing.T, a, b mux.Port)
 }
 
-// Contract is what every mux.Port must keep, whatever it is made of.
+// Contract has the demands on every mux.Port.
 var Contract = []Clause{
 	{"datagrams arrive whole, in order, with their sender", checkExchange},
 	{"a batch may be longer than what is there", checkShortBatch},
@@ -37,8 +37,7 @@ var Contract = []Clause{
 	{"Wake and Close may meet", checkWakeClose},
 }
 
-// Receive returns copies of the next n packets of p and fails t where they do
-// not come.
+// Receive returns copies of the next n packets of p and fails t if they do not come.
 func Receive(t testing.TB, p mux.Port, n int) []mux.Packet {
 	t.Helper()
 	var got []mux.Packet
@@ -57,7 +56,7 @@ func Receive(t testing.TB, p mux.Port, n int) []mux.Packet {
 	return got
 }
 
-// Send sends b from p, all of it, and fails t where that is refused.
+// Send sends all of b from p and fails t if that is refused.
 func Send(t testing.TB, p mux.Port, b *mux.Batch) {
 	t.Helper()
 	in := mux.NewBatch(1, 1)

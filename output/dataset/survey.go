@@ -11,14 +11,14 @@ import (
 	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// A survey is what is whole in a file whose writer may have been killed. A partial
+// A survey describes the whole part of a file whose writer may have been killed. A partial
 // last line or frame, and the zeros that a power cut may leave at the end, are not.
 type survey struct {
 	path        string
 	compression Compression
 	size        int64 // of the file
-	limit       int64 // where it ends, without zeros
-	border      int64 // where its whole frames, or lines, end
+	limit       int64 // its end, without zeros
+	border      int64 // the end of its whole frames, or lines
 
 	lines, bytes     int64    // whole lines and their length, before compression
 	drops, dropBytes int64    // of these, to be dropped
@@ -70,7 +70,7 @@ func newSurvey(path string, keep func(line []byte) (bool, error)) (*survey, erro
 // checksum of four bytes.
 const sureZeros = 10
 
-// withoutZeros returns where the zeros begin with which f ends. After a power cut a
+// withoutZeros returns the place of the zeros at the end of f. After a power cut a
 // file may have its length already, but not its content.
 func withoutZeros(f io.ReaderAt, size int64) (int64, error) {
 	buf := make([]byte, 64<<10)
@@ -88,7 +88,7 @@ func withoutZeros(f io.ReaderAt, size int64) (int64, error) {
 	return size, nil
 }
 
-// read reads f up to the limit and finds where its whole part ends.
+// read reads f up to the limit and finds the end of its whole part.
 func (s *survey) read(f io.ReaderAt, keep func([]byte) (bool, error)) error {
 	r, err := NewReader(io.NewSectionReader(f, 0, s.limit))
 	if err != nil {

@@ -31,7 +31,7 @@ func (c *cover) has(a address, port uint16) bool {
 }
 
 // find returns the first stretch that ends at a or behind it: its chunk and its
-// place in there. The chunk is len(c.chunks) where there is none.
+// place in there. The chunk is len(c.chunks) if there is none.
 func (c *cover) find(a address) (chunk, place int) {
 	chunk, _ = slices.BinarySearchFunc(c.chunks, a, func(s []stretch, a address) int {
 		return endsBefore(s[len(s)-1], a)
@@ -49,15 +49,15 @@ func endsBefore(s stretch, a address) int {
 	return 1
 }
 
-// claim adds all ports of all addresses in iv, and appends to fresh what was not
-// there before: disjoint stretches in order of address.
+// claim adds all ports of all addresses in iv, and appends the new ones to fresh:
+// disjoint stretches in order of address.
 func (c *cover) claim(fresh []stretch, iv interval, ports *Ports) []stretch {
 	from, i := c.find(iv.first)
 	if from == len(c.chunks) && from > 0 { // sorted input: fill the last chunk
 		from--
 		i = len(c.chunks[from])
 	}
-	// The list from place i of chunk from up to where iv ends is replaced by repl.
+	// repl replaces the list from place i of chunk from up to the end of iv.
 	var repl []stretch
 	if from < len(c.chunks) {
 		repl = append(repl, c.chunks[from][:i]...)
@@ -69,7 +69,7 @@ func (c *cover) claim(fresh []stretch, iv interval, ports *Ports) []stretch {
 		}
 		repl = append(repl, stretch{interval{first, last}, p})
 	}
-	rest, done := iv.first, false // what of iv is still to be claimed
+	rest, done := iv.first, false // the part of iv that is not yet claimed
 	to := from
 	for ; to < len(c.chunks); to++ {
 		chunk := c.chunks[to]
