@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -21,7 +22,7 @@ func TestTutorial(t *testing.T) {
 	require.True(t, found)
 	port := strconv.Itoa(freePort(t))
 	var script strings.Builder
-	script.WriteString("set -e -o pipefail -m\n")
+	script.WriteString("set -e -o pipefail\ntrap 'kill $! 2> /dev/null || true' EXIT\n")
 	n := 0
 	for _, m := range fence.FindAllStringSubmatch(page, -1) {
 		if m[1] != "sh" {
@@ -43,6 +44,7 @@ func TestTutorial(t *testing.T) {
 	cmd := exec.Command("bash", "-c", script.String())
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	cmd.WaitDelay = time.Minute // if the shell ends and a farm does not
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "256 targets in ")
