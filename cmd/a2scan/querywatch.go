@@ -62,7 +62,7 @@ func (a *app) watchServers(o *queryOptions, port mux.Port, source scanner.Source
 // print prints the lines of a round.
 func (l *serverLog) print(at time.Time) error {
 	screen := &l.app.screen
-	columns := screen.columns()
+	columns := l.columns()
 	var b strings.Builder
 	if !l.begun && len(l.lines) > 0 {
 		l.begun = true
@@ -86,7 +86,7 @@ func (l *serverLog) print(at time.Time) error {
 			if s.reason != "" {
 				text = s.reason
 			}
-			row := fit(l.row(clock, s.address, "", "", "")+text, columns)
+			row := fit(l.start(clock, s.address)+text, columns)
 			b.WriteString(screen.paint(statusColor(s.status), strings.TrimRight(row, " ")) + "\n")
 			h.last.answered = false
 			continue
@@ -108,11 +108,24 @@ func (l *serverLog) print(at time.Time) error {
 
 // row returns the columns before the name.
 func (l *serverLog) row(clock, address, rtt, players, mapName string) string {
+	return l.start(clock, address) + right(rtt, rttWidth) + "  " + right(players, countWidth) + "  " + left(mapName, 16) + "  "
+}
+
+// start returns the time and, of several servers, the address.
+func (l *serverLog) start(clock, address string) string {
 	row := left(clock, len(time.TimeOnly)) + "  "
 	if l.many {
 		row += left(address, max(mostAddress, width(address))) + "  "
 	}
-	return row + right(rtt, rttWidth) + "  " + right(players, countWidth) + "  " + left(mapName, 16) + "  "
+	return row
+}
+
+// columns returns the width of the terminal; a file or a pipe has no limit.
+func (l *serverLog) columns() int {
+	if !l.app.screen.present {
+		return unlimited
+	}
+	return l.app.screen.columns()
 }
 
 func (h *serverHistory) add(s *serverLine) {
@@ -144,7 +157,7 @@ func (l *serverLog) sum() error {
 		if h.measured > 0 {
 			text += fmt.Sprintf(", rtt min/avg/max %s/%s/%s", formatRTT(h.fastest), formatRTT(h.sum/time.Duration(h.measured)), formatRTT(h.most))
 		}
-		b.WriteString(l.app.screen.paint(dim, fit(text, l.app.screen.columns())) + "\n")
+		b.WriteString(l.app.screen.paint(dim, fit(text, l.columns())) + "\n")
 	}
 	return l.app.ui.aside(func() error {
 		_, err := l.app.stdout.Write([]byte(b.String()))

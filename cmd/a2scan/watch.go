@@ -193,6 +193,7 @@ func (r *watchRun) run() (err error) {
 	var sink dataset.Sink = noEvents{}
 	if o.scan.table {
 		r.table = newWatchTable(r.app)
+		r.ui.notef("asking every server once within %s; the table follows as they answer", formatDuration(o.cfg.Interval))
 	} else if r.events, err = dataset.Open(o.scan.outputFile, o.scan.compress); err != nil {
 		if errors.Is(err, dataset.ErrLocked) {
 			err = withHint(err, "another watch writes to it: wait until it has ended, or write to another file")
@@ -403,7 +404,7 @@ func (r *watchRun) roundEnded(round *scanner.Round) error {
 		errs = append(errs, r.writeState(round))
 	}
 	r.metrics.publish(r.options, round)
-	if round.Late {
+	if round.Late && round.Whole {
 		r.reportLate(round)
 	}
 	if r.table != nil {

@@ -191,11 +191,11 @@ func TestWatchOnATerminal(t *testing.T) {
 		return onTerminal(t, columns, rows, env, append([]string{"watch", "--interval", "600ms", "--timeout", "100ms", "--retries", "0",
 			"--rounds", "2", "--metrics", "off", "-p", strconv.Itoa(port), "127.64.0.0/26"}, more...)...)
 	}
-	for _, size := range [][2]int{{80, 24}, {40, 12}, {200, 50}} {
+	for _, size := range [][2]int{{80, 24}, {40, 12}, {200, 50}, {60, 6}} {
 		screen := watch(size[0], size[1], nil)
 		tables := strings.Split(screen, "\x1b[H\x1b[2J")
-		require.Len(t, tables, 3)
-		last := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(tables[2], "")
+		require.GreaterOrEqual(t, len(tables), 3)
+		last := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(tables[len(tables)-1], "")
 		lines := strings.Split(strings.TrimSuffix(last, "\n"), "\n")
 		require.Less(t, len(lines), size[1], "it fits: %s", last)
 		require.Contains(t, lines[0], "round 2")

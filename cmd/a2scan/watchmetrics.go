@@ -27,6 +27,8 @@ type metricsServer struct {
 
 	totals metrics.Totals
 	text   []byte
+	limit  time.Duration // in which a round must end
+	begun  bool          // the first round has begun
 }
 
 // metricsOff is the value of --metrics that turns them off.
@@ -77,13 +79,17 @@ func (m *metricsServer) add(r *output.Record) {
 	if m == nil || r.Status == output.Aborted || !r.Addr.IsValid() {
 		return
 	}
+	if !m.begun {
+		m.begun = true
+		m.handler.Publish(m.text, time.Now().Add(m.limit))
+	}
 	s := metrics.Server{Target: r.Target().String(), Up: r.Answered(), RTT: r.RTT}
 	if i := r.Info; i != nil && i.Status == output.Success {
 		players, most := playersOf(i)
-		s.Name, s.Map, s.Game, s.Version = strings.Clone(i.Name), strings.Clone(i.Map), strings.Clone(i.Game), strings.Clone(i.Version)
+		s.Name, s.Map, s.Game, s.Version = label(i.Name), label(i.Map), label(i.Game), label(i.Version)
 		s.Players, s.MaxPlayers, s.Bots = uint64(max(players, 0)), uint64(max(most, 0)), uint64(i.Bots)
 		if s.Game == "" {
-			s.Game = strings.Clone(i.Folder)
+			s.Game = label(i.Folder)
 		}
 		g := m.games[s.Game]
 		m.games[s.Game] = metrics.Game{Servers: g.Servers + 1, Players: g.Players + s.Players}
@@ -97,6 +103,10 @@ func (m *metricsServer) add(r *output.Record) {
 	}
 }
 
+// label returns a copy of the part of a text that metrics show: a server may send a
+// megabyte.
+func label(text string) string { return strings.Clone(text[:min(len(text), metrics.LongestLabel)]) }
+
 // publish makes the metrics of a round that has ended the present ones. A round that was
 // stopped adds to the counters only; nil is the beginning.
 func (m *metricsServer) publish(o *watchOptions, round *scanner.Round) {
@@ -106,6 +116,9 @@ func (m *metricsServer) publish(o *watchOptions, round *scanner.Round) {
 	t := &m.totals
 	t.Interval = o.cfg.Interval
 	now := time.Now()
+	if t.Start.IsZero() {
+		t.Start = now
+	}
 	var servers []metrics.Server
 	games := map[string]metrics.Game{}
 	if round != nil {
@@ -133,6 +146,11 @@ func (m *metricsServer) publish(o *watchOptions, round *scanner.Round) {
 	}
 	m.text = metrics.Append(nil, t, games, servers)
 	// The next round begins an interval after this one, and has as long again.
-	m.handler.Publish(m.text, now.Add(2*o.cfg.Interval+o.scan.ask.cfg.TargetTimeout))
+	m.limit = 2*o.cfg.Interval + o.scan.ask.cfg.TargetTimeout
+	var healthy time.Time
+	if round != nil {
+		healthy = now.Add(m.limit)
+	}
+	m.handler.Publish(m.text, healthy)
 	m.reset()
 }

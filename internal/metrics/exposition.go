@@ -29,6 +29,7 @@ type Totals struct {
 	Rounds, LateRounds                  uint64
 	PacketsSent, PacketsReceived, Drops uint64
 	Appeared, Changed, Gone, Returned   uint64
+	Start                               time.Time // of the watch
 	LastStart, LastEnd                  time.Time // of the last whole round
 	Targets, Answered                   int       // in the last whole round
 	Interval                            time.Duration
@@ -58,6 +59,9 @@ func Append(dst []byte, t *Totals, games map[string]Game, servers []Server) []by
 		events.value(`{event="`+e.kind+`"}`, float64(e.n))
 	}
 	w.family("a2scan_interval_seconds", "gauge", "Time between the beginnings of two rounds.").value("", t.Interval.Seconds())
+	if !t.Start.IsZero() {
+		w.family("a2scan_start_timestamp_seconds", "gauge", "Start of the watch, in seconds since 1970.").value("", float64(t.Start.UnixMilli())/1000)
+	}
 	w.family("a2scan_targets", "gauge", "Targets in the last round.").value("", float64(t.Targets))
 	w.family("a2scan_targets_answered", "gauge", "Targets that answered in the last round.").value("", float64(t.Answered))
 	if !t.LastEnd.IsZero() {
@@ -148,13 +152,13 @@ func (w *writer) servers(servers []Server) {
 	}
 }
 
-// longestLabel bounds a label's value, in bytes: a server may send 64 KB as its name.
-const longestLabel = 256
+// LongestLabel bounds a label's value, in bytes: a server may send 64 KB as its name.
+const LongestLabel = 256
 
 // clean returns text as a label's value: valid UTF-8 without control characters.
 func clean(text string) string {
-	if len(text) > longestLabel {
-		text = text[:longestLabel]
+	if len(text) > LongestLabel {
+		text = text[:LongestLabel]
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7F || r >= 0x80 && r < 0xA0 {

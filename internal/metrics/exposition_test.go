@@ -16,7 +16,7 @@ import (
 )
 
 func example(text string) ([]byte, int) {
-	t := &Totals{Rounds: 7, PacketsSent: 100, PacketsReceived: 90, Drops: 1, Targets: 3, Answered: 2, Interval: time.Minute,
+	t := &Totals{Rounds: 7, PacketsSent: 100, PacketsReceived: 90, Drops: 1, Targets: 3, Answered: 2, Interval: time.Minute, Start: time.Unix(1_700_000_000, 0),
 		LastStart: time.Unix(1_800_000_000, 0), LastEnd: time.Unix(1_800_000_055, 5e8)}
 	servers := []Server{
 		{Target: "192.0.2.7:27015", Up: true, Name: text, Map: "de_dust2", Game: text, Version: "1.0", Players: 12, MaxPlayers: 32, Bots: 2, RTT: 41207 * time.Microsecond},
@@ -116,8 +116,13 @@ func TestHandler(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 		return w.Code, w.Body.String()
 	}
+	h.Publish(nil, time.Time{})
+	now = now.Add(time.Hour) // a long list
+	status, body := get("GET", "/healthz")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "reading the targets\n", body)
 	h.Publish([]byte("x 1\n"), now.Add(time.Minute))
-	status, body := get("GET", "/metrics")
+	status, body = get("GET", "/metrics")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "x 1\n", body)
 	status, _ = get("GET", "/healthz")

@@ -15,11 +15,11 @@ type Handler struct {
 
 	mu      sync.RWMutex
 	text    []byte
-	healthy time.Time // until then a round must end
+	healthy time.Time // until then a round must end; zero: none has begun
 }
 
 // Publish makes text the answer of /metrics. Unless the next call comes before healthy,
-// /healthz says that the watch hangs.
+// /healthz says that the watch hangs. The zero time means that no round has begun yet.
 func (h *Handler) Publish(text []byte, healthy time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -41,6 +41,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_, _ = w.Write(text)
 	case "/healthz":
+		if healthy.IsZero() {
+			_, _ = w.Write([]byte("reading the targets\n"))
+			return
+		}
 		now := time.Now
 		if h.Now != nil {
 			now = h.Now
