@@ -42,7 +42,8 @@ func asRead(r *Record) *Record {
 		return s
 	}
 	if c.Input == "" && c.Addr.IsValid() {
-		c.Input = string([]rune(netip.AddrPortFrom(c.Addr.Addr().Unmap(), c.Addr.Port()).String()))
+		at := c.Target()
+		c.Input = string([]rune(netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()))
 	}
 	if c.Source != nil {
 		c.Source = appendSource(nil, c.Source)

@@ -136,7 +136,7 @@ func (e *entry) udpPorts(ports jsonValue) (string, error) {
 // as 27015.0.
 func wholeNumber(text []byte) []byte {
 	whole, fraction, ok := bytes.Cut(text, []byte{'.'})
-	if !ok || len(fraction) == 0 || len(bytes.Trim(fraction, "0")) > 0 {
+	if !ok || len(whole) == 0 || len(fraction) == 0 || len(bytes.Trim(fraction, "0")) > 0 {
 		return text
 	}
 	return whole

@@ -458,7 +458,7 @@ func FuzzCSV(f *testing.F) {
 				cells[i] = bare
 			}
 			if len(cells) > 1 && strings.Count(cells[0], ":") == 0 && cells[0] != "" && cells[1] != "" {
-				want = append(want, string(appendWord(nil, []byte(cells[0])))+":"+string(appendWord(nil, []byte(cells[1]))))
+				want = append(want, string(appendWord(nil, []byte(cells[0])))+":"+string(appendWord(nil, wholeNumber([]byte(cells[1])))))
 			}
 		}
 		for _, w := range want {
