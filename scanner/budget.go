@@ -64,6 +64,9 @@ func (b *budget) available(now proto.Time, n int) int {
 // requestSize is the largest request, INFO with a challenge, as --bandwidth counts it.
 const requestSize = 29 + frameOverhead
 
+// leastRequestSize is the smallest request, PLAYER or RULES, likewise.
+const leastRequestSize = 9 + frameOverhead
+
 // spend takes the tokens of packets that were counted out by available; payload
 // is their bytes in all.
 func (b *budget) spend(now proto.Time, packets, payload int) {

@@ -85,10 +85,13 @@ func (k *known) sameTargets(list []targets.Target) bool {
 	if len(list) != len(k.servers) || len(k.refused) > 0 {
 		return false
 	}
+	found := make([]bool, len(k.servers)) // a list may hold a target twice, and another not at all
 	for i := range list {
-		if _, ok := k.index[list[i].Key]; !ok || list[i].Refusal != targets.Accepted {
+		at, ok := k.index[list[i].Key]
+		if !ok || found[at] || list[i].Refusal != targets.Accepted {
 			return false
 		}
+		found[at] = true
 	}
 	for i := range list {
 		s := &k.servers[k.index[list[i].Key]]

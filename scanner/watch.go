@@ -33,9 +33,11 @@ type WatchConfig struct {
 	// and the targets stay. nil: the targets stay as they are.
 	Refresh      func(ctx context.Context) (Source, error)
 	RefreshEvery time.Duration
-	// Again asks for a Refresh at once, before RefreshEvery has passed.
+	// Again asks for a Refresh at once, before RefreshEvery has passed. If one is under way,
+	// another follows it, because it may have read what has changed since.
 	Again <-chan struct{}
-	// Failed gets errors of Refresh. It may be nil.
+	// Failed gets errors of Refresh, after which the targets stay, and ErrRate if the new
+	// targets are too many for the rate; they are taken all the same. It may be nil.
 	Failed func(error)
 
 	// OnRecord gets each record and its line. Both are valid during the call, which is
@@ -81,9 +83,11 @@ type Watcher struct {
 	pending []byte              // an event that the run before had not written
 	line    []byte              // scratch
 	counts  map[output.EventKind]uint64
-	failed  error // of OnRecord
-	next    chan []targets.Target
-	fetched time.Time // when the targets were asked for last
+	failed  error                 // of OnRecord
+	next    chan []targets.Target // of the Refresh that is under way; nil: none
+	stale   bool                  // another Refresh follows it
+	fresh   []targets.Target      // the newest list, for the next round; nil: none
+	fetched time.Time             // when the targets were asked for last
 }
 
 // NewWatcher returns a Watcher that asks through port and writes the lines of events to
@@ -164,10 +168,10 @@ func (w *Watcher) Run(ctx context.Context, source Source) (err error) {
 		}
 		select {
 		case list := <-w.next:
-			w.next = nil
-			w.replaceTargets(list)
+			w.refreshed(ctx, list)
 		default:
 		}
+		w.replaceTargets()
 	}
 	return nil
 }
@@ -181,7 +185,7 @@ func (w *Watcher) aborted() bool {
 	}
 }
 
-// wait waits until at and takes in targets that come meanwhile. It returns false if the
+// wait waits until at and keeps the lists that come meanwhile. It returns false if the
 // watch ends first.
 func (w *Watcher) wait(ctx context.Context, at time.Time) bool {
 	timer := time.NewTimer(time.Until(at))
@@ -195,20 +199,20 @@ func (w *Watcher) wait(ctx context.Context, at time.Time) bool {
 		case <-w.abort:
 			return false
 		case list := <-w.next:
-			w.next = nil
-			w.replaceTargets(list)
+			w.refreshed(ctx, list)
 		case <-w.cfg.Again:
-			w.refresh(ctx)
+			w.refreshAgain(ctx)
 		}
 	}
 }
 
-// replaceTargets takes in a new list; nil means that there is none.
-func (w *Watcher) replaceTargets(list []targets.Target) {
-	if list == nil {
+// replaceTargets takes in the newest list, if there is one.
+func (w *Watcher) replaceTargets() {
+	if w.fresh == nil {
 		return
 	}
-	w.known.setTargets(list)
+	w.known.setTargets(w.fresh)
+	w.fresh = nil
 	if err := w.checkRate(len(w.known.servers)); err != nil && w.cfg.Failed != nil {
 		w.cfg.Failed(err)
 	}
@@ -239,6 +243,24 @@ func (w *Watcher) refresh(ctx context.Context) {
 	}()
 }
 
+// refreshAgain is refresh, but if that is under way another one follows.
+func (w *Watcher) refreshAgain(ctx context.Context) {
+	w.stale = w.next != nil
+	w.refresh(ctx)
+}
+
+// refreshed takes the list of the Refresh that was under way; nil means that it failed.
+func (w *Watcher) refreshed(ctx context.Context, list []targets.Target) {
+	w.next = nil
+	if list != nil {
+		w.fresh = list
+	}
+	if w.stale {
+		w.stale = false
+		w.refresh(ctx)
+	}
+}
+
 // readAll reads all targets of a source, about as many as expected, and closes it if it can
 // be closed.
 func readAll(ctx context.Context, source Source, expected int) ([]targets.Target, error) {
@@ -259,14 +281,20 @@ func readAll(ctx context.Context, source Source, expected int) ([]targets.Target
 	}
 }
 
-// checkRate returns an error if the rate cannot fit one packet per server.
+// checkRate returns an error if the rate or the bandwidth cannot fit one packet per server.
 func (w *Watcher) checkRate(n int) error {
-	need := float64(n) / w.cfg.Interval.Seconds()
-	if w.cfg.Rate == 0 || w.cfg.Rate >= need {
-		return nil
+	perSecond := float64(n) / w.cfg.Interval.Seconds()
+	check := func(have, need float64, unit string) error {
+		if have == 0 || have >= need {
+			return nil
+		}
+		return fmt.Errorf("%w: %.10g %s per second cannot reach %d servers in %v; %.0f or more can",
+			ErrRate, have, unit, n, w.cfg.Interval, math.Ceil(need))
 	}
-	return fmt.Errorf("%w: %g packets per second cannot reach %d servers in %v; %.0f or more can",
-		ErrRate, w.cfg.Rate, n, w.cfg.Interval, math.Ceil(need))
+	if err := check(w.cfg.Rate, perSecond, "packets"); err != nil {
+		return err
+	}
+	return check(w.cfg.Bandwidth, perSecond*8*leastRequestSize, "bits")
 }
 
 // spacing is the time between two beginnings: the interval less the time that a silent
@@ -316,8 +344,10 @@ func (w *Watcher) round(ctx context.Context, number uint64) (end time.Time, err 
 			case <-w.abort:
 				s.Abort()
 				return
+			case list := <-w.next:
+				w.refreshed(ctx, list)
 			case <-w.cfg.Again:
-				w.refresh(ctx)
+				w.refreshAgain(ctx)
 			case <-over:
 				return
 			}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -449,6 +450,58 @@ func TestWatchTakesInTargets(t *testing.T) {
 	})
 }
 
+// A Refresh that is asked for during a round counts from the next one on, even if another
+// one has ended in the same round or is under way.
+func TestWatchRefreshesAgain(t *testing.T) {
+	t.Parallel()
+	for name, every := range map[string]time.Duration{"each round": 0, "by request": time.Hour} {
+		for _, slow := range []time.Duration{0, 5 * time.Second} {
+			t.Run(fmt.Sprintf("%s, %v", name, slow), func(t *testing.T) {
+				t.Parallel()
+				virtual(t, func(s *scan) {
+					var size atomic.Int64
+					size.Store(10)
+					cfg := watchConfig(20*time.Second, 3)
+					cfg.RefreshEvery = every
+					cfg.Refresh = func(context.Context) (Source, error) {
+						list := listSource(int(size.Load()))
+						time.Sleep(slow)
+						return list, nil
+					}
+					again := make(chan struct{}, 1)
+					cfg.Again = again
+					var counts []uint64
+					cfg.OnRound = func(r *Round) error {
+						counts = append(counts, r.Counts.Targets)
+						return nil
+					}
+					w, err := NewWatcher(cfg, s.spy, new(eventLog))
+					require.NoError(s.t, err)
+					edit := func(at time.Duration, n int) {
+						time.AfterFunc(at, func() { size.Store(int64(n)); again <- struct{}{} })
+					}
+					edit(time.Second, 20) // of the first round
+					edit(2*time.Second, 30)
+					edit(22*time.Second, 40) // of the second
+					require.NoError(s.t, w.Run(s.t.Context(), listSource(10)))
+					require.Equal(s.t, []uint64{10, 30, 40}, counts)
+				})
+			})
+		}
+	}
+}
+
+// A list that holds a target twice lacks another one of as many.
+func TestWatchForgetsTargets(t *testing.T) {
+	k := newKnown(nil, 3)
+	a, b := targets.Target{Key: mux.KeyFrom(simAddr(0))}, targets.Target{Key: mux.KeyFrom(simAddr(1))}
+	k.setTargets([]targets.Target{a, b})
+	require.Len(t, k.servers, 2)
+	k.setTargets([]targets.Target{a, a})
+	require.Len(t, k.servers, 1)
+	require.Equal(t, a.Key, k.servers[0].key)
+}
+
 // A rate that cannot fit one packet per server in the interval is an error at the start.
 func TestWatchNamesTheRate(t *testing.T) {
 	virtual(t, func(s *scan) {
@@ -460,6 +513,13 @@ func TestWatchNamesTheRate(t *testing.T) {
 		err = w.Run(s.t.Context(), listSource(1001))
 		require.ErrorIs(s.t, err, ErrRate)
 		require.ErrorContains(s.t, err, "101 or more")
+
+		cfg.Rate, cfg.Bandwidth = 0, 29_000
+		w, err = NewWatcher(cfg, s.spy, sink)
+		require.NoError(s.t, err)
+		err = w.Run(s.t.Context(), listSource(1000))
+		require.ErrorIs(s.t, err, ErrRate)
+		require.ErrorContains(s.t, err, "29000 bits per second cannot reach 1000 servers in 10s; 29600 or more can")
 		require.Empty(s.t, s.sends)
 	})
 }

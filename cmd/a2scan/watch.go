@@ -273,7 +273,7 @@ func (r *watchRun) run() (err error) {
 	}
 	switch {
 	case errors.Is(err, scanner.ErrRate):
-		return withHint(&usageError{fmt.Errorf("--rate: %w", err)}, "use a higher --rate or a longer --interval")
+		return withHint(&usageError{err}, "use a higher --rate or --bandwidth, or a longer --interval")
 	case errors.Is(err, scanner.ErrAbandoned) && stopped != nil:
 		r.ui.error(err)
 		return stopped
@@ -372,6 +372,10 @@ func (r *watchRun) refresh(context.Context) (scanner.Source, error) {
 }
 
 func (r *watchRun) refreshFailed(err error) {
+	if errors.Is(err, scanner.ErrRate) {
+		r.ui.sayf("rounds will be late: %s", clean(err.Error()))
+		return
+	}
 	r.ui.sayf("the targets stay as they are: %s", clean(err.Error()))
 }
 
