@@ -380,12 +380,29 @@ func (c *Client) staggered(q *Query, k Kind, at uint32) uint32 {
 // an eighth more, so that many servers that fell silent together are not asked again
 // together.
 func (c *Client) wait(q *Query, t *track) uint32 {
-	d := c.cfg.Timeout
-	if n := t.attempts - 1; n > 0 {
-		d = min(d<<min(n, 8), d*maxBackoff)
+	n := int(t.attempts) - 1
+	d := c.cfg.backoff(n)
+	if n > 0 {
 		d += time.Duration(uint64(d/8) * uint64(jitter(q.owner.serial, t.attempts)) >> 16)
 	}
 	return uint32(min(d, maxElapsed) / time.Microsecond)
+}
+
+// backoff returns the length of an attempt, from 0, without the part that jitter adds.
+func (c *Config) backoff(attempt int) time.Duration {
+	return min(c.Timeout<<min(max(attempt, 0), 8), c.Timeout*maxBackoff)
+}
+
+// Silence returns the longest time that a Query for one kind takes if nothing comes: all of
+// its attempts, the further ones up to an eighth longer, or MaxElapsed if that is shorter.
+// Timeout and MaxElapsed must be set.
+func (c *Config) Silence() time.Duration {
+	total := c.backoff(0)
+	for i := range c.Retries {
+		d := c.backoff(i + 1)
+		total += d + d/8
+	}
+	return min(total, c.MaxElapsed)
 }
 
 // jitter is a 16-bit hash of a Query and an attempt: random enough to scatter, and

@@ -431,3 +431,33 @@ func TestUnsentRequestsChangeNothing(t *testing.T) {
 		})
 	}
 }
+
+// Silence is the longest time of a silent Query: none takes longer, and of many one takes
+// nearly as long.
+func TestSilence(t *testing.T) {
+	for _, cfg := range []Config{
+		{Timeout: time.Second, Retries: 2, MaxElapsed: time.Minute},
+		{Timeout: 300 * time.Millisecond, Retries: 0, MaxElapsed: time.Minute},
+		{Timeout: 100 * time.Millisecond, Retries: 6, MaxElapsed: time.Minute},
+		{Timeout: time.Second, Retries: 5, MaxElapsed: 4 * time.Second},
+	} {
+		c := newClient(t, cfg)
+		longest := Time(0)
+		for range 3000 {
+			var q Query
+			c.Begin(&q, WantInfo)
+			now := Time(0)
+			for q.WantsSend() {
+				c.Sent(&q, now)
+				at, ok := c.Deadline(&q)
+				require.True(t, ok)
+				now = at
+				c.HandleTimeout(&q, now)
+			}
+			longest = max(longest, now)
+		}
+		silence := Time(cfg.Silence())
+		require.LessOrEqual(t, longest, silence)
+		require.Greater(t, longest, silence-silence/50)
+	}
+}

@@ -56,6 +56,18 @@ type Config struct {
 	Drain time.Duration
 }
 
+// rules returns the part of c that the protocol obeys.
+func (c *Config) rules() proto.Config {
+	return proto.Config{Timeout: c.Timeout, Retries: c.Retries, MaxElapsed: c.TargetTimeout, Sequential: c.Sequential}
+}
+
+// SilentTime returns the longest time from a target's first packet to its end if nothing
+// answers, on any of its ports.
+func (c *Config) SilentTime() time.Duration {
+	rules := c.rules()
+	return min(rules.Silence()*time.Duration(1+len(c.PortOffsets)), c.TargetTimeout)
+}
+
 // DefaultConfig returns the defaults of the command line.
 func DefaultConfig() Config {
 	return Config{

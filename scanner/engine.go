@@ -84,13 +84,9 @@ func newEngine(cfg Config, wall time.Time) (*engine, error) {
 		return nil, err
 	}
 	n := cfg.MaxInFlight
-	client, err := proto.NewClient(proto.Config{
-		Timeout:         cfg.Timeout,
-		Retries:         cfg.Retries,
-		MaxElapsed:      cfg.TargetTimeout,
-		Sequential:      cfg.Sequential,
-		ReassemblyBytes: min(max(n*2048, min(8<<20, (n+3)*leastStore)), 64<<20),
-	})
+	rules := cfg.rules()
+	rules.ReassemblyBytes = min(max(n*2048, min(8<<20, (n+3)*leastStore)), 64<<20)
+	client, err := proto.NewClient(rules)
 	if err != nil {
 		return nil, err
 	}

@@ -300,22 +300,12 @@ func (w *Watcher) checkRate(n int) error {
 // spacing is the time between two beginnings: the interval less the time that a silent
 // server takes, in equal parts. If that leaves too little, a quarter of the interval.
 func (w *Watcher) spacing(n int) time.Duration {
-	spread := max(w.cfg.Interval-w.silentTime(), w.cfg.Interval/4)
+	spread := max(w.cfg.Interval-w.cfg.SilentTime()-writeTime, w.cfg.Interval/4)
 	return spread / time.Duration(max(n, 1))
 }
 
-// silentTime is the longest time from a target's beginning to its record if it is silent.
-// Each further attempt waits twice as long as the one before, up to four timeouts, and up to
-// an eighth longer: see proto.Config.
-func (w *Watcher) silentTime() time.Duration {
-	total, wait := w.cfg.Timeout, w.cfg.Timeout
-	for range w.cfg.Retries {
-		wait = min(2*wait, 4*w.cfg.Timeout)
-		total += wait + wait/8
-	}
-	total *= time.Duration(1 + len(w.cfg.PortOffsets))
-	return min(total, w.cfg.TargetTimeout) + 3*flushEvery
-}
+// writeTime is how long the last record of a round may take to be written.
+const writeTime = 3 * flushEvery
 
 // leastInFlight is the room of a round with few servers.
 const leastInFlight = 8

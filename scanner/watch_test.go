@@ -237,7 +237,7 @@ func TestWatchIsEven(t *testing.T) {
 		for round := range 2 {
 			begin := s.start.Add(time.Duration(round) * 18 * time.Second)
 			spread := time.Duration(n) * w.spacing(n)
-			require.InDelta(s.t, (18*time.Second - w.silentTime()).Seconds(), spread.Seconds(), 0.1)
+			require.InDelta(s.t, (18*time.Second - w.cfg.SilentTime() - writeTime).Seconds(), spread.Seconds(), 0.1)
 			window := 100 * time.Millisecond
 			from, until := begin.Add(window), begin.Add(spread)
 			mean := 2 * float64(n) * window.Seconds() / spread.Seconds()

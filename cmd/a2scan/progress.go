@@ -68,16 +68,7 @@ type progress struct {
 
 // newProgress returns a progress for a scan with the waits of cfg.
 func newProgress(u *ui, cfg *scanner.Config) *progress {
-	p := &progress{ui: u, show: true, timeout: cfg.Timeout, limit: cfg.TargetTimeout, perIPRate: cfg.PerIPRate}
-	for i := range cfg.Retries + 1 {
-		p.silence += cfg.Timeout << min(i, 30)
-		if p.silence >= cfg.TargetTimeout || p.silence < 0 {
-			p.silence = cfg.TargetTimeout
-			break
-		}
-	}
-	p.silence = min(p.silence*time.Duration(1+len(cfg.PortOffsets)), cfg.TargetTimeout)
-	return p
+	return &progress{ui: u, show: true, timeout: cfg.Timeout, silence: cfg.SilentTime(), limit: cfg.TargetTimeout, perIPRate: cfg.PerIPRate}
 }
 
 // run begins with the state first.

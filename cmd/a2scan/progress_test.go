@@ -34,11 +34,11 @@ func TestProgressText(t *testing.T) {
 	cur.counts.Output.Bytes = 1_234_567
 	p.lastStart = cur.at
 	for columns, want := range map[int]string{
-		0:   "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
-		199: "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
-		79:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left  983 in flight",
-		63:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  9 s left",
-		39:  "1,065/4,096 26 %  1.1 kpps  9 s left",
+		0:   "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  10 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
+		199: "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  10 s left  983 in flight  950 pps in  12 timeout  1.2 MB written  2 s elapsed",
+		79:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  10 s left  983 in flight",
+		63:  "1,065/4,096 26 %  1.1 kpps  96 % answered  0 dropped  10 s left",
+		39:  "1,065/4,096 26 %  1.1 kpps  10 s left",
 		20:  "1,065/4,096 26 %",
 		9:   "1,065/4,…",
 	} {
@@ -47,8 +47,8 @@ func TestProgressText(t *testing.T) {
 
 	colored := terminal{color: true}
 	cur.counts.Socket.RxDropped = 802
-	require.Equal(t, "1,065/4,096 26 %  1.1 kpps  96 % answered  \x1b[31m802 dropped: lower --rate\x1b[0m  9 s left", p.text(&cur, &colored, 79, "  "))
-	require.Equal(t, "1,065/4,096 26 %  802 dropped: lower --rate  9 s left", p.text(&cur, &terminal{}, 60, "  "))
+	require.Equal(t, "1,065/4,096 26 %  1.1 kpps  96 % answered  \x1b[31m802 dropped: lower --rate\x1b[0m  10 s left", p.text(&cur, &colored, 79, "  "))
+	require.Equal(t, "1,065/4,096 26 %  802 dropped: lower --rate  10 s left", p.text(&cur, &terminal{}, 60, "  "))
 
 	cur.total = 0
 	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "1,065 done  1.1 kpps")
@@ -65,9 +65,9 @@ func TestProgressWaits(t *testing.T) {
 	cur.stats = scanner.Stats{Done: 3777, InFlight: 319}
 	p.lastStart = 5 * time.Second
 	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "3,777/4,096 92 %", "those in flight may answer")
-	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "7 s left")
+	require.Contains(t, p.text(&cur, &terminal{}, 79, "  "), "8 s left")
 	cur.at = 6 * time.Second
-	require.Equal(t, "waiting for 319 silent servers, at most 6 s", p.text(&cur, &terminal{}, 79, "  "))
+	require.Equal(t, "waiting for 319 silent servers, at most 7 s", p.text(&cur, &terminal{}, 79, "  "))
 	cur.stats.Parked = 1
 	require.NotContains(t, p.text(&cur, &terminal{}, 79, "  "), "silent", "one has not been asked yet")
 	cur.stats = scanner.Stats{Done: 4095, InFlight: 1}
@@ -77,7 +77,7 @@ func TestProgressWaits(t *testing.T) {
 	p.stopping.Store(true)
 	cur.stats = scanner.Stats{Done: 100, InFlight: 319}
 	cur.at = 6 * time.Second
-	require.Equal(t, "stopping: 319 servers in flight, at most 6 s; Ctrl-C again stops now", p.text(&cur, &terminal{}, 100, "  "))
+	require.Equal(t, "stopping: 319 servers in flight, at most 7 s; Ctrl-C again stops now", p.text(&cur, &terminal{}, 100, "  "))
 	require.Equal(t, "stopping: 319 servers in flight, at mo…", p.text(&cur, &terminal{}, 39, "  "))
 }
 
