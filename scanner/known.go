@@ -114,14 +114,7 @@ func (k *known) order(servers []server, index map[mux.Key]uint32) {
 // momentHash is a server's place in the order of a round: a hash of its address and port,
 // so servers keep their order when a list grows or shrinks.
 func momentHash(k mux.Key) uint64 {
-	h := k.Hi ^ 0x9E3779B97F4A7C15
-	for _, v := range []uint64{k.Lo, uint64(k.Port)<<32 | uint64(k.Scope), 0} {
-		h ^= h >> 32
-		h *= 0xD6E8FEB86659FD93
-		h ^= h >> 29
-		h ^= v
-	}
-	return h
+	return mix(k.Lo ^ mix(k.Hi^mix(uint64(k.Scope)<<16|uint64(k.Port))))
 }
 
 func compareKeys(a, b mux.Key) int {

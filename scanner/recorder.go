@@ -62,10 +62,15 @@ func newRecorder(wall time.Time) *recorder {
 // lines appends the records of outcomes to dst, one line each, until dst is
 // longer than enough, and returns the outcomes that are left.
 func (r *recorder) lines(dst, outcomes []byte, enough int) (_, rest []byte) {
+	return r.encode(dst, outcomes, enough, output.AppendJSON)
+}
+
+// encode is lines with another way to append a record, which is valid during the call.
+func (r *recorder) encode(dst, outcomes []byte, enough int, appendRecord func([]byte, *output.Record) []byte) (_, rest []byte) {
 	for len(outcomes) > 0 && len(dst) <= enough {
 		outcomes = r.o.parse(outcomes)
 		r.fill()
-		dst = output.AppendJSON(dst, &r.record)
+		dst = appendRecord(dst, &r.record)
 	}
 	return dst, outcomes
 }

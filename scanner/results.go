@@ -33,34 +33,46 @@ const scanBuffer = 4 << 20
 
 // scanOver is Scan over port.
 func scanOver(ctx context.Context, cfg Config, port mux.Port, source Source, yield func(*output.Record, error) bool) {
-	records := make(chan *output.Record)
-	quit := make(chan struct{})
-	s, err := newScanner(cfg, port, source, discard{}, writing{encode: deliverer(func(r *output.Record) {
-		select {
-		case records <- r:
-		case <-quit:
-		}
-	})})
+	var deliver func(*output.Record)
+	s, err := newScanner(cfg, port, source, discard{}, writing{encode: deliverer(func(r *output.Record) { deliver(r) })})
 	if err != nil {
 		yield(nil, err)
 		return
 	}
+	yieldAll(ctx, yield, s.Abort, func(ctx context.Context, d func(*output.Record)) error {
+		deliver = d
+		_, err := s.Run(ctx)
+		return err
+	})
+}
+
+// yieldAll yields the values that run delivers, and last its error or ctx's. If yield
+// returns false, run's context ends and abort is called.
+func yieldAll[T any](ctx context.Context, yield func(*T, error) bool, abort func(), run func(ctx context.Context, deliver func(*T)) error) {
+	values := make(chan *T)
+	quit := make(chan struct{})
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	var err error
 	go func() {
-		defer close(records)
-		_, err = s.Run(running)
+		defer close(values)
+		err = run(running, func(v *T) {
+			select {
+			case values <- v:
+			case <-quit:
+			}
+		})
 	}()
 	more := true
-	for r := range records {
-		if more = yield(r, nil); !more {
+	for v := range values {
+		if more = yield(v, nil); !more {
 			close(quit)
 			stop()
-			s.Abort()
+			abort()
 			break
 		}
 	}
-	for range records { // until Run has returned
+	for range values { // until run has returned
 	}
 	if err == nil {
 		err = ctx.Err()

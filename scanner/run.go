@@ -157,13 +157,10 @@ func New(cfg Config, port mux.Port, source Source, sink dataset.Sink) (*Scanner,
 	how := writing{encode: (*recorder).lines}
 	if taker, ok := sink.(RecordSink); ok {
 		how.encode = func(r *recorder, dst, outcomes []byte, enough int) (lines, rest []byte) {
-			for len(outcomes) > 0 && len(dst) <= enough {
-				outcomes = r.o.parse(outcomes)
-				r.fill()
-				taker.WriteRecord(&r.record)
-				dst = append(dst, '\n')
-			}
-			return dst, outcomes
+			return r.encode(dst, outcomes, enough, func(dst []byte, record *output.Record) []byte {
+				taker.WriteRecord(record)
+				return append(dst, '\n')
+			})
 		}
 	}
 	return newScanner(cfg, port, source, sink, how)

@@ -381,27 +381,27 @@ func (w *Watcher) writeLine(line []byte) error {
 
 // encode makes events of outcomes, on the writer's goroutine of the round.
 func (w *Watcher) encode(r *recorder, dst, outcomes []byte, enough int) (lines, rest []byte) {
-	for len(outcomes) > 0 && len(dst) <= enough {
-		outcomes = r.o.parse(outcomes)
-		r.fill()
-		e := w.known.take(&r.record)
-		if e == nil && w.cfg.OnRecord == nil {
-			continue
-		}
-		w.line = output.AppendJSON(w.line[:0], &r.record)
-		if w.cfg.OnRecord != nil && w.failed == nil {
-			w.failed = w.cfg.OnRecord(&r.record, w.line)
-		}
-		if e == nil {
-			continue
-		}
-		w.counts[e.Kind]++
-		if e.Kind != output.Gone {
-			e.Record = w.line
-		}
-		dst = w.write(dst, e)
+	return r.encode(dst, outcomes, enough, w.appendEvent)
+}
+
+// appendEvent appends the event of a record, if it has one.
+func (w *Watcher) appendEvent(dst []byte, r *output.Record) []byte {
+	e := w.known.take(r)
+	if e == nil && w.cfg.OnRecord == nil {
+		return dst
 	}
-	return dst, outcomes
+	w.line = output.AppendJSON(w.line[:0], r)
+	if w.cfg.OnRecord != nil && w.failed == nil {
+		w.failed = w.cfg.OnRecord(r, w.line)
+	}
+	if e == nil {
+		return dst
+	}
+	w.counts[e.Kind]++
+	if e.Kind != output.Gone {
+		e.Record = w.line
+	}
+	return w.write(dst, e)
 }
 
 // write appends the line of an event, or delivers the event.
@@ -466,35 +466,8 @@ func watchOver(ctx context.Context, cfg WatchConfig, port mux.Port, source Sourc
 		yield(nil, err)
 		return
 	}
-	events := make(chan *output.Event)
-	quit := make(chan struct{})
-	w.deliver = func(e *output.Event) {
-		select {
-		case events <- e:
-		case <-quit:
-		}
-	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		defer close(events)
-		err = w.Run(running, source)
-	}()
-	more := true
-	for e := range events {
-		if more = yield(e, nil); !more {
-			close(quit)
-			stop()
-			w.Abort()
-			break
-		}
-	}
-	for range events { // until Run has returned
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
-	if more && err != nil {
-		yield(nil, err)
-	}
+	yieldAll(ctx, yield, w.Abort, func(ctx context.Context, deliver func(*output.Event)) error {
+		w.deliver = deliver
+		return w.Run(ctx, source)
+	})
 }
