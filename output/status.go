@@ -78,6 +78,9 @@ func (s *Status) UnmarshalText(text []byte) error {
 // StatusCounts counts by Status.
 type StatusCounts [NumStatuses]uint64
 
+// Answered returns how many have the status Success or Partial.
+func (c *StatusCounts) Answered() uint64 { return c[Success] + c[Partial] }
+
 // Total returns the sum.
 func (c *StatusCounts) Total() (n uint64) {
 	for _, v := range c {

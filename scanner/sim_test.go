@@ -521,7 +521,7 @@ func TestCountsAddUp(t *testing.T) {
 		s.run()
 
 		var sent, received, bytesReceived, repeats uint64
-		var statuses [output.NumStatuses]uint64
+		var statuses output.StatusCounts
 		n := 0
 		for line := range bytes.Lines(lines) {
 			var r output.Record

@@ -11,7 +11,7 @@ import (
 type Stats struct {
 	Done     uint64 // targets that were settled other than as aborted
 	Aborted  uint64
-	Statuses [output.NumStatuses]uint64
+	Statuses output.StatusCounts
 	Sections [proto.NumKinds][output.NumStatuses]uint64 // by kind; of the targets that were sent to
 
 	Sent          uint64 // datagrams

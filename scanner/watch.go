@@ -64,6 +64,9 @@ type Round struct {
 	Event []byte
 }
 
+// MaxGoneAfter is the largest GoneAfter of a WatchConfig.
+const MaxGoneAfter = math.MaxUint16
+
 // ErrRate means that a round cannot send one packet to each server in its interval.
 var ErrRate = errors.New("the rate is too low")
 
@@ -108,8 +111,8 @@ func NewWatcher(cfg WatchConfig, port mux.Port, sink dataset.Sink) (*Watcher, er
 	if cfg.Interval < 0 {
 		return nil, &FieldError{"Interval", fmt.Sprintf("%v is out of range", cfg.Interval)}
 	}
-	if cfg.GoneAfter < 1 || cfg.GoneAfter > math.MaxUint16 {
-		return nil, &FieldError{"GoneAfter", fmt.Sprintf("%d is out of range; use 1 to %d", cfg.GoneAfter, math.MaxUint16)}
+	if cfg.GoneAfter < 1 || cfg.GoneAfter > MaxGoneAfter {
+		return nil, &FieldError{"GoneAfter", fmt.Sprintf("%d is out of range; use 1 to %d", cfg.GoneAfter, MaxGoneAfter)}
 	}
 	w := &Watcher{cfg: cfg, port: port, sink: sink, known: newKnown(cfg.Fields, cfg.GoneAfter), abort: make(chan struct{})}
 	w.rx, w.tx = newBatches(cfg.Batch)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/a2scan/a2scan/internal/osfile"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
+	"github.com/a2scan/a2scan/proto"
 )
 
 // datedRecords are the files of --records. A name with a date means another file when the
@@ -26,6 +26,7 @@ type datedRecords struct {
 	m      *dataset.Metadata
 	buf    []byte // records that are not written yet
 	synced time.Time
+	second int64 // in which the name was compared with the date last
 }
 
 // dates are the directives of strftime that a name may have.
@@ -68,7 +69,7 @@ func newDatedRecords(r *watchRun, pattern string) *datedRecords {
 	return &datedRecords{run: r, pattern: pattern}
 }
 
-// open opens the file of a time. Records that it has stay.
+// open opens the file of a time. The records that it holds are kept.
 func (d *datedRecords) open(at time.Time) (err error) {
 	name := dated(d.pattern, at)
 	f, err := dataset.Open(name, dataset.CompressAuto)
@@ -80,14 +81,7 @@ func (d *datedRecords) open(at time.Time) (err error) {
 			err = errors.Join(err, f.Discard())
 		}
 	}()
-	o := &d.run.options.scan
-	m := &dataset.Metadata{
-		Schema: output.SchemaVersion, Tool: "a2scan", Version: version(),
-		CommandLine: commandLine(d.run.app.args), Config: maps.Clone(d.run.flags.values()),
-		StartTime: output.Timestamp{Time: at}, Seed: o.ask.cfg.Seed, Shard: o.shard.index, Shards: o.shards,
-	}
-	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(d.run.args, "\n"), "\uFFFD")
-	m.Rate.RequestedPPS = dataset.Decimal(o.ask.cfg.Rate)
+	m := d.run.commandMetadata(d.run.flags, &d.run.options.scan, d.run.args, at)
 	first := true
 	var record output.Record
 	err = f.Load(func(line []byte) (bool, error) {
@@ -123,14 +117,11 @@ func count(m *dataset.Metadata, r *output.Record, length int) {
 	} else {
 		m.Targets.Done++
 	}
-	if r.Info != nil {
-		m.Sections.Info[r.Info.Status]++
-	}
-	if r.Players != nil {
-		m.Sections.Players[r.Players.Status]++
-	}
-	if r.Rules != nil {
-		m.Sections.Rules[r.Rules.Status]++
+	counts := [proto.NumKinds]*output.StatusCounts{proto.KindInfo: &m.Sections.Info, proto.KindPlayers: &m.Sections.Players, proto.KindRules: &m.Sections.Rules}
+	for k, s := range sectionsOf(r) {
+		if s != nil && !unasked(r.Status) {
+			counts[k][s.Status]++
+		}
 	}
 	p := &m.Packets
 	p.Sent += uint64(r.PacketsSent)
@@ -143,7 +134,7 @@ func count(m *dataset.Metadata, r *output.Record, length int) {
 // write appends a record with the number of its round.
 func (d *datedRecords) write(r *output.Record, line []byte) error {
 	now := time.Now()
-	if dated(d.pattern, now) != d.name {
+	if second := now.Unix(); second != d.second && dated(d.pattern, now) != d.name {
 		if err := d.close(true); err != nil {
 			return err
 		}
@@ -151,6 +142,7 @@ func (d *datedRecords) write(r *output.Record, line []byte) error {
 			return openError("records", err)
 		}
 	}
+	d.second = now.Unix()
 	before := len(d.buf)
 	d.buf = append(append(d.buf, bytes.TrimSuffix(line, []byte("}\n"))...), `,"round":`...)
 	d.buf = strconv.AppendUint(d.buf, d.run.watcher.Round(), 10)
@@ -166,7 +158,7 @@ func (d *datedRecords) write(r *output.Record, line []byte) error {
 	return nil
 }
 
-// flush writes the records that wait.
+// flush writes the records in buf.
 func (d *datedRecords) flush() error {
 	err := d.file.WriteLines(d.buf)
 	d.buf = d.buf[:0]
@@ -187,7 +179,7 @@ func (d *datedRecords) sync() error {
 	return nil
 }
 
-// close finishes the file. complete says that the watch goes on, or came to its end.
+// close finishes the file. complete is false if the watch was interrupted.
 func (d *datedRecords) close(complete bool) error {
 	if d.file == nil {
 		return nil
@@ -223,9 +215,5 @@ func (d *datedRecords) writeMetadata() error {
 	if err != nil {
 		return err
 	}
-	p, err := d.meta.Prepare(b)
-	if err == nil {
-		err = p.Commit()
-	}
-	return err
+	return replaceContent(d.meta, b)
 }

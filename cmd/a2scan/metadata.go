@@ -24,24 +24,12 @@ import (
 // newMetadata returns the metadata of a run before it begins.
 func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 	o := r.options
-	m := &dataset.Metadata{
-		Schema:      output.SchemaVersion,
-		Tool:        "a2scan",
-		Version:     version(),
-		CommandLine: commandLine(r.args),
-		Config:      r.flags.values(),
-		StartTime:   output.Timestamp{Time: start},
-		Seed:        o.ask.cfg.Seed,
-		Shard:       o.shard.index,
-		Shards:      o.shards,
-	}
-	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(r.targetArgs, "\n"), "\uFFFD")
+	m := r.commandMetadata(r.flags, o, r.targetArgs, start)
 	if o.notes != "" {
 		m.UserNotes = &o.notes
 	}
 	m.UserMetadata = o.userMetadata
 	fillSocket(m, r.port.shared())
-	m.Rate.RequestedPPS = dataset.Decimal(o.ask.cfg.Rate)
 	if r.earlier != nil {
 		m.Notes = slices.Clone(r.earlier.notes)
 		r.earlier.count(m, 0, false)
@@ -49,7 +37,25 @@ func (r *scanRun) newMetadata(start time.Time) *dataset.Metadata {
 	return m
 }
 
-// fillMetadata adds how the run went.
+// commandMetadata returns the metadata that follow from the command line.
+func (a *app) commandMetadata(fs *flagSet, o *scanOptions, targets []string, start time.Time) *dataset.Metadata {
+	m := &dataset.Metadata{
+		Schema:      output.SchemaVersion,
+		Tool:        "a2scan",
+		Version:     version(),
+		CommandLine: commandLine(a.args),
+		Config:      fs.values(),
+		StartTime:   output.Timestamp{Time: start},
+		Seed:        o.ask.cfg.Seed,
+		Shard:       o.shard.index,
+		Shards:      o.shards,
+	}
+	m.Config[configTargets] = strings.ToValidUTF8(strings.Join(targets, "\n"), "\uFFFD")
+	m.Rate.RequestedPPS = dataset.Decimal(o.ask.cfg.Rate)
+	return m
+}
+
+// fillMetadata adds the results of the run.
 func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	s := &result.Stats
 	m.StartTime = output.Timestamp{Time: result.Start}
@@ -118,14 +124,19 @@ func (r *scanRun) writeMetadata(m *dataset.Metadata) error {
 		_, err = r.ui.w.Write(b)
 		return err
 	}
-	p, err := r.meta.Prepare(b)
-	if err == nil {
-		err = p.Commit()
-	}
-	if err = errors.Join(err, r.meta.Close()); err != nil {
+	if err = errors.Join(replaceContent(r.meta, b), r.meta.Close()); err != nil {
 		return fmt.Errorf("cannot write metadata: %w", err)
 	}
 	return nil
+}
+
+// replaceContent makes b the content of a file.
+func replaceContent(f *osfile.File, b []byte) error {
+	p, err := f.Prepare(b)
+	if err != nil {
+		return err
+	}
+	return p.Commit()
 }
 
 // sum prints the summary of the run and its notes, which are also added to m.

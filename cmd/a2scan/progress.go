@@ -307,7 +307,7 @@ func (p *progress) parts(cur *sample) []part {
 	}
 	add(3, plain, "%s", formatRate(perSecond(prev.stats.Sent, s.Sent, d)))
 	if s.Done > 0 {
-		add(2, plain, "%d %% answered", (s.Statuses[output.Success]+s.Statuses[output.Partial])*100/s.Done)
+		add(2, plain, "%d %% answered", s.Statuses.Answered()*100/s.Done)
 	}
 	if n := cur.counts.Socket.RxDropped; n > 0 {
 		add(1, red, "%s dropped: lower --rate", thousands(n))

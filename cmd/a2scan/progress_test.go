@@ -91,10 +91,10 @@ func TestTimeLeft(t *testing.T) {
 	require.Equal(t, 10*time.Second, left)
 	cur.stats.Statuses[output.Timeout] = 1
 	left, _ = p.timeLeft(&cur)
-	require.Equal(t, 17*time.Second, left)
+	require.Equal(t, 10*time.Second+p.silence, left)
 	cur.before = 500
 	left, _ = p.timeLeft(&cur)
-	require.Equal(t, 27*time.Second, left, "the earlier run's targets took no time of this one")
+	require.Equal(t, 20*time.Second+p.silence, left, "the earlier run's targets took no time of this one")
 	cur.at = 900 * time.Millisecond
 	_, ok = p.timeLeft(&cur)
 	require.False(t, ok, "too early")

@@ -161,7 +161,7 @@ func (a *app) query(o *queryOptions, args []string) error {
 	case !known && result.Stats.Done >= maxQuery:
 		a.ui.notef("query shows at most %s targets; a2scan scan is for more", thousands(maxQuery))
 	}
-	if result.Stats.Statuses[output.Success]+result.Stats.Statuses[output.Partial] > 0 {
+	if result.Stats.Statuses.Answered() > 0 {
 		return nil
 	}
 	if one && !hinted {

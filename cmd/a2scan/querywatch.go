@@ -35,10 +35,7 @@ func (a *app) watchServers(o *queryOptions, port mux.Port, source scanner.Source
 	log := &serverLog{app: a, many: many, history: map[string]*serverHistory{}}
 	cfg := scanner.WatchConfig{Config: o.ask.cfg, Interval: o.interval}
 	cfg.OnRecord = func(r *output.Record, _ []byte) error {
-		l := lineOf(r)
-		for _, text := range []*string{&l.address, &l.reason, &l.game, &l.folder, &l.mapName, &l.name} {
-			*text = strings.Clone(*text) // the record's memory is used again
-		}
+		l := lineOf(r).own()
 		log.lines = append(log.lines, l)
 		return nil
 	}

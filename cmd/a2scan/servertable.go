@@ -23,6 +23,14 @@ type serverLine struct {
 	name     string
 }
 
+// own copies the texts of l, which may alias a record whose memory is used again.
+func (l *serverLine) own() *serverLine {
+	for _, text := range []*string{&l.address, &l.reason, &l.game, &l.folder, &l.mapName, &l.name} {
+		*text = strings.Clone(*text)
+	}
+	return l
+}
+
 // A serverTable lays out servers in aligned lines, one each. The columns follow from the
 // width that the terminal has when a line is made. The name is last, so that characters
 // whose width a terminal disagrees on move nothing.
@@ -123,10 +131,15 @@ func (t *serverTable) row(rttWide, gameWide, mapWide int, address, rtt, game, ma
 	return b.String()
 }
 
+// sums returns the numbers of servers and players.
+func (t *serverTable) sums() string {
+	return fmt.Sprintf("%s, %s/%s players", plural(t.servers, "server", "servers"), thousands(t.players), thousands(t.places))
+}
+
 // footer returns the line below the table; hidden is the number of targets that have no
 // line.
 func (t *serverTable) footer(hidden uint64) string {
-	text := fmt.Sprintf("%s, %s/%s players", plural(t.servers, "server", "servers"), thousands(t.players), thousands(t.places))
+	text := t.sums()
 	if hidden > 0 {
 		text += fmt.Sprintf("; %s without an answer not shown (-v shows them)", plural(hidden, "target", "targets"))
 	}

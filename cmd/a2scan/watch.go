@@ -116,8 +116,8 @@ func (o *watchOptions) validate() error {
 	if o.cfg.Interval <= 0 {
 		errs = append(errs, errors.New("--interval must be longer than 0"))
 	}
-	if o.cfg.GoneAfter < 1 || o.cfg.GoneAfter > math.MaxUint16 {
-		errs = append(errs, fmt.Errorf("--gone-after %d is out of range; use 1 to %d", o.cfg.GoneAfter, math.MaxUint16))
+	if o.cfg.GoneAfter < 1 || o.cfg.GoneAfter > scanner.MaxGoneAfter {
+		errs = append(errs, fmt.Errorf("--gone-after %d is out of range; use 1 to %d", o.cfg.GoneAfter, scanner.MaxGoneAfter))
 	}
 	if o.records != "" {
 		errs = append(errs, checkEnding("--records", o.records), checkDates(o.records))
@@ -419,7 +419,7 @@ func (r *watchRun) roundEnded(round *scanner.Round) error {
 	}
 	c := &round.Counts
 	r.ui.detailf("round %d: %s of %s answered; %d appeared, %d changed, %d gone, %d returned", round.Number,
-		thousands(c.Statuses[output.Success]+c.Statuses[output.Partial]), plural(c.Targets, "target", "targets"),
+		thousands(c.Statuses.Answered()), plural(c.Targets, "target", "targets"),
 		c.Events[output.Appeared], c.Events[output.Changed], c.Events[output.Gone], c.Events[output.Returned])
 	return errors.Join(errs...)
 }

@@ -138,7 +138,7 @@ func (m *metricsServer) publish(o *watchOptions, round *scanner.Round) {
 			t.LateRounds++
 		}
 		t.LastStart, t.LastEnd = round.Start, round.End
-		t.Targets, t.Answered = int(c.Targets), int(c.Statuses[output.Success]+c.Statuses[output.Partial])
+		t.Targets, t.Answered = int(c.Targets), int(c.Statuses.Answered())
 		for _, s := range m.servers {
 			servers = append(servers, s)
 		}

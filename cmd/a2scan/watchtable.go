@@ -37,10 +37,7 @@ func (t *watchTable) add(r *output.Record) {
 	if t == nil {
 		return
 	}
-	l := lineOf(r)
-	for _, text := range []*string{&l.address, &l.reason, &l.game, &l.folder, &l.mapName, &l.name} {
-		*text = strings.Clone(*text) // the record's memory is used again
-	}
+	l := lineOf(r).own()
 	line := t.lines[l.address]
 	if line == nil {
 		line = new(watchLine)
@@ -76,7 +73,7 @@ func (t *watchTable) present() (shown []*watchLine) {
 func (t *watchTable) draw(round *scanner.Round) error {
 	c := &round.Counts
 	title := fmt.Sprintf("%s  round %d  %s of %s answered", round.End.Local().Format(time.TimeOnly), round.Number,
-		thousands(c.Statuses[output.Success]+c.Statuses[output.Partial]), plural(c.Targets, "target", "targets"))
+		thousands(c.Statuses.Answered()), plural(c.Targets, "target", "targets"))
 	for _, kind := range []output.EventKind{output.Appeared, output.Changed, output.Gone, output.Returned} {
 		if n := c.Events[kind]; n > 0 {
 			title += fmt.Sprintf("  %s %s", thousands(n), kind)
@@ -128,7 +125,7 @@ func (t *watchTable) show(title string, shown []*watchLine) error {
 		line.address = l.mark() + line.address
 		b = table.append(b, &line)
 	}
-	footer := fmt.Sprintf("%s, %s/%s players", plural(table.servers, "server", "servers"), thousands(table.players), thousands(table.places))
+	footer := table.sums()
 	if more := len(shown) - room; more > 0 {
 		footer += fmt.Sprintf("; %d more lines", more)
 		if silent > 0 {
