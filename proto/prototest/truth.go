@@ -139,8 +139,11 @@ func (w *World) Truth(e Endpoint, want proto.Kinds) (Truth, bool) {
 	return t, true
 }
 
-// AllowLoss also allows the outcomes that lost or late packets cause in each section.
+// AllowLoss also allows the outcomes that lost or late packets cause in each section. A
+// client that waits in vain may ask for a token by the legacy request, which even servers
+// that demand none answer with a challenge.
 func (t *Truth) AllowLoss() {
+	t.ChallengedKnown = t.ChallengedKnown && t.Challenged
 	for k := range t.Sections {
 		if t.Want.Has(proto.Kind(k)) {
 			t.Sections[k] |= Timeout | Incomplete

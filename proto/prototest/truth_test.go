@@ -317,3 +317,12 @@ func TestQuirksOccur(t *testing.T) {
 		require.NotZero(t, n, name)
 	}
 }
+
+// A late retry by the legacy request is challenged even by a server that demands nothing.
+func TestAllowLossChallenged(t *testing.T) {
+	for _, demanded := range []bool{false, true} {
+		truth := Truth{ChallengedKnown: true, Challenged: demanded}
+		truth.AllowLoss()
+		require.Equal(t, demanded, truth.ChallengedKnown)
+	}
+}
