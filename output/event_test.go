@@ -53,15 +53,6 @@ func TestParseFields(t *testing.T) {
 	}
 }
 
-// TestFieldsOfRecord: each name that can be compared is a key of info.
-func TestFieldsOfRecord(t *testing.T) {
-	var r struct{ Info map[string]any }
-	require.NoError(t, json.Unmarshal(output.AppendJSON(nil, &output.Record{Info: &output.Info{}}), &r))
-	for _, name := range output.FieldNames() {
-		require.Contains(t, r.Info, name)
-	}
-}
-
 // FuzzState: states of any bytes give an error or changes, the same ones in both
 // directions.
 func FuzzState(f *testing.F) {

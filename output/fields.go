@@ -36,7 +36,7 @@ func ParseFields(list string) (*Fields, error) {
 		if rule, ok := strings.CutPrefix(name, rulePrefix); ok && rule != "" {
 			value = ruleField(rule)
 		} else if value = infoFields[name]; value == nil {
-			return nil, fmt.Errorf("%q is no field; the fields are %s, and rules.NAME", name, strings.Join(FieldNames(), ", "))
+			return nil, fmt.Errorf("%q is no field; the fields are %s, and rules.NAME", name, strings.Join(fieldNames(), ", "))
 		}
 		if !slices.ContainsFunc(f.list, func(g field) bool { return g.name == name }) {
 			f.list = append(f.list, field{name, value})
@@ -45,8 +45,8 @@ func ParseFields(list string) (*Fields, error) {
 	return f, nil
 }
 
-// FieldNames returns the names that ParseFields knows, without rules.
-func FieldNames() []string {
+// fieldNames returns the names that ParseFields knows, without rules.
+func fieldNames() []string {
 	var names []string
 	for name := range infoFields {
 		names = append(names, name)

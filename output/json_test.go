@@ -819,3 +819,12 @@ func BenchmarkEncodingJSON(b *testing.B) {
 		}
 	}
 }
+
+// TestFieldsOfRecord: each name that can be compared is a key of info.
+func TestFieldsOfRecord(t *testing.T) {
+	var r struct{ Info map[string]any }
+	require.NoError(t, json.Unmarshal(AppendJSON(nil, &Record{Info: &Info{}}), &r))
+	for _, name := range fieldNames() {
+		require.Contains(t, r.Info, name)
+	}
+}

@@ -1,6 +1,10 @@
 package output
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/a2scan/a2scan/internal/jsontext"
+)
 
 // appendSource appends the JSON object src on one line: without the white space
 // between its tokens, and with the same escapes as other strings, and U+FFFD for invalid UTF-8. Anything but
@@ -32,7 +36,7 @@ func appendSource(dst, src []byte) []byte {
 			continue
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRune(src[i:])
-			if mustEscape(r) {
+			if jsontext.MustEscape(r) {
 				dst = appendRune(dst, r)
 			} else {
 				dst = utf8.AppendRune(dst, r)

@@ -52,8 +52,8 @@ func (s Status) words() string {
 	return "unknown"
 }
 
-// ParseStatus returns the status of that name.
-func ParseStatus(name string) (Status, bool) {
+// parseStatus returns the status of that name.
+func parseStatus(name string) (Status, bool) {
 	for i, n := range statusNames {
 		if n == name {
 			return Status(i), true
@@ -67,7 +67,7 @@ func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText takes one of those words.
 func (s *Status) UnmarshalText(text []byte) error {
-	parsed, ok := ParseStatus(string(text))
+	parsed, ok := parseStatus(string(text))
 	if !ok {
 		return fmt.Errorf("%q is no status", text)
 	}

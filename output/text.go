@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/a2scan/a2scan/internal/jsontext"
 )
 
 const hexDigits = "0123456789abcdef"
@@ -97,7 +99,7 @@ func appendUnplain(dst []byte, s string, n int) (_ []byte, lossy bool) {
 			dst = append(dst, s[done:i]...)
 			dst = append(dst, "\uFFFD"...)
 			done = i + 1
-		case mustEscape(r):
+		case jsontext.MustEscape(r):
 			dst = append(dst, s[done:i]...)
 			dst = appendRune(dst, r)
 			done = i + size
@@ -105,13 +107,6 @@ func appendUnplain(dst []byte, s string, n int) (_ []byte, lossy bool) {
 		i += size
 	}
 	return append(dst, s[done:]...), lossy
-}
-
-// mustEscape reports whether r, a valid rune beyond ASCII, is escaped: C1, the
-// separators U+2028 and U+2029, and the embeddings, overrides and isolates of
-// the bidirectional algorithm (U+202A to U+202E, U+2066 to U+2069).
-func mustEscape(r rune) bool {
-	return r <= 0x9F || r >= 0x2028 && r <= 0x202E || r >= 0x2066 && r <= 0x2069
 }
 
 // appendEscape appends the escape of an ASCII byte.

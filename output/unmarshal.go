@@ -130,10 +130,10 @@ func Unmarshal(line []byte, r *Record) error {
 	return d.err
 }
 
-// UnmarshalBrief is Unmarshal for readers that only count the entries of lists, and much
+// UnmarshalBrief sets r like [Unmarshal], for readers that only count the entries of lists, and much
 // faster: the List of players has as many entries as there are, without content; rules and
 // raw datagrams are left out, and the JSON of what is left out is not checked.
-func UnmarshalBrief(line []byte, r *Record) error {
+func (r *Record) UnmarshalBrief(line []byte) error {
 	d := decoder{b: line, brief: true}
 	d.record(r)
 	d.end()
@@ -178,7 +178,7 @@ func (d *decoder) status(s *Status) {
 	if d.err != nil {
 		return
 	}
-	status, ok := ParseStatus(string(word))
+	status, ok := parseStatus(string(word))
 	if !ok {
 		d.fail("unknown status %.40q", word)
 	}

@@ -249,7 +249,7 @@ func FuzzUnmarshal(f *testing.F) {
 func requireBrief(t *testing.T, line []byte, full *Record) {
 	t.Helper()
 	var brief Record
-	require.NoError(t, UnmarshalBrief(line, &brief), "%s", line)
+	require.NoError(t, brief.UnmarshalBrief(line), "%s", line)
 	want := *full
 	want.Raw = nil
 	if p := full.Players; p != nil {
@@ -470,7 +470,7 @@ func slowList(o object, key string) []any {
 func slowSection(o object) (s Section) {
 	if w, ok := o["status"]; ok {
 		word, _ := w.(string)
-		status, ok := ParseStatus(word)
+		status, ok := parseStatus(word)
 		if !ok {
 			panic(slowError("no status"))
 		}

@@ -3,9 +3,7 @@ package farm
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/netip"
 	"regexp"
@@ -16,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/a2scan/a2scan/output"
-	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
@@ -86,28 +83,6 @@ func (r *Report) String() string {
 		}
 	}
 	return b.String()
-}
-
-// Lines returns the lines of a dataset file ("-": standard input), compressed
-// or not. A file that ends in the middle of a line yields an error last.
-func Lines(path string) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		r, err := dataset.OpenReader(path)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer r.Close()
-		for {
-			line, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if !yield(line, err) || err != nil {
-				return
-			}
-		}
-	}
 }
 
 // Verify compares each record of a dataset with the truth: its status, every value, and
@@ -349,7 +324,7 @@ func (v *verifier) err(field, status string, r map[string]any) {
 	case !is || text == "":
 		v.c.differ(join(field, "error"), "words for a status of "+status, spell(r["error"]))
 	}
-	if _, known := output.ParseStatus(status); !known {
+	if new(output.Status).UnmarshalText([]byte(status)) != nil {
 		v.c.differ(join(field, "status"), "a status", strconv.Quote(status))
 	}
 }

@@ -363,12 +363,12 @@ func TestVerifyReadsFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out.ndjson")
 	line := perfect(w, 0, ap)
 	require.NoError(t, os.WriteFile(file, append(line, line[:40]...), 0o600))
-	report, err := Verify(w, Lines(file), VerifyOptions{})
+	report, err := Verify(w, dataset.Lines(file), VerifyOptions{})
 	var cut *dataset.CutError
 	require.ErrorAs(t, err, &cut)
 	require.Equal(t, uint64(1), report.Records)
 	require.True(t, report.OK(), "%s", report)
-	_, err = Verify(w, Lines(file+".gone"), VerifyOptions{})
+	_, err = Verify(w, dataset.Lines(file+".gone"), VerifyOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
 )
@@ -39,7 +40,7 @@ type checkResult struct {
 
 func (j *checkJob) work(in *bufio.Reader, out *json.Encoder) error {
 	orphaned(in, func() { os.Exit(1) })
-	r, err := j.check(farm.Lines(j.File))
+	r, err := j.check(dataset.Lines(j.File))
 	if err != nil {
 		return err
 	}

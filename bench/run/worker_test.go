@@ -107,7 +107,7 @@ func TestWorkers(t *testing.T) {
 
 	// The check.
 	j := checkJob{File: file, Start: scanned.Start, Seed: 3, Shares: shares, Kinds: proto.WantInfo, Step: 1, Times: true}
-	c, err := j.check(farm.Lines(file))
+	c, err := j.check(dataset.Lines(file))
 	require.NoError(t, err)
 	require.Equal(t, uint64(n), c.Records)
 	require.Equal(t, uint64(n), c.Verified)
@@ -118,21 +118,21 @@ func TestWorkers(t *testing.T) {
 	require.Less(t, c.LiveS, scanned.End.Sub(scanned.Start).Seconds()-0.2, "the silent ones took longer")
 
 	j.Step, j.Times = 7, false
-	c, err = j.check(farm.Lines(file))
+	c, err = j.check(dataset.Lines(file))
 	require.NoError(t, err)
 	require.Equal(t, uint64(n), c.Records)
 	require.Equal(t, uint64(n+6)/7, c.Verified)
 	require.Zero(t, c.LiveS)
 
 	j.Step = 0
-	c, err = j.check(farm.Lines(file))
+	c, err = j.check(dataset.Lines(file))
 	require.NoError(t, err)
 	require.Equal(t, uint64(n), c.Records)
 	require.Zero(t, c.Verified)
 
 	// Records of another world are wrong, in every server that answered.
 	j.Step, j.Seed = 1, 4
-	c, err = j.check(farm.Lines(file))
+	c, err = j.check(dataset.Lines(file))
 	require.NoError(t, err)
 	require.Greater(t, c.Wrong, live)
 	require.Len(t, c.First, 5)
@@ -140,7 +140,7 @@ func TestWorkers(t *testing.T) {
 	whole, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, whole[:len(whole)-10], 0o600))
-	_, err = j.check(farm.Lines(file))
+	_, err = j.check(dataset.Lines(file))
 	require.ErrorContains(t, err, "cut off")
 }
 
@@ -164,7 +164,7 @@ func TestFoundAt(t *testing.T) {
 // A file that cannot be read is an error, not an empty dataset.
 func TestCheckOfNothing(t *testing.T) {
 	j := checkJob{Step: 1, Kinds: proto.WantInfo}
-	_, err := j.check(farm.Lines(filepath.Join(t.TempDir(), "none")))
+	_, err := j.check(dataset.Lines(filepath.Join(t.TempDir(), "none")))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	var lines iter.Seq2[[]byte, error] = func(func([]byte, error) bool) {}
 	c, err := j.check(lines)

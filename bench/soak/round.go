@@ -190,7 +190,7 @@ func (p *plan) checkRun(path string, reason dataset.EndReason) (m *dataset.Metad
 	var counts output.StatusCounts
 	seqs := map[uint64]bool{}
 	records := int64(0)
-	for line, err := range farm.Lines(path) {
+	for line, err := range dataset.Lines(path) {
 		if err != nil {
 			return nil, 0, err
 		}
@@ -220,7 +220,7 @@ func (p *plan) checkRun(path string, reason dataset.EndReason) (m *dataset.Metad
 func (s *soak) verify(p *plan, files []string, port, closed uint16, lossy bool) error {
 	all := func(yield func([]byte, error) bool) {
 		for _, f := range files {
-			for line, err := range farm.Lines(f) {
+			for line, err := range dataset.Lines(f) {
 				if !yield(line, err) {
 					return
 				}

@@ -191,7 +191,7 @@ func (d *datedRecords) close(complete bool) error {
 		d.m.Output.CompressedBytes = &packed
 	}
 	d.m.EndTime = output.Timestamp{Time: time.Now()}
-	d.m.DurationS = dataset.Seconds(d.m.EndTime.Sub(d.m.StartTime.Time))
+	d.m.DurationS = dataset.Decimal(d.m.EndTime.Sub(d.m.StartTime.Time).Seconds())
 	d.m.EndReason = dataset.EndInterrupted
 	if complete {
 		d.m.EndReason = dataset.EndComplete

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/a2scan/a2scan/internal/jsontext"
 	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
@@ -225,7 +226,7 @@ func decodeRaw(out io.Writer, r *output.Record) error {
 	from := fmt.Appendf(nil, `{"seq":%d,"ip":null,"port":`, r.Seq)
 	if a := r.Addr.Addr(); a.IsValid() {
 		// A zone is the one part that a string can need escapes for.
-		ip, err := output.AppendValue(nil, a.String())
+		ip, err := jsontext.AppendValue(nil, a.String())
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/a2scan/a2scan/bench/farm"
+	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
@@ -124,7 +125,7 @@ func (a *app) verify(o *farmOptions, file, replay string, lossy bool, args []str
 		}
 		opts.Targets = must
 	}
-	report, err := farm.Verify(truth, farm.Lines(file), opts)
+	report, err := farm.Verify(truth, dataset.Lines(file), opts)
 	if err == nil || report.Records > 0 { // if nothing could be read there is no result
 		if _, werr := fmt.Fprint(a.stdout, report); werr != nil {
 			return werr

@@ -47,21 +47,15 @@ func startListedFarm(t *testing.T, n int) *listedFarm {
 // readRecords returns the records of a file by their addresses.
 func readRecords(t *testing.T, file string) map[netip.AddrPort]output.Record {
 	t.Helper()
-	r, err := dataset.OpenReader(file)
-	require.NoError(t, err)
-	defer r.Close()
 	records := map[netip.AddrPort]output.Record{}
-	for {
-		line, err := r.Next()
-		if err == io.EOF {
-			return records
-		}
+	for line, err := range dataset.Lines(file) {
 		require.NoError(t, err)
 		var rec output.Record
 		require.NoError(t, output.Unmarshal(line, &rec))
 		require.NotContains(t, records, rec.Addr)
 		records[rec.Addr] = rec
 	}
+	return records
 }
 
 func readSource(t *testing.T, file string) (sum listSummary) {

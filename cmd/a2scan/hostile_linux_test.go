@@ -166,7 +166,7 @@ func TestFloodBesideAScan(t *testing.T) {
 		if !flooded {
 			return rss
 		}
-		report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: proto.WantInfo, Lossy: m.Socket.RxDropped > 0})
+		report, err := farm.Verify(f.world, dataset.Lines(path), farm.VerifyOptions{Want: proto.WantInfo, Lossy: m.Socket.RxDropped > 0})
 		require.NoError(t, err)
 		require.True(t, report.OK(), "%v", report)
 		require.EqualValues(t, n, report.Records)
@@ -308,7 +308,7 @@ func TestStoppedAndContinued(t *testing.T) {
 	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
 	status, _ := p.end(t)
 	require.Zero(t, status, p.stderr.String())
-	require.Greater(t, readMetadata(t, path).DurationS, dataset.Seconds(stop), "or it was over before")
+	require.Greater(t, readMetadata(t, path).DurationS, dataset.Decimal(stop.Seconds()), "or it was over before")
 	f.requireTruth(t, path)
 }
 
@@ -374,7 +374,7 @@ func TestFullDisk(t *testing.T) {
 			m := readMetadata(t, path)
 			require.Equal(t, dataset.EndError, m.EndReason)
 			found := 0
-			for line, err := range farm.Lines(path) {
+			for line, err := range dataset.Lines(path) {
 				require.NoError(t, err)
 				_, ok := seqOf(line)
 				require.True(t, ok)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -249,16 +248,10 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(m.Check(filtered))
 
-	r, err := dataset.OpenReader(ts.MkAbs(args[1]))
-	ts.Check(err)
-	defer r.Close()
 	var counts output.StatusCounts
+	var size int64
 	seen := map[uint64]bool{}
-	for {
-		line, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for line, err := range dataset.Lines(ts.MkAbs(args[1])) {
 		ts.Check(err)
 		var rec output.Record
 		ts.Check(output.Unmarshal(line, &rec))
@@ -269,10 +262,11 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("status %v with error %v", rec.Status, rec.Error)
 		}
 		seen[rec.Seq] = true
+		size += int64(len(line)) + 1
 		counts[rec.Status]++
 	}
-	if int64(len(seen)) != m.Output.Records || r.Bytes() != m.Output.Bytes {
-		ts.Fatalf("%d records of %d bytes; the metadata says %d of %d", len(seen), r.Bytes(), m.Output.Records, m.Output.Bytes)
+	if int64(len(seen)) != m.Output.Records || size != m.Output.Bytes {
+		ts.Fatalf("%d records of %d bytes; the metadata says %d of %d", len(seen), size, m.Output.Records, m.Output.Bytes)
 	}
 	if filtered == 0 && counts != m.Statuses {
 		ts.Fatalf("statuses %v; the metadata says %v", counts, m.Statuses)
@@ -282,7 +276,7 @@ func cmdMetadata(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%d records of status %v; the metadata says %d", n, output.Status(s), m.Statuses[s])
 		}
 	}
-	if info, err := os.Stat(ts.MkAbs(args[1])); r.Compression() != dataset.CompressNone &&
+	if info, err := os.Stat(ts.MkAbs(args[1])); dataset.CompressAuto.For(args[1]) != dataset.CompressNone &&
 		(err != nil || m.Output.CompressedBytes == nil || *m.Output.CompressedBytes != info.Size()) {
 		ts.Fatalf("the metadata does not know the size of the compressed file")
 	}

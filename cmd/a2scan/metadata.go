@@ -60,7 +60,7 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	s := &result.Stats
 	m.StartTime = output.Timestamp{Time: result.Start}
 	m.EndTime = output.Timestamp{Time: result.End}
-	m.DurationS = dataset.Seconds(result.End.Sub(result.Start))
+	m.DurationS = dataset.Decimal(result.End.Sub(result.Start).Seconds())
 	m.EndReason = result.Reason
 	counts := r.list.Counts()
 	fillInput(m, counts, s)
@@ -248,7 +248,7 @@ func milliseconds(d time.Duration) *dataset.Decimal {
 	if d < 0 {
 		return nil
 	}
-	ms := dataset.Milliseconds(d)
+	ms := dataset.Decimal(d.Seconds() * 1000)
 	return &ms
 }
 

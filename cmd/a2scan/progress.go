@@ -408,7 +408,7 @@ func (p *progress) statusUpdate(prev, cur *sample) *statusLine {
 	u := &statusLine{
 		Schema:    output.SchemaVersion,
 		Time:      output.Timestamp{Time: cur.time},
-		DurationS: dataset.Seconds(cur.at),
+		DurationS: dataset.Decimal(cur.at.Seconds()),
 		Input:     &cur.counts.Input,
 		Targets:   statusTargets{Done: s.Done, Aborted: s.Aborted, InFlight: s.InFlight},
 		Statuses:  s.Statuses,
@@ -425,7 +425,7 @@ func (p *progress) statusUpdate(prev, cur *sample) *statusLine {
 		u.Targets.Total = &cur.total
 	}
 	if left, ok := p.timeLeft(cur); ok {
-		seconds := dataset.Seconds(left)
+		seconds := dataset.Decimal(left.Seconds())
 		u.RemainingS = &seconds
 	}
 	return u

@@ -92,7 +92,7 @@ func (f *fixture) targets() iter.Seq[netip.AddrPort] {
 // the true values, and that the metadata says the same.
 func (f *fixture) requireTruth(t testing.TB, path string) {
 	t.Helper()
-	report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: f.want, Targets: f.targets()})
+	report, err := farm.Verify(f.world, dataset.Lines(path), farm.VerifyOptions{Want: f.want, Targets: f.targets()})
 	require.NoError(t, err)
 	require.True(t, report.OK(), "%v", report)
 	require.EqualValues(t, f.size(), report.Records)
@@ -103,7 +103,7 @@ func (f *fixture) requireTruth(t testing.TB, path string) {
 	require.Equal(t, dataset.EndComplete, m.EndReason)
 	require.EqualValues(t, f.size(), m.Output.Records)
 	bytesRead := int64(0)
-	for line := range farm.Lines(path) {
+	for line := range dataset.Lines(path) {
 		bytesRead += int64(len(line)) + 1
 	}
 	require.Equal(t, bytesRead, m.Output.Bytes)
@@ -145,18 +145,15 @@ func requireRun(t testing.TB, args ...string) {
 func seqs(t testing.TB, path string) map[uint64]int {
 	t.Helper()
 	n := map[uint64]int{}
-	r, err := dataset.OpenReader(path)
-	require.NoError(t, err)
-	defer r.Close()
-	for {
-		line, err := r.Next()
+	for line, err := range dataset.Lines(path) {
 		if err != nil {
-			return n
+			break
 		}
 		seq, ok := seqOf(line)
 		require.True(t, ok, "%s", line)
 		n[seq]++
 	}
+	return n
 }
 
 var endings = map[string]string{"plain": "out.ndjson", "zstd": "out.ndjson.zst", "gzip": "out.ndjson.gz"}
@@ -272,7 +269,7 @@ func TestResumeCutAnywhere(t *testing.T) {
 			whole = readFile(t, path)
 
 			var order []uint64
-			for line := range farm.Lines(path) {
+			for line := range dataset.Lines(path) {
 				seq, _ := seqOf(line)
 				order = append(order, seq)
 			}
@@ -448,7 +445,7 @@ func TestResumeAnotherList(t *testing.T) {
 				require.EqualValues(t, c.records, m.Statuses[output.Success])
 				require.EqualValues(t, c.records, m.Input.Targets+c.notInTargets)
 				require.NoError(t, m.Check(0))
-				report, err := farm.Verify(f.world, farm.Lines(path), farm.VerifyOptions{Want: f.want})
+				report, err := farm.Verify(f.world, dataset.Lines(path), farm.VerifyOptions{Want: f.want})
 				require.NoError(t, err)
 				require.True(t, report.OK(), "%v", report)
 				require.EqualValues(t, c.records, report.Records)
@@ -627,7 +624,7 @@ func TestResumeAborted(t *testing.T) {
 			// targets that were given up, another of such as had answered INFO.
 			var lines []byte
 			gaveUp := 0
-			for line := range farm.Lines(path) {
+			for line := range dataset.Lines(path) {
 				var r output.Record
 				require.NoError(t, output.Unmarshal(line, &r))
 				one := abortedRecord(&r)
@@ -805,7 +802,7 @@ func TestResumeSendErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.ndjson.gz")
 	requireRun(t, f.args(path)...)
 	var lines []byte
-	for line := range farm.Lines(path) {
+	for line := range dataset.Lines(path) {
 		var r output.Record
 		require.NoError(t, output.Unmarshal(line, &r))
 		if r.Seq%2 == 0 {

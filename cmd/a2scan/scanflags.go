@@ -381,11 +381,11 @@ func parseJSON(s string) (json.RawMessage, error) {
 }
 
 func parseCompression(s string) (dataset.Compression, error) {
-	c, err := dataset.ParseCompression(s)
-	if err != nil {
-		err = errors.New("not one of auto, none, zstd, gzip")
+	var c dataset.Compression
+	if c.UnmarshalText([]byte(s)) != nil {
+		return c, errors.New("not one of auto, none, zstd, gzip")
 	}
-	return c, err
+	return c, nil
 }
 
 func parseAddr(s string) (netip.Addr, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/a2scan/a2scan/internal/jsontext"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 )
@@ -38,7 +39,7 @@ type statusRate struct {
 
 // appendJSON appends u as one line, newline included.
 func (u *statusLine) appendJSON(dst []byte) ([]byte, error) {
-	b, err := output.AppendValue(dst, u)
+	b, err := jsontext.AppendValue(dst, u)
 	if err != nil {
 		return dst, err
 	}

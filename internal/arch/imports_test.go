@@ -33,8 +33,8 @@ var imports = map[string]string{
 	"mux":         "golang.org/x/sys/unix golang.org/x/sys/windows",
 	"mux/muxtest": "mux github.com/stretchr/testify/require",
 	// Records and files of records.
-	"output":         "",
-	"output/dataset": "internal/osfile output github.com/klauspost/compress/...",
+	"output":         "internal/jsontext",
+	"output/dataset": "internal/jsontext internal/osfile output github.com/klauspost/compress/...",
 	// Targets.
 	"scanner/targets": "mux github.com/klauspost/compress/gzip github.com/klauspost/compress/zstd",
 	// Only the scan combines datagrams, the protocol and records.
@@ -47,7 +47,8 @@ var imports = map[string]string{
 	"internal/weblist":    "proto/master",
 	"internal/display":    "github.com/clipperhouse/displaywidth",
 	"internal/extsort":    "github.com/klauspost/compress/zstd",
-	"internal/report":     "internal/display internal/extsort output",
+	"internal/jsontext":   "",
+	"internal/report":     "internal/display internal/jsontext internal/extsort output",
 	"internal/diff":       "internal/extsort output",
 	"internal/convert":    "output github.com/parquet-go/parquet-go",
 	"internal/schema":     "output",

@@ -156,7 +156,7 @@ var doors = map[string]string{
 	"scanner":          "engine.HandlePacket",
 	"scanner/targets":  "parseLine cutPlain AddrSet.AddFile ParsePorts openText newJSONReader newCSVReader",
 	"output":           "AppendJSON Unmarshal",
-	"output/dataset":   "NewReader ReadFrom File.Load ReadMetadata",
+	"output/dataset":   "scanLines ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",
 	"bench/run":        "ReadReport",
 	"internal/weblist": "readRows readWords",

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/a2scan/a2scan/internal/extsort"
+	"github.com/a2scan/a2scan/internal/jsontext"
 	"github.com/a2scan/a2scan/output"
 )
 
@@ -148,7 +149,7 @@ func (c Counts) Get(name string) uint64 {
 
 // AppendJSON appends r as one line.
 func (r *Report) AppendJSON(dst []byte) ([]byte, error) {
-	dst, err := output.AppendValue(dst, r)
+	dst, err := jsontext.AppendValue(dst, r)
 	return append(dst, '\n'), err
 }
 

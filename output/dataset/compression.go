@@ -9,7 +9,7 @@ import (
 // A Compression is how a file of records is compressed.
 type Compression uint8
 
-// The compressions, by the names that String and ParseCompression use.
+// The compressions, by the names that String and UnmarshalText use.
 const (
 	CompressAuto Compression = iota // auto: by the ending of the file's name
 	CompressNone                    // none
@@ -27,14 +27,15 @@ func (c Compression) String() string {
 	return "unknown"
 }
 
-// ParseCompression returns the compression of that name.
-func ParseCompression(name string) (Compression, error) {
+// UnmarshalText sets c to the compression of that name.
+func (c *Compression) UnmarshalText(name []byte) error {
 	for i, n := range compressionNames {
-		if n == name {
-			return Compression(i), nil
+		if n == string(name) {
+			*c = Compression(i)
+			return nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not one of auto, none, zstd, gzip", name)
+	return fmt.Errorf("%q is not one of auto, none, zstd, gzip", name)
 }
 
 // For returns c, or for CompressAuto the compression that the ending of path means.

@@ -1,9 +1,7 @@
 package dataset_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -58,21 +56,8 @@ func Example() {
 	}
 	write(f, record(1, "192.0.2.2:27015", output.Timeout))
 
-	r, err := dataset.OpenReader(path)
-	if err != nil {
-		panic(err)
-	}
-	defer r.Close()
-	for {
-		line, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for record, err := range dataset.Read(path) {
 		if err != nil {
-			panic(err)
-		}
-		var record output.Record
-		if err := output.Unmarshal(line, &record); err != nil {
 			panic(err)
 		}
 		fmt.Println(record.Addr, record.Status)

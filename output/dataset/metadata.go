@@ -8,8 +8,8 @@ import (
 	"io"
 	"math"
 	"os"
-	"time"
 
+	"github.com/a2scan/a2scan/internal/jsontext"
 	"github.com/a2scan/a2scan/output"
 )
 
@@ -134,12 +134,6 @@ func (r EndReason) MarshalJSON() ([]byte, error) {
 // is infinite or NaN.
 type Decimal float64
 
-// Milliseconds returns d in milliseconds.
-func Milliseconds(d time.Duration) Decimal { return Decimal(d.Seconds() * 1000) }
-
-// Seconds returns d in seconds.
-func Seconds(d time.Duration) Decimal { return Decimal(d.Seconds()) }
-
 // MarshalJSON returns the number or null.
 func (d Decimal) MarshalJSON() ([]byte, error) {
 	v := float64(d)
@@ -161,7 +155,7 @@ func (m *Metadata) AppendJSON(dst []byte) ([]byte, error) {
 	if whole.Notes == nil {
 		whole.Notes = []string{}
 	}
-	b, err := output.AppendValue(dst, &whole)
+	b, err := jsontext.AppendValue(dst, &whole)
 	if err != nil {
 		return dst, err
 	}

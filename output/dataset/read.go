@@ -6,19 +6,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 
 	"github.com/a2scan/a2scan/internal/osfile"
 )
 
-// maxLineLength bounds the lines that a Reader accepts, so that a file without a newline
+// maxLineLength bounds the lines that are accepted, so that a file without a newline
 // does not fill the memory. The longest records are some megabytes: all rules and
 // players of a hostile server, in base64, with its raw datagrams.
 const maxLineLength = 64 << 20
 
-// A Reader reads a dataset line by line. Its first bytes say whether it is plain, zstd or
-// gzip. It may have any number of frames.
-type Reader struct {
+// Lines returns the lines of a dataset without their newlines; "-" is standard input. A
+// line is valid until the next iteration. The first bytes of the file say whether it is
+// plain, zstd or gzip. An error ends the iteration: a *[CutError] if the file ends in the
+// middle of a line or frame, and others if it is damaged or cannot be read. The last line
+// needs no newline if it is valid JSON, since other programs leave the newline out.
+func Lines(path string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		r, err := openLines(path)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer r.Close()
+		for {
+			line, err := r.Next()
+			if errors.Is(err, io.EOF) || !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A lineScanner reads a dataset line by line, over any number of frames.
+type lineScanner struct {
 	file        io.Closer
 	compression Compression
 	content     content
@@ -43,16 +65,16 @@ func (e *CutError) Error() string {
 	return fmt.Sprintf("cut off after %d records, at byte %d", e.Lines, e.Offset)
 }
 
-// OpenReader opens a dataset; "-" is standard input.
-func OpenReader(path string) (*Reader, error) {
+// openLines opens a dataset for [Lines].
+func openLines(path string) (*lineScanner, error) {
 	if path == "-" {
-		return NewReader(osfile.Stdin)
+		return scanLines(osfile.Stdin)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := NewReader(f)
+	r, err := scanLines(f)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -60,32 +82,29 @@ func OpenReader(path string) (*Reader, error) {
 	return r, nil
 }
 
-// NewReader returns a Reader of the content of r. It reads ahead.
-func NewReader(r io.Reader) (*Reader, error) {
+// scanLines returns the lines of r. It reads ahead.
+func scanLines(r io.Reader) (*lineScanner, error) {
 	src := newSource(r)
 	c, err := detect(src)
 	if err != nil {
 		return nil, err
 	}
-	return newReader(src, c)
+	return newLineScanner(src, c)
 }
 
-// newReader returns a Reader of a file that is compressed by c.
-func newReader(src *source, c Compression) (*Reader, error) {
+// newLineScanner returns the lines of a file that is compressed by c.
+func newLineScanner(src *source, c Compression) (*lineScanner, error) {
 	frames, err := newFrameReader(src, c)
 	if err != nil {
 		return nil, err
 	}
-	out := &Reader{compression: c, maxLine: maxLineLength, content: content{src: src, frames: frames}}
+	out := &lineScanner{compression: c, maxLine: maxLineLength, content: content{src: src, frames: frames}}
 	out.buf = bufio.NewReaderSize(&out.content, 256<<10)
 	return out, nil
 }
 
-// Next returns the next line without its newline, valid until the next call. After the
-// last line it returns io.EOF, or a *[CutError] if the file ends in the middle of a line
-// or frame. Other errors mean that the file is damaged or cannot be read. The last line
-// needs no newline if it is valid JSON, since other programs leave the newline out.
-func (r *Reader) Next() ([]byte, error) {
+// Next returns the next line as [Lines] does, and io.EOF after the last one.
+func (r *lineScanner) Next() ([]byte, error) {
 	line, err := r.next()
 	if err == nil {
 		return line, nil
@@ -102,7 +121,7 @@ func (r *Reader) Next() ([]byte, error) {
 
 // next is Next for lines with a newline only. With a *CutError it returns the bytes
 // behind the last newline.
-func (r *Reader) next() ([]byte, error) {
+func (r *lineScanner) next() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -120,7 +139,7 @@ func (r *Reader) next() ([]byte, error) {
 }
 
 // readLong reads the rest of a line that begins with head.
-func (r *Reader) readLong(head []byte) ([]byte, error) {
+func (r *lineScanner) readLong(head []byte) ([]byte, error) {
 	r.long = append(r.long[:0], head...)
 	for {
 		more, err := r.buf.ReadSlice('\n')
@@ -135,7 +154,7 @@ func (r *Reader) readLong(head []byte) ([]byte, error) {
 }
 
 // ending returns the error that ends reading: err occurred after the last line and rest.
-func (r *Reader) ending(rest []byte, err error) error {
+func (r *lineScanner) ending(rest []byte, err error) error {
 	switch {
 	case errors.Is(err, io.EOF) && len(rest) == 0:
 		return io.EOF
@@ -150,16 +169,16 @@ func (r *Reader) ending(rest []byte, err error) error {
 }
 
 // Lines returns the number of lines read.
-func (r *Reader) Lines() int64 { return r.lines }
+func (r *lineScanner) Lines() int64 { return r.lines }
 
 // Bytes returns the length of the lines read, before compression.
-func (r *Reader) Bytes() int64 { return r.bytes }
+func (r *lineScanner) Bytes() int64 { return r.bytes }
 
 // Compression returns how the file is compressed; an empty file is plain.
-func (r *Reader) Compression() Compression { return r.compression }
+func (r *lineScanner) Compression() Compression { return r.compression }
 
-// Close closes the file that OpenReader opened.
-func (r *Reader) Close() error {
+// Close closes the file that openLines opened.
+func (r *lineScanner) Close() error {
 	if z, ok := r.content.frames.(*zstdFrames); ok {
 		z.close()
 	}

@@ -78,7 +78,7 @@ func FuzzReader(f *testing.F) {
 		}
 
 		// A line that is longer than it may be ends the reading.
-		r, err := NewReader(bytes.NewReader(b))
+		r, err := scanLines(bytes.NewReader(b))
 		require.NoError(t, err)
 		defer r.Close()
 		r.maxLine = int(most)
@@ -121,11 +121,11 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// readLines returns the lines that a Reader finds, up to some bytes of them, and
+// readLines returns the lines that scanLines finds, up to some bytes of them, and
 // why it ended: nil is the end of the file.
 func readLines(t *testing.T, src io.Reader, enough int64) (lines []string, c Compression, end error) {
 	t.Helper()
-	r, err := NewReader(src)
+	r, err := scanLines(src)
 	require.NoError(t, err)
 	defer r.Close()
 	for r.Bytes() < enough {

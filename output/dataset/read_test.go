@@ -18,9 +18,9 @@ import (
 )
 
 // readAll reads b to its end.
-func readAll(t *testing.T, b []byte) (got []string, r *Reader, err error) {
+func readAll(t *testing.T, b []byte) (got []string, r *lineScanner, err error) {
 	t.Helper()
-	r, err = NewReader(bytes.NewReader(b))
+	r, err = scanLines(bytes.NewReader(b))
 	require.NoError(t, err)
 	for {
 		line, err := r.Next()
@@ -111,7 +111,7 @@ func TestReaderLongLines(t *testing.T) {
 		require.Equal(t, io.EOF, err)
 		require.Equal(t, []string{"{}", long, "{}", long}, got)
 
-		r, err := NewReader(bytes.NewReader(b))
+		r, err := scanLines(bytes.NewReader(b))
 		require.NoError(t, err)
 		r.maxLine = 1 << 20
 		_, err = r.Next()
@@ -190,12 +190,12 @@ func TestReaderDamaged(t *testing.T) {
 	}
 }
 
-func TestOpenReader(t *testing.T) {
+func TestOpenLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r")
-	_, err := OpenReader(path)
+	_, err := openLines(path)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, lines(0, 2), 0o644))
-	r, err := OpenReader(path)
+	r, err := openLines(path)
 	require.NoError(t, err)
 	line, err := r.Next()
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestOpenReader(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
-// A file cut at every byte: Reader returns the whole lines, Load and Start leave only
+// A file cut at every byte: Next returns the whole lines, Load and Start leave only
 // those in the file, and lines that are appended then can be read.
 func TestCutAtEveryByte(t *testing.T) {
 	frames := [][]byte{lines(0, 3), lines(3, 1), lines(4, 3)}
@@ -568,7 +568,7 @@ func BenchmarkReader(b *testing.B) {
 			}
 			b.SetBytes(int64(len(all)))
 			for b.Loop() {
-				r, err := NewReader(bytes.NewReader(packed))
+				r, err := scanLines(bytes.NewReader(packed))
 				if err != nil {
 					b.Fatal(err)
 				}

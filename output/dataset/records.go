@@ -50,10 +50,10 @@ func Read(files ...string) iter.Seq2[*output.Record, error] {
 	return readFiles(output.Unmarshal, files)
 }
 
-// ReadBrief is Read with [output.UnmarshalBrief]: several times faster, for readers that
+// ReadBrief is Read with [output.Record.UnmarshalBrief]: several times faster, for readers that
 // only count the entries of lists.
 func ReadBrief(files ...string) iter.Seq2[*output.Record, error] {
-	return readFiles(output.UnmarshalBrief, files)
+	return readFiles(unmarshalBrief, files)
 }
 
 func readFiles(unmarshal unmarshaler, files []string) iter.Seq2[*output.Record, error] {
@@ -87,8 +87,10 @@ func ReadFrom(name string, r io.Reader) iter.Seq2[*output.Record, error] {
 	}
 }
 
-// An unmarshaler is output.Unmarshal or output.UnmarshalBrief.
+// An unmarshaler is output.Unmarshal or unmarshalBrief.
 type unmarshaler func(line []byte, r *output.Record) error
+
+func unmarshalBrief(line []byte, r *output.Record) error { return r.UnmarshalBrief(line) }
 
 // read runs fill, which reads blocks of lines, beside the goroutines that parse
 // the blocks, and yields the records in order.

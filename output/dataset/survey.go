@@ -90,7 +90,7 @@ func withoutZeros(f io.ReaderAt, size int64) (int64, error) {
 
 // read reads f up to the limit and finds the end of its whole part.
 func (s *survey) read(f io.ReaderAt, keep func([]byte) (bool, error)) error {
-	r, err := NewReader(io.NewSectionReader(f, 0, s.limit))
+	r, err := scanLines(io.NewSectionReader(f, 0, s.limit))
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (s *survey) repack() ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	r, err := newReader(newSource(io.NewSectionReader(f, s.border, s.limit-s.border)), s.compression)
+	r, err := newLineScanner(newSource(io.NewSectionReader(f, s.border, s.limit-s.border)), s.compression)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *survey) repack() ([]byte, error) {
 
 // copyLines writes the lines of the file that are not dropped to w.
 func (s *survey) copyLines(path string, w io.Writer) error {
-	r, err := OpenReader(path)
+	r, err := openLines(path)
 	if err != nil {
 		return err
 	}

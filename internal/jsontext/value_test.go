@@ -1,4 +1,4 @@
-package output
+package jsontext
 
 import (
 	"encoding/json"
