@@ -85,7 +85,7 @@ func newMasterOptions() *masterOptions {
 
 func (o *masterOptions) register(fs *flagSet) {
 	fs.choice(&o.dialect, "dialect", "", "valve|xash", "the master's protocol", "valve", "xash")
-	add(fs, &o.region, "region", "", "WORD", "us-east, us-west, south-america, europe, asia, australia, middle-east, africa or all", master.ParseRegion, master.Region.String)
+	add(fs, &o.region, "region", "", "WORD", "us-east, us-west, south-america, europe, asia, australia, middle-east, africa or all", parseWord[master.Region], master.Region.String)
 	fs.count(&o.perMinute, "requests-per-minute", "", "N", "requests in any minute; 0 = no limit")
 	if fs.Lookup("no-split") == nil {
 		fs.toggle(&o.noSplit, "no-split", "", "do not fetch in parts what was cut off")
@@ -303,7 +303,7 @@ func (a *app) xashListSource(o *masterOptions, s *listSource, f master.Filter) (
 		return nil, withHint(usagef("only lists for Xash3D have a URL"), "use --dialect xash")
 	}
 	dir, _ := f.Value("gamedir")
-	if only, _ := master.Where(master.Is("gamedir", dir)); f.Wire() != "" && f.Wire() != only.Wire() {
+	if only := (master.Filter{}).Is("gamedir", dir); f.Wire() != "" && f.Wire() != only.Wire() {
 		return nil, usagef("a static list knows no filter but gamedir=NAME")
 	}
 	if strings.ContainsAny(dir, "/?#%") || strings.HasPrefix(dir, ".") {

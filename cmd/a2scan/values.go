@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -71,6 +72,15 @@ func addMore[T any](fs *flagSet, p *T, name, short, value, usage string, parse f
 
 func (fs *flagSet) duration(p *time.Duration, name, short, value, usage string) {
 	add(fs, p, name, short, value, usage, parseDuration, formatDuration)
+}
+
+// parseWord parses a value that reads itself.
+func parseWord[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](s string) (v T, err error) {
+	err = P(&v).UnmarshalText([]byte(s))
+	return v, err
 }
 
 func (fs *flagSet) count(p *int, name, short, value, usage string) {

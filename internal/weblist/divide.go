@@ -92,18 +92,21 @@ func divide(p *part, s *sample) []*part {
 	return nil
 }
 
+// all is the filter that selects every server.
+var all master.Filter
+
 // with returns a part of p, or nil if its filter is too long or is none.
-func (p *part) with(terms ...master.Term) *part {
-	f, err := p.filter.And(terms...)
-	if err != nil || len(url.QueryEscape(f.Wire())) > longestFilter {
+func (p *part) with(more master.Filter) *part {
+	f := p.filter.And(more)
+	if f.Err() != nil || len(url.QueryEscape(f.Wire())) > longestFilter {
 		return nil
 	}
 	return &part{filter: f}
 }
 
 // halves divides p by a condition. yes asks for it, alone or in a group.
-func halves(p *part, yes, condition master.Term) []*part {
-	with, without := p.with(yes), p.with(master.Nor(condition))
+func halves(p *part, yes, condition master.Filter) []*part {
+	with, without := p.with(yes), p.with(all.Nor(condition))
 	if with == nil || without == nil {
 		return nil
 	}
@@ -111,7 +114,7 @@ func halves(p *part, yes, condition master.Term) []*part {
 }
 
 func flagged(p *part, key string) []*part {
-	return halves(p, master.Is(key, "1"), master.Is(key, "1"))
+	return halves(p, all.Is(key, "1"), all.Is(key, "1"))
 }
 
 // byEmptyAndLinux divides by the two conditions that nearly all lists have both sides of.
@@ -158,8 +161,8 @@ func byName(p *part, s *sample) []*part {
 	if pattern == "" || p.restrictedTo("name_match", pattern) {
 		return nil
 	}
-	name := master.Is("name_match", pattern)
-	return halves(p, master.Or(name), name) // see restrictedTo
+	name := all.Is("name_match", pattern)
+	return halves(p, all.Or(name), name) // see restrictedTo
 }
 
 // exactly returns the pattern of a name, as far as a filter can carry it.
@@ -271,9 +274,9 @@ func split(p *part, key string, counts map[string]*int, rows int) (parts []*part
 	values := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(*counts[b]-*counts[a], strings.Compare(a, b))
 	})
-	var all []master.Term
-	var groups [][]master.Term
-	one := ""
+	var listed master.Filter // all values that get a part
+	var groups []master.Filter
+	one, n := "", 0
 	var sizes []int
 	length := len(url.QueryEscape(p.filter.Wire()))
 	room := min(longestFilter-length-20, longestDivision)
@@ -285,26 +288,26 @@ func split(p *part, key string, counts map[string]*int, rows int) (parts []*part
 		if room -= len(url.QueryEscape(`\` + key + `\` + v)); room < 0 {
 			break
 		}
-		t := master.Is(key, v)
 		one = v
-		all = append(all, t)
+		n++
+		listed = listed.Is(key, v)
 		covered += *counts[v]
 		i := slices.IndexFunc(sizes, func(n int) bool { return n+*counts[v] <= target })
 		if i < 0 {
 			i = len(sizes)
 			sizes = append(sizes, 0)
-			groups = append(groups, nil)
+			groups = append(groups, all)
 		}
 		sizes[i] += *counts[v]
-		groups[i] = append(groups[i], t)
+		groups[i] = groups[i].Is(key, v)
 	}
-	if len(all) == 0 || len(all) == 1 && (key == "gameaddr" || p.restrictedTo(key, one)) {
+	if n == 0 || n == 1 && (key == "gameaddr" || p.restrictedTo(key, one)) {
 		return nil, 0 // a nor of one gameaddr is ignored
 	}
-	for _, terms := range groups {
-		parts = append(parts, p.with(master.Or(terms...)))
+	for _, g := range groups {
+		parts = append(parts, p.with(all.Or(g)))
 	}
-	parts = append(parts, p.with(master.Nor(all...)))
+	parts = append(parts, p.with(all.Nor(listed)))
 	if slices.Contains(parts, nil) {
 		return nil, 0
 	}

@@ -6,7 +6,7 @@
 // [Parse] reads a filter in the form that is sent or in words; [Where] builds one:
 //
 //	f, err := master.Parse("game=rust,empty=1,nor(map=Barren,map=HapisIsland)")
-//	f, err = master.Where(master.Is("appid", "252490"), master.Is("empty", "1"))
+//	f = master.Filter{}.Is("appid", "252490").Is("empty", "1")
 //
 // # Lists
 //

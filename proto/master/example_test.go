@@ -7,25 +7,21 @@ import (
 	"github.com/a2scan/a2scan/proto/master"
 )
 
-// A filter is built of terms, and refused if it cannot be sent.
-func ExampleWhere() {
-	f, err := master.Where(
-		master.Is("appid", "252490"), // Rust
-		master.Is("empty", "1"),      // has players
-		master.Nor(master.Is("map", "Barren"), master.Is("password", "0")),
-	)
-	if err != nil {
-		panic(err)
-	}
+// A filter is built of conditions. It reports those that cannot be sent.
+func ExampleFilter() {
+	var all master.Filter
+	f := all.
+		Is("appid", "252490"). // Rust
+		Is("empty", "1").      // has players
+		Nor(all.Is("map", "Barren").Is("password", "0"))
 	fmt.Println(f)
 	fmt.Println(f.Wire())
 
-	linux, err := f.And(master.Is("linux", "1"))
-	fmt.Println(linux, err)
+	linux := f.Is("linux", "1")
+	fmt.Println(linux, linux.Err())
 
-	_, err = master.Where(master.Is("map", `de_*`))
 	var wrong *master.FilterError
-	fmt.Println(errors.As(err, &wrong), wrong.Key)
+	fmt.Println(errors.As(all.Is("map", "de_*").Err(), &wrong), wrong.Key)
 	// Output:
 	// appid=252490,empty=1,nor(map=Barren,password=0)
 	// \appid\252490\empty\1\nor\2\map\Barren\password\0

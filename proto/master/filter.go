@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,57 +9,78 @@ import (
 	"strings"
 )
 
-// A Filter selects servers: all of its terms hold. The zero value selects every
-// server. The Web API and master servers understand the same filters.
-type Filter struct{ terms []Term }
-
-// A Term is one condition on servers, or a group of conditions. Make one with
-// [Is], [Or], [Nor] or [Nand].
-type Term struct {
-	key, value string
-	group      []Term // of or, nor and nand
+// A Filter selects servers: all of its conditions hold. The zero value selects every
+// server. The Web API and master servers understand the same filters. Read one with
+// [Parse], or build one:
+//
+//	f := master.Filter{}.Is("appid", "440").Nor(master.Filter{}.Is("map", "x").Is("white", "1"))
+//
+// The methods return a new Filter and leave f as it is. Conditions that cannot be sent are
+// reported by [Filter.Err].
+type Filter struct {
+	terms []term
+	err   *FilterError
 }
 
-// Is selects servers whose key has the value. Keys whose value is 1: dedicated,
+// A term is one condition on servers, or a group of conditions.
+type term struct {
+	key, value string
+	group      []term // of or, nor and nand
+}
+
+// Is adds the condition that key has the value. Keys whose value is 1: dedicated,
 // secure, linux, proxy, white, empty (servers that are not empty), full (that are not
 // full), noplayers, collapse_addr_hash (one server per address). password is 0
 // (servers without one). appid and napp (any other app) take a number; map and gamedir
 // a text; gametype, gamedata and gamedataor tags with commas between them; name_match
 // and version_match a text with * for anything; gameaddr ip or ip:port. Masters for
 // Xash3D also know clver, nat, protocol, commit, branch, os, arch and buildnum.
-func Is(key, value string) Term { return Term{key: key, value: value} }
+func (f Filter) Is(key, value string) Filter { return f.add(term{key: key, value: value}) }
 
-// Or selects servers for which at least one of the terms holds.
-func Or(terms ...Term) Term { return Term{key: "or", group: terms} }
+// Or adds the condition that at least one of the conditions of g holds.
+func (f Filter) Or(g Filter) Filter { return f.group("or", g) }
 
-// Nor selects servers for which none of the terms holds.
-func Nor(terms ...Term) Term { return Term{key: "nor", group: terms} }
+// Nor adds the condition that none of the conditions of g holds.
+func (f Filter) Nor(g Filter) Filter { return f.group("nor", g) }
 
-// Nand selects servers for which not all of the terms hold.
-func Nand(terms ...Term) Term { return Term{key: "nand", group: terms} }
+// Nand adds the condition that not all conditions of g hold.
+func (f Filter) Nand(g Filter) Filter { return f.group("nand", g) }
 
-// Where returns the filter of terms. The error is a *FilterError that names the key
-// of the first term that cannot be sent.
-func Where(terms ...Term) (Filter, error) { return Filter{}.And(terms...) }
+// And adds the conditions of g.
+func (f Filter) And(g Filter) Filter {
+	return Filter{slices.Concat(f.terms, g.terms), cmp.Or(f.err, g.err)}
+}
 
-// And returns f with more terms. The error is as that of [Where].
-func (f Filter) And(terms ...Term) (Filter, error) {
-	for _, t := range terms {
-		if err := t.check(true); err != nil {
-			return Filter{}, &FilterError{Text: t.words(), Key: t.key, Reason: err.Error()}
-		}
+// Err returns a *[FilterError] that names the key of the first condition that cannot be
+// sent, or nil.
+func (f Filter) Err() error {
+	if f.err == nil {
+		return nil // an error that is nil, not a nil *FilterError
 	}
-	return Filter{slices.Concat(f.terms, terms)}, nil
+	return f.err
+}
+
+func (f Filter) group(key string, g Filter) Filter {
+	f.err = cmp.Or(f.err, g.err)
+	return f.add(term{key: key, group: append([]term{}, g.terms...)})
+}
+
+func (f Filter) add(t term) Filter {
+	if err := t.check(true); err != nil && f.err == nil {
+		f.err = &FilterError{Text: t.words(), Key: t.key, Reason: err.Error()}
+	}
+	f.terms = slices.Concat(f.terms, []term{t})
+	return f
 }
 
 // Has reports whether f asks for key, in a group or outside.
 func (f Filter) Has(key string) bool {
-	return slices.ContainsFunc(f.terms, func(t Term) bool {
-		return t.key == key || slices.ContainsFunc(t.group, func(m Term) bool { return m.key == key })
+	return slices.ContainsFunc(f.terms, func(t term) bool {
+		return t.key == key || slices.ContainsFunc(t.group, func(m term) bool { return m.key == key })
 	})
 }
 
-// Value returns the value of the first condition on key that stands in no group.
+// Value returns the value of the first condition on key outside of groups.
 func (f Filter) Value(key string) (string, bool) {
 	for _, t := range f.terms {
 		if t.key == key && t.group == nil {
@@ -94,7 +116,7 @@ func (f Filter) String() string {
 	return strings.Join(words, ",")
 }
 
-func (t Term) words() string {
+func (t term) words() string {
 	if t.group == nil && !isGroup(t.key) {
 		return t.key + "=" + quoteValue(t.value, isList(t.key))
 	}
@@ -148,7 +170,7 @@ func (e *FilterError) Error() string {
 }
 
 // check returns why a term cannot be sent.
-func (t Term) check(groups bool) error {
+func (t term) check(groups bool) error {
 	if !isGroup(t.key) {
 		if t.group != nil {
 			return fmt.Errorf("%q is no group; use or, nor or nand", t.key)
@@ -186,13 +208,13 @@ func Parse(text string) (Filter, error) {
 	if p.err != nil {
 		return Filter{}, p.err
 	}
-	return Filter{p.terms}, nil
+	return Filter{terms: p.terms}, nil
 }
 
 type parser struct {
 	text  string
 	at    int
-	terms []Term
+	terms []term
 	err   error
 }
 
@@ -205,7 +227,7 @@ func (p *parser) fail(at int, key string, err error) {
 
 // wire reads \key\value pairs.
 func (p *parser) wire() {
-	var group *Term
+	var group *term
 	left := 0 // pairs that group still lacks
 	for p.at < len(p.text) && p.err == nil {
 		start := p.at
@@ -217,14 +239,14 @@ func (p *parser) wire() {
 		value := p.field()
 		switch {
 		case isGroup(key) && left > 0:
-			p.fail(start, key, Term{key: key}.check(false))
+			p.fail(start, key, term{key: key}.check(false))
 		case isGroup(key):
 			n, err := strconv.ParseUint(value, 10, 16)
 			if err != nil || n == 0 {
 				p.fail(start, key, fmt.Errorf("%s needs the number of conditions that follow, not %q", key, value))
 				return
 			}
-			p.terms = append(p.terms, Term{key: key})
+			p.terms = append(p.terms, term{key: key})
 			group, left = &p.terms[len(p.terms)-1], int(n)
 		default:
 			if err := checkPair(key, value); err != nil {
@@ -232,10 +254,10 @@ func (p *parser) wire() {
 				return
 			}
 			if left > 0 {
-				group.group = append(group.group, Is(key, value))
+				group.group = append(group.group, term{key: key, value: value})
 				left--
 			} else {
-				p.terms = append(p.terms, Is(key, value))
+				p.terms = append(p.terms, term{key: key, value: value})
 			}
 		}
 	}
@@ -267,7 +289,7 @@ func (p *parser) words() {
 }
 
 // list reads terms up to the end or a closing bracket.
-func (p *parser) list(groups bool) (terms []Term) {
+func (p *parser) list(groups bool) (terms []term) {
 	for {
 		p.skipSpace()
 		start := p.at
@@ -281,11 +303,11 @@ func (p *parser) list(groups bool) (terms []Term) {
 			p.fail(start, "", errors.New("a condition is missing; write key=value"))
 		case next == '(' && isGroup(word):
 			if !groups {
-				p.fail(start, word, Term{key: word}.check(false))
+				p.fail(start, word, term{key: word}.check(false))
 				return nil
 			}
 			p.at++
-			t := Term{key: word, group: p.list(false)}
+			t := term{key: word, group: p.list(false)}
 			if p.err == nil && (p.at >= len(p.text) || p.text[p.at] != ')') {
 				p.fail(p.at, word, fmt.Errorf("%s( lacks its )", word))
 			}
@@ -315,27 +337,27 @@ func (p *parser) list(groups bool) (terms []Term) {
 }
 
 // pair reads the value of key, which begins at start.
-func (p *parser) pair(start int, key string) Term {
+func (p *parser) pair(start int, key string) term {
 	value := p.value()
 	for isList(key) && p.moreTags() {
 		p.at++
 		value += "," + p.value()
 	}
 	if p.err != nil {
-		return Term{}
+		return term{}
 	}
 	if key == "game" {
 		id, ok := gameID(value)
 		if !ok {
 			p.fail(start, key, fmt.Errorf("%q is not in the list of games; use appid=N", value))
-			return Term{}
+			return term{}
 		}
 		key, value = "appid", strconv.FormatUint(uint64(id), 10)
 	}
 	if err := checkPair(key, value); err != nil {
 		p.fail(start, key, err)
 	}
-	return Is(key, value)
+	return term{key: key, value: value}
 }
 
 // moreTags reports whether the comma at p.at is followed by another tag: a word

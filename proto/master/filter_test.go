@@ -52,9 +52,10 @@ func TestParse_6(t *testing.T) {
 	}
 }
 
-func TestWhere(t *testing.T) {
-	f, err := master.Where(master.Is("appid", "440"), master.Nor(master.Is("map", "x"), master.Is("white", "1")))
-	require.NoError(t, err)
+func TestFilterIsBuilt(t *testing.T) {
+	var all master.Filter
+	f := all.Is("appid", "440").Nor(all.Is("map", "x").Is("white", "1"))
+	require.NoError(t, f.Err())
 	require.Equal(t, `\appid\440\nor\2\map\x\white\1`, f.Wire())
 	require.True(t, f.Has("white"))
 	require.False(t, f.Has("secure"))
@@ -64,25 +65,26 @@ func TestWhere(t *testing.T) {
 	_, ok = f.Value("map")
 	require.False(t, ok, "inside of a group")
 
-	g, err := f.And(master.Is("linux", "1"))
-	require.NoError(t, err)
+	g := f.And(all.Is("linux", "1"))
+	require.NoError(t, g.Err())
 	require.Equal(t, `\appid\440\nor\2\map\x\white\1\linux\1`, g.Wire())
 	require.Equal(t, `\appid\440\nor\2\map\x\white\1`, f.Wire(), "it is as it was")
 
-	for _, terms := range [][]master.Term{
-		{master.Is("map", `de\dust`)},
-		{master.Is("map", "de\x00")},
-		{master.Is("map", "de_*")},
-		{master.Is(`a\b`, "1")},
-		{master.Is("", "1")},
-		{master.Is("or", "2")},
-		{master.Nor()},
-		{master.Nand(master.Is("map", "\x00"))},
-		{master.Nor(master.Nand(master.Is("appid", "1"), master.Is("appid", "2")))}, // D-14
+	for _, bad := range []master.Filter{
+		all.Is("map", `de\dust`),
+		all.Is("map", "de\x00"),
+		all.Is("map", "de_*"),
+		all.Is(`a\b`, "1"),
+		all.Is("", "1"),
+		all.Is("or", "2"),
+		all.Nor(all),
+		all.Nand(all.Is("map", "\x00")),
+		all.Nor(all.Nand(all.Is("appid", "1").Is("appid", "2"))), // D-14
 	} {
-		_, err := master.Where(terms...)
 		var wrong *master.FilterError
-		require.ErrorAs(t, err, &wrong, "%+v", terms)
+		require.ErrorAs(t, bad.Err(), &wrong, "%+v", bad)
+		require.ErrorAs(t, f.And(bad).Is("linux", "1").Err(), &wrong, "%+v", bad)
+		require.ErrorAs(t, all.Or(bad).Err(), &wrong, "%+v", bad)
 	}
 }
 
@@ -147,7 +149,7 @@ func TestGames(t *testing.T) {
 		names = append(names, name)
 		f, err := master.Parse("game=" + name)
 		require.NoError(t, err)
-		g, err := master.Where(master.Is("appid", f.String()[len("appid="):]))
+		g := master.Filter{}.Is("appid", f.String()[len("appid="):])
 		require.NoError(t, err)
 		require.Equal(t, f, g)
 		require.NotZero(t, id)
@@ -165,21 +167,18 @@ func TestRegion_6(t *testing.T) {
 		"us-east": 0, "us-west": 1, "south-america": 2, "europe": 3, "asia": 4, "australia": 5,
 		"middle-east": 6, "africa": 7, "all": 0xFF,
 	} {
-		got, err := master.ParseRegion(name)
-		require.NoError(t, err)
+		var got master.Region
+		require.NoError(t, got.UnmarshalText([]byte(name)))
 		require.Equal(t, want, got)
 		require.Equal(t, name, got.String())
 	}
-	got, err := master.ParseRegion("42")
-	require.NoError(t, err)
+	var got master.Region
+	require.NoError(t, got.UnmarshalText([]byte("42")))
 	require.Equal(t, "42", got.String())
-	got, err = master.ParseRegion("Europe")
-	require.NoError(t, err)
+	require.NoError(t, got.UnmarshalText([]byte("Europe")))
 	require.Equal(t, master.Europe, got)
-	_, err = master.ParseRegion("mars")
-	require.EqualError(t, err, `"mars" is not a region; use one of us-east, us-west, south-america, europe, asia, australia, middle-east, africa, all`)
-	_, err = master.ParseRegion("256")
-	require.Error(t, err)
+	require.EqualError(t, got.UnmarshalText([]byte("mars")), `"mars" is not a region; use one of us-east, us-west, south-america, europe, asia, australia, middle-east, africa, all`)
+	require.Error(t, got.UnmarshalText([]byte("256")))
 }
 
 // FuzzFilter: a filter that can be read can be written in both forms, and both are

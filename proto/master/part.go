@@ -30,19 +30,17 @@ func (p *part) whole() Filter {
 	if p.letters == "" {
 		return p.filter
 	}
-	var terms []Term
+	var names Filter
 	for _, c := range p.letters {
-		terms = append(terms, Is("name_match", string(c)+"*"))
+		names = names.Is("name_match", string(c)+"*")
 		if up := strings.ToUpper(string(c)); up != string(c) {
-			terms = append(terms, Is("name_match", up+"*"))
+			names = names.Is("name_match", up+"*")
 		}
 	}
-	group := Or(terms...)
 	if p.others {
-		group = Nor(terms...)
+		return p.filter.Nor(names)
 	}
-	f, _ := p.filter.And(group)
-	return f
+	return p.filter.Or(names)
 }
 
 func (p *part) wire() string { return p.whole().Wire() }
@@ -52,7 +50,7 @@ const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 // flags are what lists are divided by after the region, in this order: each flag
 // halves a list, into the servers that have it and those that do not.
-var flags = []Term{Is("empty", "1"), Is("linux", "1"), Is("secure", "1"), Is("password", "0"), Is("full", "1"), Is("dedicated", "1")}
+var flags = []struct{ key, value string }{{"empty", "1"}, {"linux", "1"}, {"secure", "1"}, {"password", "0"}, {"full", "1"}, {"dedicated", "1"}}
 
 // next begins the next part.
 func (s *Session) next() {
@@ -139,8 +137,7 @@ func (s *Session) divide(p *part, reason string) bool {
 		if s.ignored[t.key] || p.filter.Has(t.key) {
 			continue
 		}
-		with, _ := p.filter.And(t)
-		without, _ := p.filter.And(Nor(t))
+		with, without := p.filter.Is(t.key, t.value), p.filter.Nor(Filter{}.Is(t.key, t.value))
 		return s.push(p, []*part{{region: p.region, filter: with, step: t.key}, {region: p.region, filter: without, step: t.key}})
 	}
 	switch n := len(p.letters); {

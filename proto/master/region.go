@@ -39,7 +39,7 @@ var regions = []struct {
 	{"all", Everywhere},
 }
 
-// String returns the region's name, as ParseRegion takes it.
+// String returns the region's name, as UnmarshalText takes it.
 func (r Region) String() string {
 	for _, n := range regions {
 		if n.region == r {
@@ -49,18 +49,21 @@ func (r Region) String() string {
 	return strconv.Itoa(int(r))
 }
 
-// ParseRegion returns the region of a name (us-east, us-west, south-america,
+// UnmarshalText sets r to the region of a name (us-east, us-west, south-america,
 // europe, asia, australia, middle-east, africa, all) or of a number up to 255.
-func ParseRegion(s string) (Region, error) {
+func (r *Region) UnmarshalText(text []byte) error {
+	s := string(text)
 	var names []string
 	for _, n := range regions {
 		if strings.EqualFold(n.name, s) {
-			return n.region, nil
+			*r = n.region
+			return nil
 		}
 		names = append(names, n.name)
 	}
 	if v, err := strconv.ParseUint(s, 10, 8); err == nil {
-		return Region(v), nil
+		*r = Region(v)
+		return nil
 	}
-	return 0, fmt.Errorf("%q is not a region; use one of %s", s, strings.Join(names, ", "))
+	return fmt.Errorf("%q is not a region; use one of %s", s, strings.Join(names, ", "))
 }

@@ -139,7 +139,7 @@ func NewSession(cfg Config) (*Session, error) {
 	cfg.Limit = cmp.Or(cfg.Limit, maxServers)
 	cfg.RequestsPerMinute = cmp.Or(cfg.RequestsPerMinute, perMinute)
 	if cfg.XashKey != 0 && !cfg.Filter.Has("clver") {
-		cfg.Filter, _ = cfg.Filter.And(Is("clver", clientVersion))
+		cfg.Filter = cfg.Filter.Is("clver", clientVersion)
 	}
 	if n := len(cfg.Filter.Wire()); n > maxFilter {
 		return nil, fmt.Errorf("master: the filter has %d bytes; the most is %d", n, maxFilter)
