@@ -15,9 +15,9 @@ type Key struct {
 	Port   uint16
 }
 
-// KeyFrom returns the Key of ap. Zones that are not a number are not resolved
-// here and yield Scope 0, as do those that mean nothing; see ScopeID. The zero
-// AddrPort yields the zero Key.
+// KeyFrom returns the Key of ap. A zone is the number of an interface; the Scope of other
+// zones, and of addresses that are not link-local, is 0. The zero AddrPort yields the zero
+// Key.
 func KeyFrom(ap netip.AddrPort) Key {
 	a := ap.Addr().As16()
 	return Key{

@@ -3,7 +3,6 @@ package mux
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"syscall"
@@ -70,22 +69,4 @@ func remedy(err error) string {
 		}
 	}
 	return ""
-}
-
-// ScopeID returns the Scope of a's Key: the index of the interface that its zone
-// names or numbers. Only link-local addresses have one. A zone that is no
-// interface is an error for other addresses too.
-func ScopeID(a netip.Addr) (uint32, error) {
-	zone := a.Zone()
-	if zone == "" {
-		return 0, nil
-	}
-	if _, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return scopeOf(a), nil
-	}
-	i, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, fmt.Errorf("zone %q: %w", zone, err)
-	}
-	return scopeOf(a.WithZone(zoneOf(uint32(i.Index)))), nil
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"github.com/a2scan/a2scan/internal/ipaddr"
 )
 
 // errNoBatches means that the system does not have recvmmsg or sendmmsg: old
@@ -81,7 +83,7 @@ func bound(o Options) (fd int, inet4 bool, err error) {
 		fd, err = boundTo(&syscall.SockaddrInet4{Addr: a.As4(), Port: int(o.Local.Port())}, false)
 		return fd, true, err
 	}
-	scope, err := ScopeID(a)
+	scope, err := ipaddr.Scope(a)
 	if err != nil {
 		return -1, false, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/ipaddr"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -207,7 +208,7 @@ func (c *Client) Rules(ctx context.Context, addr string) (*output.Rules, error) 
 // Status is not Success there is also an error: a *QueryError, or ctx's if that ended
 // first; then the record has the sections that were answered until then, and is nil if
 // there are none. If addr is, or resolves to, an address that may not be asked (multicast,
-// broadcast and the like), the error is a *[targets.AddressError] and nothing is sent.
+// broadcast and the like), nothing is sent; the Status of the *QueryError is Blocked.
 func (c *Client) Query(ctx context.Context, addr string, kinds proto.Kinds) (*output.Record, error) {
 	if kinds == 0 || kinds&^askable != 0 {
 		return nil, fmt.Errorf("%#x is not a set of queries", uint8(kinds))
@@ -369,11 +370,11 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 // if that is 0. It refuses addresses that may not be asked.
 func (c *Client) place(a netip.Addr, port uint64) (netip.AddrPort, error) {
 	a = a.Unmap()
-	if err := targets.Unicast(a); err != nil {
-		return netip.AddrPort{}, err
+	if err := ipaddr.CheckUnicast(a); err != nil {
+		return netip.AddrPort{}, &QueryError{Addr: netip.AddrPortFrom(a, uint16(port)), Status: output.Blocked, Reason: err.Error()}
 	}
 	if a.Zone() != "" {
-		scope, err := mux.ScopeID(a)
+		scope, err := ipaddr.Scope(a)
 		if err != nil {
 			return netip.AddrPort{}, err
 		}

@@ -23,7 +23,6 @@ import (
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 	"github.com/a2scan/a2scan/proto/prototest"
-	"github.com/a2scan/a2scan/scanner/targets"
 )
 
 // withClient runs f in virtual time with a Client over a network of its own.
@@ -345,8 +344,9 @@ func TestClientAsksHostsAlone(t *testing.T) {
 	for _, addr := range []string{"224.0.0.1", "255.255.255.255:27015", "0.0.0.0", "[::]:27015", "0.1.2.3", "240.0.0.1", "169.254.1.1", "[ff02::1]:27015", "::ffff:224.0.0.1"} {
 		withClient(t, ClientConfig{}, func(s *scan, c *Client) {
 			_, err := c.Info(s.t.Context(), addr)
-			var refused *targets.AddressError
+			var refused *QueryError
 			require.ErrorAs(s.t, err, &refused, addr)
+			require.Equal(s.t, output.Blocked, refused.Status)
 			require.Empty(s.t, s.sends, addr)
 		})
 	}
@@ -354,8 +354,9 @@ func TestClientAsksHostsAlone(t *testing.T) {
 	withClient(t, ClientConfig{Resolver: odd}, func(s *scan, c *Client) {
 		for name := range odd {
 			_, err := c.Info(s.t.Context(), name)
-			var refused *targets.AddressError
+			var refused *QueryError
 			require.ErrorAs(s.t, err, &refused, name)
+			require.Equal(s.t, output.Blocked, refused.Status)
 		}
 		require.Empty(s.t, s.sends)
 	})

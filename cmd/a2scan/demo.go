@@ -151,7 +151,7 @@ func portsOf(list []uint16) targets.Ports {
 		}
 		fmt.Fprint(&text, p)
 	}
-	ports, err := targets.ParsePorts(text.String())
+	ports, err := parseWord[targets.Ports](text.String())
 	if err != nil {
 		panic(err) // they are ports that the system returned
 	}

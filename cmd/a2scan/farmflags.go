@@ -23,7 +23,7 @@ type farmOptions struct {
 }
 
 func newFarmOptions() *farmOptions {
-	return &farmOptions{listen: farm.DefaultListen(), ports: targets.OnePort(farm.DefaultPort)}
+	return &farmOptions{listen: farm.DefaultListen(), ports: onePort(farm.DefaultPort)}
 }
 
 func (o *farmOptions) register(fs *flagSet) {

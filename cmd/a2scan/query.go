@@ -34,7 +34,7 @@ func queryCommand() *command {
 			"a2scan query --json 192.0.2.7:27016 | jq -a .info",
 		},
 		new: func(fs *flagSet) func(*app, []string) error {
-			o := &queryOptions{ask: newAskOptions(), ports: targets.OnePort(targets.DefaultPort), interval: 5 * time.Second}
+			o := &queryOptions{ask: newAskOptions(), ports: onePort(targets.DefaultPort), interval: 5 * time.Second}
 			o.ask.cfg.Kinds = proto.WantInfo | proto.WantPlayers | proto.WantRules
 			fs.group("Targets", func() {
 				fs.list(&o.inputFiles, "input-file", "f", "FILE", "read targets from this file, one per line; - is standard input")

@@ -72,7 +72,7 @@ func newAskOptions() askOptions {
 func newScanOptions() *scanOptions {
 	return &scanOptions{
 		ask:        newAskOptions(),
-		ports:      targets.OnePort(targets.DefaultPort),
+		ports:      onePort(targets.DefaultPort),
 		outputFile: "-",
 		shards:     1,
 	}

@@ -74,6 +74,15 @@ func (fs *flagSet) duration(p *time.Duration, name, short, value, usage string) 
 	add(fs, p, name, short, value, usage, parseDuration, formatDuration)
 }
 
+// onePort returns the set of one port.
+func onePort(port uint16) targets.Ports {
+	p, err := parseWord[targets.Ports](strconv.Itoa(int(port)))
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 // parseWord parses a value that reads itself.
 func parseWord[T any, P interface {
 	*T
@@ -158,13 +167,13 @@ func sameText(s string) string { return s }
 // ports registers a flag of ports and port ranges, which add up.
 func (fs *flagSet) ports(p *targets.Ports, name, short, usage string) {
 	join := func(have, more targets.Ports) targets.Ports {
-		all, err := targets.ParsePorts(have.String() + "," + more.String())
+		all, err := parseWord[targets.Ports](have.String() + "," + more.String())
 		if err != nil {
 			return more // two lists of ports are one: this cannot be
 		}
 		return all
 	}
-	addMore(fs, p, name, short, "LIST", usage, targets.ParsePorts, targets.Ports.String, join)
+	addMore(fs, p, name, short, "LIST", usage, parseWord[targets.Ports], targets.Ports.String, join)
 }
 
 // A toggle is a flag that needs no value. It may be given again, but not with the

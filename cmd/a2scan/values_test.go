@@ -87,7 +87,7 @@ func TestFlagGivenTwice(t *testing.T) {
 		on    bool
 	}
 	newFlags := func() *flagSet {
-		v.n, v.word, v.words, v.list, v.ports, v.on = 1, "auto", "", nil, targets.OnePort(27015), false
+		v.n, v.word, v.words, v.list, v.ports, v.on = 1, "auto", "", nil, onePort(27015), false
 		fs := newFlagSet("test")
 		fs.group("All", func() {
 			fs.count(&v.n, "count", "n", "N", "")

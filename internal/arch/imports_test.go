@@ -30,13 +30,13 @@ var imports = map[string]string{
 	"proto/prototest":       "proto proto/a3sb proto/master",
 	"proto/internal/vector": "",
 	// Datagrams and sockets, without knowledge of their content.
-	"mux":         "golang.org/x/sys/unix golang.org/x/sys/windows",
+	"mux":         "internal/ipaddr golang.org/x/sys/unix golang.org/x/sys/windows",
 	"mux/muxtest": "mux github.com/stretchr/testify/require",
 	// Records and files of records.
 	"output":         "internal/jsontext",
 	"output/dataset": "internal/jsontext internal/osfile output github.com/klauspost/compress/...",
 	// Targets.
-	"scanner/targets": "mux github.com/klauspost/compress/gzip github.com/klauspost/compress/zstd",
+	"scanner/targets": "internal/ipaddr mux github.com/klauspost/compress/gzip github.com/klauspost/compress/zstd",
 	// Only the scan combines datagrams, the protocol and records.
 	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
 	// Helpers of the packages above.
@@ -47,6 +47,7 @@ var imports = map[string]string{
 	"internal/weblist":    "proto/master",
 	"internal/display":    "github.com/clipperhouse/displaywidth",
 	"internal/extsort":    "github.com/klauspost/compress/zstd",
+	"internal/ipaddr":     "",
 	"internal/jsontext":   "",
 	"internal/report":     "internal/display internal/jsontext internal/extsort output",
 	"internal/diff":       "internal/extsort output",

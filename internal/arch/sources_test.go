@@ -154,7 +154,7 @@ var doors = map[string]string{
 	"proto/prototest":  "World.Answer NewReplay",
 	"mux":              "findControl localKey parseExtendedErr",
 	"scanner":          "engine.HandlePacket",
-	"scanner/targets":  "parseLine cutPlain AddrSet.AddFile ParsePorts openText newJSONReader newCSVReader",
+	"scanner/targets":  "parseLine cutPlain AddrSet.AddFile parsePorts openText newJSONReader newCSVReader",
 	"output":           "AppendJSON Unmarshal",
 	"output/dataset":   "scanLines ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/a2scan/a2scan/internal/ipaddr"
 	"github.com/a2scan/a2scan/mux"
 )
 
@@ -147,7 +148,7 @@ func parseInterval(s string) (interval, error) {
 // scopeOf returns the interface index that a's zone names, by number or by name, and
 // that a mux.Key of a has.
 func scopeOf(a netip.Addr) (uint32, error) {
-	scope, err := mux.ScopeID(a)
+	scope, err := ipaddr.Scope(a)
 	if err != nil {
 		return 0, fmt.Errorf("there is no network interface %s", quote(a.Zone()))
 	}

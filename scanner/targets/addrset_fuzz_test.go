@@ -138,7 +138,7 @@ func FuzzPorts(f *testing.F) {
 		if strings.Count(s, ",") > 50 {
 			return
 		}
-		p, err := ParsePorts(s)
+		p, err := parsePorts(s)
 		if err != nil {
 			require.Zero(t, p.Len())
 			return
@@ -162,7 +162,7 @@ func FuzzPorts(f *testing.F) {
 			}
 		}
 		require.Equal(t, want, p.list(), "%q", s)
-		again, err := ParsePorts(p.String())
+		again, err := parsePorts(p.String())
 		require.NoError(t, err)
 		require.True(t, p.same(again), "%q", s)
 		for _, port := range []uint16{0, 1, want[0] - 1, want[0], want[len(want)-1] + 1, 65535} {

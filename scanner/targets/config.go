@@ -111,7 +111,7 @@ const (
 
 func (c *Config) setDefaults() error {
 	if c.Ports.Len() == 0 {
-		c.Ports = OnePort(DefaultPort)
+		c.Ports = onePort(DefaultPort)
 	}
 	if c.Shards == 0 {
 		c.Shards = 1

@@ -41,7 +41,7 @@ func TestCoverAgainstMap(t *testing.T) {
 		for range 40 {
 			first := rng.Uint64N(128)
 			iv := interval{base.plus(first), base.plus(first + rng.Uint64N(min(128-first, 20)))}
-			ports, err := ParsePorts(lists[rng.IntN(len(lists))])
+			ports, err := parsePorts(lists[rng.IntN(len(lists))])
 			require.NoError(t, err)
 
 			want := make(map[place]bool)
@@ -86,7 +86,7 @@ func TestCoverAgainstMap(t *testing.T) {
 func TestCoverOfManyPrefixes(t *testing.T) {
 	// Enough to fill chunks and split them, in the worst order.
 	const n = 6_000
-	ports := OnePort(27015)
+	ports := onePort(27015)
 	var c cover
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, i := range rng.Perm(n) {
@@ -109,7 +109,7 @@ func TestCoverOfManyPrefixes(t *testing.T) {
 }
 
 func TestCoverOfSortedPrefixesFillsChunks(t *testing.T) {
-	ports := OnePort(27015)
+	ports := onePort(27015)
 	var c cover
 	for i := range uint32(10_000) {
 		c.claim(nil, interval{address4(i * 512), address4(i*512 + 255)}, &ports)

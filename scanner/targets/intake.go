@@ -244,7 +244,7 @@ func (in *intake) addFew(dst []stretch, ports *Ports, scope uint32) []stretch {
 		for i := range ports.Len() {
 			port := ports
 			if ports.Len() > 1 {
-				one := OnePort(ports.At(i))
+				one := onePort(ports.At(i))
 				port = &one
 			}
 			for a := iv.first; ; a = a.plus(1) {

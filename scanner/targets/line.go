@@ -157,7 +157,7 @@ func checkTag(word, tag string) error {
 	default:
 		return nil
 	}
-	if _, err := ParsePorts(strings.TrimPrefix(tag, ":")); err == nil {
+	if _, err := parsePorts(strings.TrimPrefix(tag, ":")); err == nil {
 		if _, _, has := splitPorts(word); has {
 			return fmt.Errorf("the second word, %s, is a port and not a tag; write one target per line, as ADDRESS:PORT", quote(tag))
 		}
@@ -215,7 +215,7 @@ func (e *entry) parseWord(word string) error {
 	where, ports, hasPorts := splitPorts(word)
 	if hasPorts {
 		var err error
-		if e.ports, err = ParsePorts(ports); err != nil {
+		if e.ports, err = parsePorts(ports); err != nil {
 			return err
 		}
 	}

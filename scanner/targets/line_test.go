@@ -263,7 +263,7 @@ func FuzzParseLine(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, address4(a).key(port).AddrPort().String(), strings.TrimSuffix(line, "\r"))
 			require.Equal(t, single(address4(a)), e.iv)
-			require.Equal(t, OnePort(port), e.ports)
+			require.Equal(t, onePort(port), e.ports)
 		}
 		if err != nil || !ok {
 			require.Falsef(t, ok, "%q is both a target and wrong", line)

@@ -614,7 +614,7 @@ func TestPrefixesAfterManySingles(t *testing.T) {
 			}
 			for _, part := range []struct{ first, n uint64 }{{100, 50}, {140, 100}, {0, 300}, {2000, 2000}, {0, 4096}, {5, 20}} {
 				e := entry{iv: interval{base.plus(part.first), base.plus(part.first + part.n - 1)}, expands: true}
-				e.ports, _ = ParsePorts("2,1")
+				e.ports, _ = parsePorts("2,1")
 				fmt.Fprintln(&text, e.String())
 				for i := range part.n {
 					note(e.iv.first.plus(i).key(1).AddrPort())
@@ -658,7 +658,7 @@ func FuzzDedup(f *testing.F) {
 			}
 			first := base.plus(uint64(script[1] % 64))
 			last := first.plus(uint64(script[2] % 64))
-			ports, err := ParsePorts(lists[int(script[3])%len(lists)])
+			ports, err := parsePorts(lists[int(script[3])%len(lists)])
 			require.NoError(t, err)
 			e := entry{iv: interval{first, last}, expands: true, ports: ports}
 			if script[0]&3 == 0 {

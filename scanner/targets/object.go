@@ -93,11 +93,11 @@ func (e *entry) parseObject(line string) error {
 	var err error
 	if quoted && list != "" {
 		list = string(wholeNumber([]byte(list)))
-		e.ports, err = ParsePorts(list)
+		e.ports, err = parsePorts(list)
 	} else {
 		var p uint16
 		if p, err = parsePort(list); err == nil {
-			e.ports = OnePort(p)
+			e.ports = onePort(p)
 		} else {
 			err = fmt.Errorf("%s is not a port; use 1 to 65535", quote(list))
 		}

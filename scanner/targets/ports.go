@@ -28,14 +28,14 @@ type portRun struct {
 	before      int32
 }
 
-// ParsePorts reads a list of ports and ranges such as 27015,27020-27030.
-func ParsePorts(s string) (Ports, error) {
+// parsePorts is UnmarshalText.
+func parsePorts(s string) (Ports, error) {
 	if !strings.ContainsAny(s, ",-") {
 		port, err := parsePort(s)
 		if err != nil {
 			return Ports{}, err
 		}
-		return OnePort(port), nil
+		return onePort(port), nil
 	}
 	var p Ports
 	var seen portBits
@@ -59,8 +59,8 @@ func ParsePorts(s string) (Ports, error) {
 	return p, nil
 }
 
-// OnePort returns the set of that port alone. port is not 0.
-func OnePort(port uint16) Ports {
+// onePort returns the set of that port alone. port is not 0.
+func onePort(port uint16) Ports {
 	return Ports{runs: []portRun{{first: port, last: port}}, n: 1}
 }
 
@@ -105,7 +105,13 @@ func (p Ports) Has(port uint16) bool {
 	return false
 }
 
-// String returns the set in the form that ParsePorts reads.
+// UnmarshalText sets p to a list of ports and ranges such as 27015,27020-27030.
+func (p *Ports) UnmarshalText(text []byte) (err error) {
+	*p, err = parsePorts(string(text))
+	return err
+}
+
+// String returns the set in the form that UnmarshalText reads.
 func (p Ports) String() string { return string(p.appendTo(nil)) }
 
 func (p Ports) appendTo(dst []byte) []byte {

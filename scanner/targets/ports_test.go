@@ -17,7 +17,7 @@ func (p Ports) list() []uint16 {
 	return out
 }
 
-func TestParsePorts(t *testing.T) {
+func TestPorts(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want []uint16
@@ -37,24 +37,24 @@ func TestParsePorts(t *testing.T) {
 		{"65535", []uint16{65535}, "65535"},
 		{"65535,65534-65535", []uint16{65535, 65534}, "65535,65534"},
 	} {
-		p, err := ParsePorts(test.text)
+		p, err := parsePorts(test.text)
 		require.NoError(t, err, test.text)
 		require.Equal(t, test.want, p.list(), test.text)
 		require.Equal(t, test.back, p.String())
-		again, err := ParsePorts(p.String())
+		again, err := parsePorts(p.String())
 		require.NoError(t, err)
 		require.True(t, p.same(again))
 		for _, port := range test.want {
 			require.True(t, p.Has(port))
 		}
 	}
-	p, err := ParsePorts("1-65535," + strings.Repeat("1-65535,", 5000) + "7")
+	p, err := parsePorts("1-65535," + strings.Repeat("1-65535,", 5000) + "7")
 	require.NoError(t, err)
 	require.Equal(t, 65535, p.Len())
 	require.Equal(t, "1-65535", p.String())
 	require.False(t, p.Has(0))
 	for _, text := range []string{"", ",", "0", "1,", "65536", "2-1", "1-", "-1", "a", "1 ", "0x10", "1_0", "99999999999999999999"} {
-		_, err := ParsePorts(text)
+		_, err := parsePorts(text)
 		require.Error(t, err, "%q", text)
 	}
 }
