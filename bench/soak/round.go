@@ -148,6 +148,9 @@ func (s *soak) disturbed(ctx context.Context, p *plan, a action, path string, ar
 	if err != nil {
 		return false, err
 	}
+	if a.what == interruptTwice && m.EndReason == "" {
+		return false, nil // the second signal came while the files were being opened
+	}
 	if m.EndReason != reason {
 		return false, fmt.Errorf("the metadata says %q, want %q", m.EndReason, reason)
 	}
