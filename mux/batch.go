@@ -22,13 +22,15 @@ type Packet struct {
 	Unreachable Unreachable
 }
 
-// MaxBatch is the largest capacity of a Batch: Linux takes no more messages in
-// one call (UIO_MAXIOV).
-const MaxBatch = 1024
-
-// MaxDatagram is more than any UDP payload can have: a buffer of so many bytes
-// never truncates (65,507 over IPv4, 65,527 over IPv6).
-const MaxDatagram = 65535
+const (
+	// MaxBatch is the largest capacity of a Batch: Linux takes no more messages in
+	// one call (UIO_MAXIOV).
+	MaxBatch = 1024
+	// MaxDatagram is more than any UDP payload can have: a buffer of so many bytes
+	// never truncates (65,507 over IPv4, 65,527 over IPv6). Servers do send unsplit replies
+	// far over the customary 1,400.
+	MaxDatagram = 65535
+)
 
 // A Batch is a fixed number of packet buffers that travel through one system
 // call. It belongs to its holder and is not safe for concurrent use.

@@ -254,7 +254,7 @@ func TestLoopAllocatesNextToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dataset.EndComplete, result.Reason)
 	require.EqualValues(t, n, result.Stats.Statuses[output.Success])
-	require.EqualValues(t, n, result.Output.Records)
+	require.EqualValues(t, n, result.Records)
 	perTarget := float64(after.Mallocs-before.Mallocs) / n
 	t.Logf("%.4f allocations and %v a target", perTarget, took/n)
 	require.Less(t, perTarget, 0.1)

@@ -42,13 +42,10 @@ type ClientConfig struct {
 	PreferIPv6    bool           // of a name with both kinds of address take the IPv6 one
 	Local         netip.AddrPort // to send from: any
 	Port          mux.Port       // to use instead of a socket of its own; Close closes it
-	Resolver      Resolver       // of names: net.DefaultResolver
-}
 
-// A Resolver finds the addresses of names. *net.Resolver is one.
-type Resolver interface {
-	// LookupNetIP returns the addresses of host; network is "ip".
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Lookup returns the addresses of a name; network is "ip". The default is that of
+	// net.DefaultResolver.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // config returns the Config of the scan that a Client is.
@@ -113,8 +110,8 @@ type call struct {
 
 // NewClient returns a Client and opens its socket.
 func NewClient(cfg ClientConfig) (*Client, error) {
-	if cfg.Resolver == nil {
-		cfg.Resolver = net.DefaultResolver
+	if cfg.Lookup == nil {
+		cfg.Lookup = net.DefaultResolver.LookupNetIP
 	}
 	c := &Client{
 		cfg: cfg, port: cfg.Port, err: net.ErrClosed,
@@ -349,7 +346,7 @@ func (c *Client) resolve(ctx context.Context, addr string) (netip.AddrPort, erro
 	if a, err := netip.ParseAddr(host); err == nil {
 		return c.place(a, port)
 	}
-	list, err := c.cfg.Resolver.LookupNetIP(ctx, "ip", host)
+	list, err := c.cfg.Lookup(ctx, "ip", host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

@@ -33,10 +33,10 @@ func FuzzResolve(f *testing.F) {
 	answer := netip.MustParseAddr("192.0.2.77")
 	f.Fuzz(func(t *testing.T, addr string) {
 		asked := ""
-		c := &Client{cfg: ClientConfig{Resolver: resolverFunc(func(_ context.Context, _, host string) ([]netip.Addr, error) {
+		c := &Client{cfg: ClientConfig{Lookup: func(_ context.Context, _, host string) ([]netip.Addr, error) {
 			asked = host
 			return []netip.Addr{answer}, nil
-		})}}
+		}}}
 		got, err := c.resolve(t.Context(), addr)
 		if err != nil {
 			return
@@ -61,8 +61,3 @@ func FuzzResolve(f *testing.F) {
 }
 
 // A resolverFunc answers names.
-type resolverFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
-
-func (r resolverFunc) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return r(ctx, network, host)
-}

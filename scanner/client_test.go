@@ -351,7 +351,7 @@ func TestClientAsksHostsAlone(t *testing.T) {
 		})
 	}
 	odd := names{"bad.invalid": {netip.MustParseAddr("224.0.0.1")}, "none.invalid": {netip.Addr{}}}
-	withClient(t, ClientConfig{Resolver: odd}, func(s *scan, c *Client) {
+	withClient(t, ClientConfig{Lookup: odd.LookupNetIP}, func(s *scan, c *Client) {
 		for name := range odd {
 			_, err := c.Info(s.t.Context(), name)
 			var refused *QueryError
@@ -608,14 +608,14 @@ func TestClientNames(t *testing.T) {
 		{"[2001:db8::80]:9", false, "[2001:db8::80]:9"},
 		{"[fe80::80%7]:9", false, "[fe80::80%7]:9"},
 	} {
-		withClient(t, ClientConfig{Resolver: resolver, PreferIPv6: c.prefer}, func(s *scan, cl *Client) {
+		withClient(t, ClientConfig{Lookup: resolver.LookupNetIP, PreferIPv6: c.prefer}, func(s *scan, cl *Client) {
 			s.net.SetHost(keyOf(c.want), whole())
 			reply, err := cl.Query(s.t.Context(), c.addr, proto.WantInfo)
 			require.NoError(s.t, err, c.addr)
 			require.Equal(s.t, c.want, reply.Addr.String())
 		})
 	}
-	withClient(t, ClientConfig{Resolver: resolver}, func(s *scan, cl *Client) {
+	withClient(t, ClientConfig{Lookup: resolver.LookupNetIP}, func(s *scan, cl *Client) {
 		var dns *net.DNSError
 		for _, addr := range []string{"gone.example", "gone.example:1", "empty.example", ""} {
 			_, err := cl.Info(s.t.Context(), addr)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
 )
@@ -39,12 +40,12 @@ type Config struct {
 
 	Seed uint64 // of every random choice
 
-	MaxTargets uint64        // targets taken from the Source before a clean end; 0: all
-	MaxResults uint64        // records with status success written before a clean end; 0: all
-	HadResults uint64        // of these, written by the run that this one resumes
-	MaxRuntime time.Duration // time before a clean end; 0: unlimited
-	Filter     StatusSet     // statuses that get a record; 0: all
-	Raw        bool          // records carry the datagrams, within a bound: Stats.RawLeft
+	MaxTargets uint64          // targets taken from the Source before a clean end; 0: all
+	MaxResults uint64          // records with status success written before a clean end; 0: all
+	HadResults uint64          // of these, written by the run that this one resumes
+	MaxRuntime time.Duration   // time before a clean end; 0: unlimited
+	Filter     []output.Status // statuses that get a record; none: all
+	Raw        bool            // records carry the datagrams, within a bound: Stats.RawLeft
 
 	// PortOffsets are further ports for a target whose port is silent or closed, counted
 	// from its port. They are tried in this order until one answers, within TargetTimeout.
@@ -86,11 +87,10 @@ func DefaultConfig() Config {
 // microseconds in 32 bits (71 minutes) and attempts in 8. Those of rates keep the
 // time between two packets, and what a burst is, inside 63 bits.
 const (
-	MaxTimeout       = time.Hour
-	MaxRetries       = 200
-	MaxMaxInFlight   = 1 << 24
-	MaxBatch         = 1024
-	MaxPortOffsets   = 16
+	maxTimeout       = time.Hour
+	maxRetries       = 200
+	maxMaxInFlight   = 1 << 24
+	maxPortOffsets   = 16
 	minTimeout       = time.Millisecond
 	minPacketsPerSec = 1e-5 // about one a day
 	maxPacketsPerSec = 1e9
@@ -128,24 +128,15 @@ func (c *Config) Validate() error {
 	rate("Rate", c.Rate, minPacketsPerSec, maxPacketsPerSec)
 	rate("Bandwidth", c.Bandwidth, 1, maxBitsPerSec)
 	rate("PerIPRate", c.PerIPRate, minPacketsPerSec, maxPacketsPerSec)
-	in("MaxInFlight", c.MaxInFlight, 1, MaxMaxInFlight, c.MaxInFlight >= 1 && c.MaxInFlight <= MaxMaxInFlight)
-	in("Timeout", c.Timeout, minTimeout, MaxTimeout, c.Timeout >= minTimeout && c.Timeout <= MaxTimeout)
-	in("Retries", c.Retries, 0, MaxRetries, c.Retries >= 0 && c.Retries <= MaxRetries)
-	in("TargetTimeout", c.TargetTimeout, minTimeout, MaxTimeout, c.TargetTimeout >= minTimeout && c.TargetTimeout <= MaxTimeout)
-	in("Batch", c.Batch, 1, MaxBatch, c.Batch >= 1 && c.Batch <= MaxBatch)
-	bad(len(c.PortOffsets) <= MaxPortOffsets, "PortOffsets", "has %d offsets; use at most %d", len(c.PortOffsets), MaxPortOffsets)
+	in("MaxInFlight", c.MaxInFlight, 1, maxMaxInFlight, c.MaxInFlight >= 1 && c.MaxInFlight <= maxMaxInFlight)
+	in("Timeout", c.Timeout, minTimeout, maxTimeout, c.Timeout >= minTimeout && c.Timeout <= maxTimeout)
+	in("Retries", c.Retries, 0, maxRetries, c.Retries >= 0 && c.Retries <= maxRetries)
+	in("TargetTimeout", c.TargetTimeout, minTimeout, maxTimeout, c.TargetTimeout >= minTimeout && c.TargetTimeout <= maxTimeout)
+	in("Batch", c.Batch, 1, mux.MaxBatch, c.Batch >= 1 && c.Batch <= mux.MaxBatch)
+	bad(len(c.PortOffsets) <= maxPortOffsets, "PortOffsets", "has %d offsets; use at most %d", len(c.PortOffsets), maxPortOffsets)
 	for _, n := range c.PortOffsets {
 		bad(n != 0 && n > -math.MaxUint16 && n < math.MaxUint16, "PortOffsets", "%+d leads to no other port; use +1 to +65534, or -1 to -65534", n)
 	}
 	bad(c.MaxRuntime >= 0, "MaxRuntime", "%v is negative", c.MaxRuntime)
 	return errors.Join(errs...)
 }
-
-// A StatusSet is a set of output.Status.
-type StatusSet uint16
-
-// Add returns s with st.
-func (s StatusSet) Add(st output.Status) StatusSet { return s | 1<<st }
-
-// Has reports whether st is in s; every status is in the empty set.
-func (s StatusSet) Has(st output.Status) bool { return s == 0 || s&(1<<st) != 0 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a2scan/a2scan/output"
+	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/proto"
 )
 
@@ -52,23 +52,23 @@ func TestValidateNamesTheField(t *testing.T) {
 		},
 		"MaxInFlight": {
 			func(c *Config) { c.MaxInFlight = 0 },
-			func(c *Config) { c.MaxInFlight = MaxMaxInFlight + 1 },
+			func(c *Config) { c.MaxInFlight = maxMaxInFlight + 1 },
 		},
 		"Timeout": {
 			func(c *Config) { c.Timeout = 0 },
-			func(c *Config) { c.Timeout = MaxTimeout + 1 },
+			func(c *Config) { c.Timeout = maxTimeout + 1 },
 		},
 		"Retries": {
 			func(c *Config) { c.Retries = -1 },
-			func(c *Config) { c.Retries = MaxRetries + 1 },
+			func(c *Config) { c.Retries = maxRetries + 1 },
 		},
 		"TargetTimeout": {
 			func(c *Config) { c.TargetTimeout = 0 },
-			func(c *Config) { c.TargetTimeout = MaxTimeout + 1 },
+			func(c *Config) { c.TargetTimeout = maxTimeout + 1 },
 		},
 		"Batch": {
 			func(c *Config) { c.Batch = 0 },
-			func(c *Config) { c.Batch = MaxBatch + 1 },
+			func(c *Config) { c.Batch = mux.MaxBatch + 1 },
 		},
 		"MaxRuntime": {func(c *Config) { c.MaxRuntime = -1 }},
 	} {
@@ -90,15 +90,4 @@ func TestValidateJoins(t *testing.T) {
 	require.ErrorContains(t, err, "Rate")
 	require.ErrorContains(t, err, "Retries")
 	require.ErrorContains(t, err, "Batch")
-}
-
-func TestStatusSet(t *testing.T) {
-	var s StatusSet
-	for st := range output.Status(output.NumStatuses) {
-		require.True(t, s.Has(st), "the empty set is all")
-	}
-	s = s.Add(output.Timeout).Add(output.Aborted)
-	for st := range output.Status(output.NumStatuses) {
-		require.Equal(t, st == output.Timeout || st == output.Aborted, s.Has(st))
-	}
 }

@@ -1,6 +1,7 @@
 package scanner
 
 import (
+	"slices"
 	"time"
 
 	"github.com/a2scan/a2scan/internal/arena"
@@ -866,7 +867,7 @@ func (e *engine) write(origin *targets.Origin) (at int, wanted bool) {
 	if o.status == output.Success {
 		e.countResults()
 	}
-	if !e.cfg.Filter.Has(o.status) {
+	if len(e.cfg.Filter) > 0 && !slices.Contains(e.cfg.Filter, o.status) {
 		e.stats.Filtered++
 		return 0, false
 	}

@@ -156,7 +156,7 @@ func TestMaxResultsAndICMP(t *testing.T) {
 func TestMaxResultsBesideAFilter(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
 	cfg.MaxResults = 2
-	cfg.Filter = StatusSet(0).Add(output.Timeout)
+	cfg.Filter = []output.Status{output.Timeout}
 	r := newRig(t, cfg, rigTargets(5)...)
 	r.reply(rigKey(0), infoReply("x"))
 	require.False(t, r.e.ReachedMaxResults())
@@ -201,7 +201,7 @@ func TestMaxResultsIsExact(t *testing.T) {
 // --filter keeps records out of the file and in the counts.
 func TestFilter(t *testing.T) {
 	cfg := rigConfig(proto.WantInfo)
-	cfg.Filter = StatusSet(0).Add(output.Refused).Add(output.Success)
+	cfg.Filter = []output.Status{output.Refused, output.Success}
 	cfg.Retries = 0
 	cfg.MaxResults = 2
 	r := newRig(t, cfg, rigTargets(4)...)

@@ -10,7 +10,7 @@ import (
 
 // The two highest bits of a stored string's tag tell answers (the tag is the kind) from raw
 // datagrams. The other 30 bits of a datagram's tag are its time since the target's first
-// send. They hold 71 minutes, more than MaxTimeout.
+// send. They hold 71 minutes, more than maxTimeout.
 const (
 	tagReceived uint32 = 1 << 30
 	tagSent     uint32 = 2 << 30

@@ -77,15 +77,10 @@ type Result struct {
 	Start  time.Time
 	End    time.Time
 	Stats  Stats
-	Output Written
 	Port   mux.PortStats
-}
-
-// Written counts the records that are in the output.
-type Written struct {
-	Records   int64
-	Bytes     int64 // before compression
-	Committed int64 // length of the file, with the content of before the run
+	// Records and Bytes (before compression) are in the output. Committed is the length of
+	// the file, with the content of before the run.
+	Records, Bytes, Committed int64
 }
 
 // A Scanner gives an engine a socket, targets, an output and the time. Its
@@ -242,8 +237,12 @@ func (s *Scanner) Stats() Stats {
 	return s.published
 }
 
-// Written returns the present size of the output. Any goroutine may call it.
-func (s *Scanner) Written() Written { return Written(s.writer.Stats()) }
+// Written returns the present size of the output, as in a [Result]. Any goroutine may call
+// it.
+func (s *Scanner) Written() (records, bytes, committed int64) {
+	w := s.writer.Stats()
+	return w.Records, w.Bytes, w.Committed
+}
 
 // Abort ends the scan now: targets in flight are settled as aborted. Any
 // goroutine may call it.
@@ -308,19 +307,19 @@ func (s *Scanner) Run(ctx context.Context) (Result, error) {
 		s.reason = dataset.EndError
 	}
 	s.publish(s.now())
-	return Result{
-		Reason: s.reason,
-		Start:  s.start,
-		End:    time.Now(),
-		Stats:  s.Stats(),
-		Output: s.Written(),
-		Port:   s.port.Stats(),
-	}, err
+	result := Result{Reason: s.reason, Start: s.start, End: time.Now(), Stats: s.Stats(), Port: s.port.Stats()}
+	result.Records, result.Bytes, result.Committed = s.Written()
+	return result, err
 }
 
-// ErrAbandoned means that a scan was aborted while the reader of its records stalled:
-// records that could not be written within two seconds are lost.
-var ErrAbandoned = errors.New("the last records could not be written: their reader stalled")
+// Errors of a scan and of a watch.
+var (
+	// ErrAbandoned means that a scan was aborted while the reader of its records stalled:
+	// records that could not be written within two seconds are lost.
+	ErrAbandoned = errors.New("the last records could not be written: their reader stalled")
+	// ErrRate means that a round cannot send one packet to each server in its interval.
+	ErrRate = errors.New("the rate is too low")
+)
 
 // closeWriter waits until all is written, and after an abort not much longer.
 func (s *Scanner) closeWriter() error {

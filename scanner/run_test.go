@@ -250,7 +250,7 @@ func TestO2_FailingSink(t *testing.T) {
 			require.Equal(s.t, dataset.EndError, result.Reason)
 			require.Less(s.t, s.elapsed(), 600*time.Millisecond)
 			require.Equal(s.t, 1, s.sink.closed)
-			require.LessOrEqual(s.t, result.Output.Records, int64(len(s.sink.records())))
+			require.LessOrEqual(s.t, result.Records, int64(len(s.sink.records())))
 		})
 	}
 }
@@ -1070,7 +1070,7 @@ func TestO3_AbortWithAStuckReader(t *testing.T) {
 		require.ErrorIs(s.t, err, ErrAbandoned)
 		require.Equal(s.t, dataset.EndInterrupted, result.Reason)
 		require.Less(s.t, s.elapsed(), 2*time.Second+abandonTime+2*publishEvery)
-		require.Zero(s.t, result.Output.Records)
+		require.Zero(s.t, result.Records)
 		close(released)
 	})
 }

@@ -115,7 +115,7 @@ func (s *scan) requireWhole(r Result) {
 		n += uint64(count)
 	}
 	require.Equal(s.t, n, st.Done+st.Aborted)
-	require.EqualValues(s.t, n, r.Output.Records)
+	require.EqualValues(s.t, n, r.Records)
 	require.Equal(s.t, n, st.Records)
 	require.Zero(s.t, st.InFlight)
 	require.Equal(s.t, 1, s.sink.closed, "the sink is closed once")

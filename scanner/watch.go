@@ -64,11 +64,8 @@ type Round struct {
 	Event []byte
 }
 
-// MaxGoneAfter is the largest GoneAfter of a WatchConfig.
-const MaxGoneAfter = math.MaxUint16
-
-// ErrRate means that a round cannot send one packet to each server in its interval.
-var ErrRate = errors.New("the rate is too low")
+// maxGoneAfter is the most that a server's state can count.
+const maxGoneAfter = math.MaxUint16
 
 // A Watcher asks the same targets again and again, once per interval, and writes an event
 // for each change. A server keeps its moment in the interval from round to round, so
@@ -111,8 +108,8 @@ func NewWatcher(cfg WatchConfig, port mux.Port, sink dataset.Sink) (*Watcher, er
 	if cfg.Interval < 0 {
 		return nil, &FieldError{"Interval", fmt.Sprintf("%v is out of range", cfg.Interval)}
 	}
-	if cfg.GoneAfter < 1 || cfg.GoneAfter > MaxGoneAfter {
-		return nil, &FieldError{"GoneAfter", fmt.Sprintf("%d is out of range; use 1 to %d", cfg.GoneAfter, MaxGoneAfter)}
+	if cfg.GoneAfter < 1 || cfg.GoneAfter > maxGoneAfter {
+		return nil, &FieldError{"GoneAfter", fmt.Sprintf("%d is out of range; use 1 to %d", cfg.GoneAfter, maxGoneAfter)}
 	}
 	w := &Watcher{cfg: cfg, port: port, sink: sink, known: newKnown(cfg.Fields, cfg.GoneAfter), abort: make(chan struct{})}
 	w.rx, w.tx = newBatches(cfg.Batch)

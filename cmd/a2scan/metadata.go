@@ -75,20 +75,20 @@ func (r *scanRun) fillMetadata(m *dataset.Metadata, result *scanner.Result) {
 	m.Rate.AchievedPPS = dataset.Decimal(perSecond(0, s.Sent, result.End.Sub(result.Start)))
 	m.Rate.PeakInFlight = s.PeakInFlight
 	m.RTT.P50, m.RTT.P90, m.RTT.P99, m.RTT.Max = milliseconds(s.RTT[0]), milliseconds(s.RTT[1]), milliseconds(s.RTT[2]), milliseconds(s.RTTMax)
-	r.fillOutput(m, result.Output)
+	r.fillOutput(m, result.Records, result.Bytes, result.Committed)
 	if r.earlier != nil {
 		r.earlier.count(m, counts.Skipped, result.Reason == dataset.EndComplete && r.options.ask.cfg.MaxTargets == 0)
 	}
 }
 
 // fillOutput sets the counts of the output.
-func (r *scanRun) fillOutput(m *dataset.Metadata, w scanner.Written) {
-	m.Output.Records, m.Output.Bytes = w.Records, w.Bytes
+func (r *scanRun) fillOutput(m *dataset.Metadata, records, bytes, committed int64) {
+	m.Output.Records, m.Output.Bytes = records, bytes
 	if r.options.table {
 		m.Output.Bytes = 0 // it is no JSON
 	}
 	if r.records.Compression() != dataset.CompressNone {
-		m.Output.CompressedBytes = &w.Committed
+		m.Output.CompressedBytes = &committed
 	}
 }
 

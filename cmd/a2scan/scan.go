@@ -651,7 +651,8 @@ func (r *scanRun) sample(total uint64) sample {
 	fillInput(c, r.list.Counts(), &s.stats)
 	fillPackets(c, &s.stats)
 	fillSocket(c, r.port.shared())
-	r.fillOutput(c, r.scanner.Written())
+	records, bytes, committed := r.scanner.Written()
+	r.fillOutput(c, records, bytes, committed)
 	if e := r.earlier; e != nil {
 		s.before = uint64(e.records)
 		s.stats.Done += s.before
@@ -683,7 +684,7 @@ func (r *scanRun) explain(err error, result *scanner.Result) error {
 	switch {
 	case r.options.outputFile == "-" || statErr != nil || !info.Mode().IsRegular():
 		return withHint(err, "free some space and scan again; with -o FILE a scan can be resumed")
-	case result.Output.Records == 0 && r.earlier == nil:
+	case result.Records == 0 && r.earlier == nil:
 		return withHint(err, "no record was written; free some space and scan again")
 	}
 	return withHint(err, "the records so far are whole; free some space and run it again with --resume")

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -214,7 +215,7 @@ func (o *scanOptions) validate() error {
 
 	errs = append(errs, checkEnding("--output-file", o.outputFile))
 	bad(o.resume && o.noDedup, "--resume and --no-dedup exclude each other: --resume skips targets that have a record")
-	bad(o.resume && o.ask.cfg.Filter != 0, "--resume and --filter exclude each other: targets without a record would be asked again")
+	bad(o.resume && len(o.ask.cfg.Filter) > 0, "--resume and --filter exclude each other: targets without a record would be asked again")
 	bad(o.resume && o.outputFile == "-", "--resume needs --output-file FILE: it resumes from the records in it")
 	bad(o.resume && o.dryRun, "--resume and --dry-run exclude each other")
 	return errors.Join(errs...)
@@ -337,23 +338,21 @@ func statusNames() []string {
 	return names
 }
 
-func parseFilter(s string) (scanner.StatusSet, error) {
-	var set scanner.StatusSet
-	err := parseList(s, statusNames(), func(i int) { set = set.Add(output.Status(i)) })
-	return set, err
+func parseFilter(s string) (list []output.Status, err error) {
+	err = parseList(s, statusNames(), func(i int) { list = append(list, output.Status(i)) })
+	return list, err
 }
 
-func uniteFilters(have, more scanner.StatusSet) scanner.StatusSet { return have | more }
+func uniteFilters(have, more []output.Status) []output.Status {
+	all := slices.Concat(have, more)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
-func formatFilter(set scanner.StatusSet) string {
-	if set == 0 {
-		return ""
-	}
+func formatFilter(list []output.Status) string {
 	var names []string
-	for i, n := range statusNames() {
-		if set.Has(output.Status(i)) {
-			names = append(names, n)
-		}
+	for _, s := range list {
+		names = append(names, s.String())
 	}
 	return strings.Join(names, ",")
 }

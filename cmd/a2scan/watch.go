@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (o *watchOptions) register(fs *flagSet) {
 	})
 	fs.group("Events", func() {
 		fs.words(&o.fields, "fields", "", "LIST", "fields whose change is an event: keys of info, and rules.NAME")
-		fs.count(&o.cfg.GoneAfter, "gone-after", "", "N", "a server is gone after N silent rounds in a row")
+		add(fs, &o.cfg.GoneAfter, "gone-after", "", "N", "a server is gone after N silent rounds in a row", parseCount[int](math.MaxUint16), strconv.Itoa)
 	})
 	fs.group("Output", func() {
 		fs.text(&s.outputFile, "output-file", "o", "FILE", "write events to this file; .zst and .gz compress")
@@ -116,8 +117,8 @@ func (o *watchOptions) validate() error {
 	if o.cfg.Interval <= 0 {
 		errs = append(errs, errors.New("--interval must be longer than 0"))
 	}
-	if o.cfg.GoneAfter < 1 || o.cfg.GoneAfter > scanner.MaxGoneAfter {
-		errs = append(errs, fmt.Errorf("--gone-after %d is out of range; use 1 to %d", o.cfg.GoneAfter, scanner.MaxGoneAfter))
+	if o.cfg.GoneAfter < 1 {
+		errs = append(errs, errors.New("--gone-after 0 is out of range; use 1 or more"))
 	}
 	if o.records != "" {
 		errs = append(errs, checkEnding("--records", o.records), checkDates(o.records))
