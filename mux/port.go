@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 )
@@ -64,7 +63,8 @@ type PeerError struct{ Err error }
 
 func (e *PeerError) Error() string { return "send: " + e.Err.Error() }
 
-// Unwrap returns the system's error, a syscall.Errno, or ErrNoFamily.
+// Unwrap returns the system's error, a syscall.Errno. It is EAFNOSUPPORT if
+// the socket cannot reach addresses of that family.
 func (e *PeerError) Unwrap() error { return e.Err }
 
 // Unreachable is the kind of an ICMP error about a datagram.
@@ -96,6 +96,3 @@ func (u Unreachable) String() string {
 	}
 	return "ICMP error"
 }
-
-// ErrNoFamily means the socket cannot reach addresses of that family.
-var ErrNoFamily = errors.New("address family not available on this socket")

@@ -215,7 +215,7 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 		refused = true
 	}
 	if n < b.n {
-		return n, &PeerError{ErrNoFamily}
+		return n, &PeerError{syscall.EAFNOSUPPORT}
 	}
 	return n, nil
 }

@@ -257,7 +257,7 @@ func (p *netPort) Send(b *Batch) (n int, err error) {
 		q := &b.packets[n]
 		switch is4 := q.Peer.Is4(); {
 		case is4 && !p.v4, !is4 && !p.v6:
-			return n, &PeerError{ErrNoFamily}
+			return n, &PeerError{syscall.EAFNOSUPPORT}
 		case q.Local != (Key{}):
 			return n, &PeerError{errors.ErrUnsupported}
 		}

@@ -12,8 +12,8 @@ import (
 )
 
 func TestEvent(t *testing.T) {
-	fields, err := output.ParseFields("name, map,players,vac,steam_id,rules.mp_timelimit,rules.new,map")
-	require.NoError(t, err)
+	var fields output.Fields
+	require.NoError(t, fields.UnmarshalText([]byte("name, map,players,vac,steam_id,rules.mp_timelimit,rules.new,map")))
 	record := func(name string, players int, rules ...output.Rule) *output.Record {
 		return &output.Record{
 			RTT: output.NoRTT,
@@ -44,19 +44,18 @@ func TestEvent(t *testing.T) {
 	require.Nil(t, none)
 }
 
-func TestParseFields(t *testing.T) {
-	_, err := output.ParseFields(output.DefaultFields)
-	require.NoError(t, err)
+func TestFields(t *testing.T) {
+	require.NoError(t, new(output.Fields).UnmarshalText([]byte(output.Fields{}.String())))
 	for _, bad := range []string{"", "nam", "rules.", "players.list", "map,,name"} {
-		_, err := output.ParseFields(bad)
-		require.Error(t, err, bad)
+		require.Error(t, new(output.Fields).UnmarshalText([]byte(bad)), bad)
 	}
 }
 
 // FuzzState: states of any bytes give an error or changes, the same ones in both
 // directions.
 func FuzzState(f *testing.F) {
-	fields, _ := output.ParseFields("name,map")
+	var fields output.Fields
+	require.NoError(f, fields.UnmarshalText([]byte("name,map")))
 	r := &output.Record{Info: &output.Info{Fields: output.InfoName | output.InfoMap, Name: "n", Map: "m"}}
 	state := fields.AppendState(nil, r)
 	f.Add(state, state)

@@ -10,11 +10,25 @@ import (
 	"strings"
 )
 
-// Fields are the fields of a record whose changes are events.
+// Fields are the fields of a record whose changes are events. The zero Fields are name,
+// map, folder, game, app_id, version, max_players, visibility, vac, game_port and steam_id.
 type Fields struct{ list []field }
 
-// DefaultFields are the fields that count if none are named.
-const DefaultFields = "name,map,folder,game,app_id,version,max_players,visibility,vac,game_port,steam_id"
+// fields returns the fields of f, the default ones for the zero value.
+func (f Fields) fields() []field {
+	if f.list == nil {
+		return defaultFields.list
+	}
+	return f.list
+}
+
+var defaultFields = func() (f Fields) {
+	names := "name,map,folder,game,app_id,version,max_players,visibility,vac,game_port,steam_id"
+	if err := f.UnmarshalText([]byte(names)); err != nil {
+		panic(err)
+	}
+	return f
+}()
 
 // rulePrefix precedes the name of a rule in the name of a field.
 const rulePrefix = "rules."
@@ -26,26 +40,27 @@ type field struct {
 	value func(dst []byte, r *Record) (_ []byte, known bool)
 }
 
-// ParseFields returns the fields named in a list with commas: keys of INFO, and
+// UnmarshalText sets f to the fields named in a list with commas: keys of INFO, and
 // rules.NAME for the value of a rule.
-func ParseFields(list string) (*Fields, error) {
-	f := &Fields{}
-	for name := range strings.SplitSeq(list, ",") {
+func (f *Fields) UnmarshalText(list []byte) error {
+	var named []field
+	for name := range strings.SplitSeq(string(list), ",") {
 		name = strings.TrimSpace(name)
 		var value func(dst []byte, r *Record) ([]byte, bool)
 		if rule, ok := strings.CutPrefix(name, rulePrefix); ok && rule != "" {
 			value = ruleField(rule)
 		} else if value = infoFields[name]; value == nil {
-			return nil, fmt.Errorf("%q is no field; the fields are %s, and rules.NAME", name, strings.Join(fieldNames(), ", "))
+			return fmt.Errorf("%q is no field; the fields are %s, and rules.NAME", name, strings.Join(fieldNames(), ", "))
 		}
-		if !slices.ContainsFunc(f.list, func(g field) bool { return g.name == name }) {
-			f.list = append(f.list, field{name, value})
+		if !slices.ContainsFunc(named, func(g field) bool { return g.name == name }) {
+			named = append(named, field{name, value})
 		}
 	}
-	return f, nil
+	f.list = named
+	return nil
 }
 
-// fieldNames returns the names that ParseFields knows, without rules.
+// fieldNames returns the names that UnmarshalText knows, without rules.
 func fieldNames() []string {
 	var names []string
 	for name := range infoFields {
@@ -128,9 +143,9 @@ func (r *Record) Answered() bool { return r.Status == Success || r.Status == Par
 
 // AppendState appends the values of r that count, for a later call of Changes. It is
 // the memory that a comparison needs of a record.
-func (f *Fields) AppendState(dst []byte, r *Record) []byte {
+func (f Fields) AppendState(dst []byte, r *Record) []byte {
 	var buf [256]byte
-	for _, field := range f.list {
+	for _, field := range f.fields() {
 		value, known := field.value(buf[:0], r)
 		dst = appendStateValue(dst, value, known)
 	}
@@ -169,9 +184,9 @@ func nextStateValue(state []byte) (value string, known bool, rest []byte, err er
 
 // Changes returns the fields whose values differ between two states, nil if none do.
 // A field that one of them does not know is no change.
-func (f *Fields) Changes(old, new []byte) ([]Change, error) {
+func (f Fields) Changes(old, new []byte) ([]Change, error) {
 	var changes []Change
-	for _, field := range f.list {
+	for _, field := range f.fields() {
 		a, knownA, restA, err := nextStateValue(old)
 		if err != nil {
 			return nil, err
@@ -196,10 +211,10 @@ func (f *Fields) Changes(old, new []byte) ([]Change, error) {
 
 // MergeState appends the state that is known after both: the values of new, and those of
 // old that new does not know. An old state of other fields is ignored.
-func (f *Fields) MergeState(dst, old, new []byte) []byte {
+func (f Fields) MergeState(dst, old, new []byte) []byte {
 	from := len(dst)
 	whole := new
-	for range f.list {
+	for range f.fields() {
 		a, knownA, restA, err := nextStateValue(old)
 		if err != nil {
 			return append(dst[:from], whole...)
@@ -218,11 +233,11 @@ func (f *Fields) MergeState(dst, old, new []byte) []byte {
 	return dst
 }
 
-// String returns the names of the fields, as ParseFields takes them.
-func (f *Fields) String() string {
-	names := make([]string, len(f.list))
-	for i := range f.list {
-		names[i] = f.list[i].name
+// String returns the names of the fields, as UnmarshalText takes them.
+func (f Fields) String() string {
+	var names []string
+	for _, field := range f.fields() {
+		names = append(names, field.name)
 	}
 	return strings.Join(names, ",")
 }

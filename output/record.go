@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// SchemaVersion is the value of schema in every record and metadata object.
-// Later versions of a2scan only add keys to it.
-const SchemaVersion = 1
-
-// NoRTT is the round-trip time of a query that has none: it was not answered,
-// or a retransmission makes the time ambiguous. It is written as null.
-const NoRTT time.Duration = -1
+const (
+	// SchemaVersion is the value of schema in every record and metadata object.
+	// Later versions of a2scan only add keys to it.
+	SchemaVersion = 1
+	// NoRTT is the round-trip time of a query that has none: it was not answered,
+	// or a retransmission makes the time ambiguous. It is written as null.
+	NoRTT time.Duration = -1
+)
 
 // A Record is the result of one target: one line of the output. [AppendJSON]
 // writes it and [Unmarshal] reads it.

@@ -425,7 +425,7 @@ func (a *assembler) kindOf(n uint16) (Kind, bool) {
 		if len(h) > 4 && binary.LittleEndian.Uint32(h) == 0xFFFFFFFF {
 			h = h[4:]
 		}
-		return KindOfReply(h[0])
+		return kindOfReply(h[0])
 	}
 	return 0, false
 }

@@ -323,7 +323,7 @@ func TestSplitCapturesInAnyOrder(t *testing.T) {
 
 // ExampleConversation reads captured datagrams.
 func ExampleConversation() {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	for _, d := range []string{
 		"\xFF\xFF\xFF\xFFA\x29\xF9\xD5\x3C",
 		"\xFE\xFF\xFF\xFF\x01\x00\x00\x00\x02\x01\xE0\x04800\x00",

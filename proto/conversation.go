@@ -1,33 +1,28 @@
 package proto
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // A Conversation is one server's side of the wire without any clock: datagrams
 // in, messages out, and requests to send. It believes whatever the datagrams
 // say, in whatever order, and asks nothing of its own accord: what a decoder of captured
 // traffic and a program with its own timers need. A scanner uses Client and Query.
 //
-// The zero Conversation is not usable; it is not safe for concurrent use.
+// The zero Conversation knows no challenge and is ready to use. It is not safe for
+// concurrent use.
 type Conversation struct {
-	asm       *assembler
+	asm       *assembler // made for the first fragment
 	owner     setOwner
 	challenge Challenge
-	n         int // datagrams received
+	known     bool // challenge is one
+	n         int  // datagrams received
 	parts     map[uint32][]int
 }
 
-// conversationBytes is room for the unfinished replies of one server.
+// conversationBytes is the memory for unfinished replies of one server.
 const conversationBytes = 2 << 20
-
-// NewConversation returns a Conversation that knows no challenge.
-func NewConversation() *Conversation {
-	return &Conversation{
-		asm:       newAssembler(conversationBytes),
-		owner:     setOwner{serial: 1},
-		challenge: NoChallenge,
-		parts:     map[uint32][]int{},
-	}
-}
 
 // A Message is one whole thing that a server said.
 type Message struct {
@@ -36,8 +31,9 @@ type Message struct {
 	// Body is the message from its type byte on, assembled and decompressed. It
 	// is valid until the next call of Receive.
 	Body []byte
-	// Dialect is the layout of the split reply that carried it, DialectUnknown
-	// where it came in one datagram.
+	// Split says that it came in fragments, or is one. Dialect is their layout,
+	// DialectUnknown until fragment 0 has come.
+	Split   bool
 	Dialect Dialect
 	// Datagrams numbers the received datagrams, from 0, that made it up, in
 	// order of arrival.
@@ -51,7 +47,7 @@ type Message struct {
 
 // Kind returns which request the message answers; false for challenges and
 // messages that answer none.
-func (m *Message) Kind() (Kind, bool) { return KindOfReply(m.Type) }
+func (m *Message) Kind() (Kind, bool) { return kindOfReply(m.Type) }
 
 // Receive takes the next datagram. It returns false while a split reply is not
 // complete, and for duplicates of fragments. b is only read during the call,
@@ -75,6 +71,9 @@ func (c *Conversation) Receive(b []byte) (Message, bool) {
 }
 
 func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
+	if c.asm == nil {
+		c.asm, c.owner.serial, c.parts = newAssembler(conversationBytes), 1, map[uint32][]int{}
+	}
 	result, set := c.asm.add(&c.owner, b)
 	var id uint32
 	if len(b) >= splitPrefix {
@@ -82,9 +81,9 @@ func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
 	}
 	switch result {
 	case fragmentMalformed:
-		return Message{Datagrams: []int{n}, Err: errFragment}, true
+		return Message{Split: true, Datagrams: []int{n}, Err: errFragment}, true
 	case fragmentDropped:
-		return Message{Datagrams: []int{n}, Err: errNoMemory}, true
+		return Message{Split: true, Datagrams: []int{n}, Err: errNoMemory}, true
 	case fragmentDuplicate:
 		if c.asm.sets[set].phase != taken {
 			c.parts[id] = append(c.parts[id], n)
@@ -98,7 +97,7 @@ func (c *Conversation) fragment(n int, b []byte) (Message, bool) {
 	if result != fragmentLast {
 		return Message{}, false
 	}
-	m := Message{Datagrams: c.parts[id], Dialect: c.asm.sets[set].dialect}
+	m := Message{Split: true, Datagrams: c.parts[id], Dialect: c.asm.sets[set].dialect}
 	delete(c.parts, id)
 	body, err := c.asm.take(set)
 	if err != nil {
@@ -130,36 +129,39 @@ func (c *Conversation) open(m *Message, body []byte) {
 		return
 	}
 	m.Challenge = Challenge(binary.LittleEndian.Uint32(body[1:]))
-	c.challenge = m.Challenge
+	c.SetChallenge(m.Challenge)
 }
 
-// Challenge returns the last challenge that was received or set.
+// Challenge returns the last challenge that was received or set, and whether there is one.
 func (c *Conversation) Challenge() (Challenge, bool) {
-	return c.challenge, c.challenge != NoChallenge
+	if !c.known {
+		return NoChallenge, false
+	}
+	return c.challenge, true
 }
 
-// SetChallenge sets the token that the next requests carry.
-func (c *Conversation) SetChallenge(t Challenge) { c.challenge = t }
+// SetChallenge sets the token that the next requests carry; NoChallenge: none.
+func (c *Conversation) SetChallenge(t Challenge) { c.challenge, c.known = t, t != NoChallenge }
 
 // AppendRequest appends the request for k with the challenge that is known.
 func (c *Conversation) AppendRequest(dst []byte, k Kind) []byte {
-	switch k {
-	case KindInfo:
-		return AppendInfoRequest(dst, c.challenge)
-	case KindPlayers:
-		return AppendPlayersRequest(dst, c.challenge)
-	case KindRules:
-		return AppendRulesRequest(dst, c.challenge)
-	default:
-		return AppendPingRequest(dst)
+	t, _ := c.Challenge()
+	return k.AppendRequest(dst, t)
+}
+
+// sets returns a copy of the sets of fragments that c may own.
+func (c *Conversation) sets() []uint16 {
+	if c.asm == nil {
+		return nil
 	}
+	return slices.Clone(c.owner.sets[:])
 }
 
 // Invalidate forgets the unfinished split reply of that id, or all of them
 // with all set, and reports whether there was one.
 func (c *Conversation) Invalidate(id uint32, all bool) bool {
 	found := false
-	for _, n := range c.owner.sets {
+	for _, n := range c.sets() {
 		if !c.asm.owns(&c.owner, n) || c.asm.sets[n].phase == taken {
 			continue
 		}
@@ -176,12 +178,12 @@ func (c *Conversation) Invalidate(id uint32, all bool) bool {
 // with the datagrams that it has and an error that counts them.
 func (c *Conversation) Unfinished() []Message {
 	var list []Message
-	for _, n := range c.owner.sets {
+	for _, n := range c.sets() {
 		if !c.asm.owns(&c.owner, n) || c.asm.sets[n].phase == taken {
 			continue
 		}
 		s := &c.asm.sets[n]
-		m := Message{Dialect: s.dialect, Datagrams: c.parts[s.id], Err: &FragmentsError{Got: int(s.count), Total: int(s.total)}}
+		m := Message{Split: true, Dialect: s.dialect, Datagrams: c.parts[s.id], Err: &FragmentsError{Got: int(s.count), Total: int(s.total)}}
 		if k, ok := c.asm.kindOf(n); ok {
 			m.Type = [NumKinds]byte{TypeInfo, TypePlayers, TypeRules, TypePing}[k]
 		}

@@ -38,7 +38,7 @@ func forEachSplitCapture(t *testing.T, dir string, f func(t *testing.T, format s
 // TestConversationBelieves: it takes messages in any order, solicited or not, and
 // numbers the datagrams that made them up.
 func TestConversationBelieves(t *testing.T) {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	split := cutter{dialect: proto.DialectSource, id: 4, size: 20}.cut(rulesPayload(3))
 	require.Len(t, split, 2)
 	receive := func(d []byte) proto.Message {
@@ -75,21 +75,21 @@ func TestConversationBelieves(t *testing.T) {
 
 // TestConversationChallenge: requests carry the last token that was heard or set.
 func TestConversationChallenge(t *testing.T) {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	_, known := c.Challenge()
 	require.False(t, known)
-	require.Equal(t, proto.AppendInfoRequest(nil, proto.NoChallenge), c.AppendRequest(nil, proto.KindInfo))
-	require.Equal(t, proto.AppendPlayersRequest(nil, proto.NoChallenge), c.AppendRequest(nil, proto.KindPlayers))
+	require.Equal(t, proto.KindInfo.AppendRequest(nil, proto.NoChallenge), c.AppendRequest(nil, proto.KindInfo))
+	require.Equal(t, proto.KindPlayers.AppendRequest(nil, proto.NoChallenge), c.AppendRequest(nil, proto.KindPlayers))
 	m, ok := c.Receive([]byte("\xFF\xFF\xFF\xFFA\x29\xF9\xD5\x3C"))
 	require.True(t, ok)
 	require.Equal(t, proto.TypeChallenge, m.Type)
 	require.Equal(t, proto.Challenge(0x3CD5F929), m.Challenge)
-	require.Equal(t, proto.AppendInfoRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindInfo))
-	require.Equal(t, proto.AppendPlayersRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindPlayers))
-	require.Equal(t, proto.AppendRulesRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindRules))
-	require.Equal(t, proto.AppendPingRequest(nil), c.AppendRequest(nil, proto.KindPing))
+	require.Equal(t, proto.KindInfo.AppendRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindInfo))
+	require.Equal(t, proto.KindPlayers.AppendRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindPlayers))
+	require.Equal(t, proto.KindRules.AppendRequest(nil, 0x3CD5F929), c.AppendRequest(nil, proto.KindRules))
+	require.Equal(t, proto.KindPing.AppendRequest(nil, proto.NoChallenge), c.AppendRequest(nil, proto.KindPing))
 	c.SetChallenge(5)
-	require.Equal(t, proto.AppendRulesRequest([]byte("x"), 5), c.AppendRequest([]byte("x"), proto.KindRules))
+	require.Equal(t, proto.KindRules.AppendRequest([]byte("x"), 5), c.AppendRequest([]byte("x"), proto.KindRules))
 
 	m, ok = c.Receive([]byte("\xFF\xFF\xFF\xFFA\x29"))
 	require.True(t, ok)
@@ -101,7 +101,7 @@ func TestConversationChallenge(t *testing.T) {
 // TestConversationNoise: a datagram that is no message is said to be none, and the
 // next is heard.
 func TestConversationNoise(t *testing.T) {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	for _, noise := range [][]byte{nil, {1}, {0xFF, 0xFF, 0xFF, 0xFF}, make([]byte, 64), []byte("\x08\x08\x01\x12\x19Invalid/unknown MsgID 255"), {0xFE, 0xFF, 0xFF, 0xFF, 0}} {
 		m, ok := c.Receive(noise)
 		require.True(t, ok)
@@ -119,7 +119,7 @@ func TestConversationNoise(t *testing.T) {
 
 // TestConversationUnfinished: what is missing can be asked for and given up.
 func TestConversationUnfinished(t *testing.T) {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	first := cutter{dialect: proto.DialectGoldSource, id: 1, size: 20}.cut(rulesPayload(6))
 	second := cutter{dialect: proto.DialectSource, id: 2, size: 20}.cut(rulesPayload(6))
 	for _, d := range [][]byte{first[0], first[2], second[1]} {
@@ -154,7 +154,7 @@ func TestConversationUnfinished(t *testing.T) {
 
 // TestConversationForgets: ids that made way for newer ones leave no numbers behind.
 func TestConversationForgets(t *testing.T) {
-	c := proto.NewConversation()
+	c := new(proto.Conversation)
 	half := func(id uint32) []byte {
 		return cutter{dialect: proto.DialectSource, id: id, size: 20}.cut(rulesPayload(3))[0]
 	}
@@ -201,7 +201,7 @@ func FuzzConversation(f *testing.F) {
 	f.Add(pack(bomb(100)...))
 	f.Add(pack([]byte("\xFE\xFF\xFF\xFF\x01\x00\x00\x00\x00\x00"), []byte("\xFF\xFF\xFF\xFFA\x29\xF9\xD5\x3C"), nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c := proto.NewConversation()
+		c := new(proto.Conversation)
 		n := 0
 		heard := map[int]bool{}
 		for len(b) >= 2 {

@@ -1,6 +1,15 @@
 package proto
 
-// Access of outer tests to the package's memory.
+// Access of outer tests to the package's functions and memory.
+
+type Header = header
+
+var (
+	ParseHeader               = parseHeader
+	KindOfReply               = kindOfReply
+	ParseChallenge            = parseChallenge
+	AppendGetChallengeRequest = appendGetChallengeRequest
+)
 
 // OpenSets returns how many sets of fragments c's assembler keeps.
 func (c *Client) OpenSets() int { return c.asm.openSets() }
@@ -9,7 +18,12 @@ func (c *Client) OpenSets() int { return c.asm.openSets() }
 func (c *Client) InflateLeft() int { return c.inflate }
 
 // Held returns how many sets, and how many bytes, c keeps of unfinished replies.
-func (c *Conversation) Held() (sets, bytes int) { return c.asm.openSets(), c.asm.arena.Used() }
+func (c *Conversation) Held() (sets, bytes int) {
+	if c.asm == nil {
+		return 0, 0
+	}
+	return c.asm.openSets(), c.asm.arena.Used()
+}
 
 func (a *assembler) openSets() (n int) {
 	for i := a.sets[0].next; i != 0; i = a.sets[i].next {

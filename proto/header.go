@@ -2,12 +2,12 @@ package proto
 
 import "encoding/binary"
 
-// A Header is how a datagram begins. All that a datagram can be is either one
+// A header is how a datagram begins. All that a datagram can be is either one
 // whole message or one fragment of a split reply:
 //
 //	simple   FF FF FF FF | type u8 | …
 //	split    FE FF FF FF | id u32  | …
-type Header struct {
+type header struct {
 	Split bool   // one fragment; its further layout is a Dialect
 	Type  byte   // simple: TypeInfo and so on
 	ID    uint32 // split: the same in all fragments; bit 31 may say that they are compressed
@@ -19,30 +19,30 @@ const (
 	splitHeader  = 8 // FE FF FF FF and the id
 )
 
-// ParseHeader parses the beginning of the datagram b. The body aliases b. The body of a
+// parseHeader parses the beginning of the datagram b. The body aliases b. The body of a
 // simple message begins at the type byte, as the Decode methods expect; the body of a
 // fragment begins after the id, where dialects differ. It returns false for anything else.
 // Real servers send such datagrams (one byte, 64 zeros, an error text in another framing);
 // drop them silently.
-func ParseHeader(b []byte) (h Header, body []byte, ok bool) {
+func parseHeader(b []byte) (h header, body []byte, ok bool) {
 	if len(b) <= simpleHeader {
-		return Header{}, nil, false
+		return header{}, nil, false
 	}
 	switch binary.LittleEndian.Uint32(b) {
 	case 0xFFFFFFFF:
-		return Header{Type: b[simpleHeader]}, b[simpleHeader:], true
+		return header{Type: b[simpleHeader]}, b[simpleHeader:], true
 	case 0xFFFFFFFE:
 		if len(b) < splitHeader {
-			return Header{}, nil, false
+			return header{}, nil, false
 		}
-		return Header{Split: true, ID: binary.LittleEndian.Uint32(b[4:])}, b[splitHeader:], true
+		return header{Split: true, ID: binary.LittleEndian.Uint32(b[4:])}, b[splitHeader:], true
 	}
-	return Header{}, nil, false
+	return header{}, nil, false
 }
 
-// KindOfReply returns the kind of query that a reply of type t answers. It returns false
+// kindOfReply returns the kind of query that a reply of type t answers. It returns false
 // for requests, unknown types, and a challenge, which answers any query.
-func KindOfReply(t byte) (Kind, bool) {
+func kindOfReply(t byte) (Kind, bool) {
 	switch t {
 	case TypeInfo, TypeInfoGoldSource, TypeInfoObsolete:
 		return KindInfo, true
@@ -56,10 +56,10 @@ func KindOfReply(t byte) (Kind, bool) {
 	return 0, false
 }
 
-// ParseChallenge returns the token of a challenge; body begins at its type byte. Bytes
+// parseChallenge returns the token of a challenge; body begins at its type byte. Bytes
 // behind the four bytes of the token are ignored: some descriptions show 13 bytes in all,
 // servers send 9.
-func ParseChallenge(body []byte) (Challenge, bool) {
+func parseChallenge(body []byte) (Challenge, bool) {
 	if len(body) < 5 || body[0] != TypeChallenge {
 		return 0, false
 	}

@@ -154,16 +154,6 @@ func (i *Info) cut(r *reader, fields []baseField) error {
 	return nil
 }
 
-// The bits of EDF. Their fields come in the order of this list, which is not the order of
-// the bits.
-const (
-	EDFGamePort  byte = 0x80 // GamePort
-	EDFSteamID   byte = 0x10 // SteamID
-	EDFSpectator byte = 0x40 // SpectatorPort and SpectatorName
-	EDFKeywords  byte = 0x20 // Keywords
-	EDFGameID    byte = 0x01 // GameID
-)
-
 // Ship holds The Ship's additions to INFO (app 2400).
 type Ship struct {
 	Mode      uint8 // 0 Hunt, 1 Elimination, 2 Duel, 3 Deathmatch, 4 VIP Team, 5 Team Elimination

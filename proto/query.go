@@ -254,17 +254,17 @@ func (c *Client) AppendTransmit(dst []byte, q *Query) []byte {
 	}
 	switch typ := c.requestType(q, k, known); typ {
 	case TypeInfoRequest:
-		dst = AppendInfoRequest(dst, token)
+		dst = KindInfo.AppendRequest(dst, token)
 		if known && token == NoChallenge { // a server may hand out these four bytes too
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(token))
 		}
 		return dst
 	case TypePlayersRequest:
-		return AppendPlayersRequest(dst, token)
+		return KindPlayers.AppendRequest(dst, token)
 	case TypeRulesRequest:
-		return AppendRulesRequest(dst, token)
+		return KindRules.AppendRequest(dst, token)
 	default:
-		return AppendGetChallengeRequest(dst)
+		return appendGetChallengeRequest(dst)
 	}
 }
 
@@ -512,7 +512,7 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 	case TypePrint, TypeReject:
 		return c.handleDenial(q, b[5:])
 	}
-	k, ok := KindOfReply(b[4])
+	k, ok := kindOfReply(b[4])
 	if !ok {
 		return c.noise(q)
 	}
@@ -522,8 +522,8 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 // late takes a datagram for which q has no use, before the first send or after
 // the end. It changes nothing, and above all keeps nothing.
 func (c *Client) late(q *Query, b []byte) Output {
-	if h, _, ok := ParseHeader(b); ok && !h.Split {
-		if k, ok := KindOfReply(h.Type); ok && k < numAsked && q.tracks[k].state == answered {
+	if h, _, ok := parseHeader(b); ok && !h.Split {
+		if k, ok := kindOfReply(h.Type); ok && k < numAsked && q.tracks[k].state == answered {
 			return c.note(q, Duplicate)
 		}
 	}
@@ -680,7 +680,7 @@ func (c *Client) takeSplit(q *Query, now Time, n uint16) Output {
 		return c.noise(q)
 	}
 	var out Output
-	if k, ok := KindOfReply(body[0]); ok {
+	if k, ok := kindOfReply(body[0]); ok {
 		out = c.deliver(q, now, k, body, true)
 	} else {
 		out = c.noise(q)

@@ -18,7 +18,7 @@ func newClient(t testing.TB, cfg Config) *Client {
 }
 
 func challenge(token Challenge) []byte {
-	b := AppendPlayersRequest(nil, token)
+	b := KindPlayers.AppendRequest(nil, token)
 	b[4] = TypeChallenge
 	return b
 }
@@ -36,14 +36,14 @@ func TestAllThreeInTwoRoundTrips(t *testing.T) {
 	c := newClient(t, Config{Retries: 2})
 	var q Query
 	c.Begin(&q, WantInfo|WantPlayers|WantRules)
-	require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.Transmit(nil, &q, 0))
+	require.Equal(t, KindInfo.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, 0))
 	require.False(t, q.WantsSend(), "the others wait for the challenge")
 	out := c.HandleDatagram(&q, 100*ms, challenge(7))
 	require.Equal(t, Challenged, out.Verdict)
 	require.True(t, out.Send)
-	require.Equal(t, AppendInfoRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
-	require.Equal(t, AppendPlayersRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
-	require.Equal(t, AppendRulesRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
+	require.Equal(t, KindInfo.AppendRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
+	require.Equal(t, KindPlayers.AppendRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
+	require.Equal(t, KindRules.AppendRequest(nil, 7), c.Transmit(nil, &q, 100*ms))
 	require.False(t, q.WantsSend())
 	require.Equal(t, Duplicate, c.HandleDatagram(&q, 101*ms, challenge(7)).Verdict)
 	out = c.HandleDatagram(&q, 200*ms, infoReply)
@@ -184,11 +184,11 @@ func TestTokenThatMeetsSilenceIsReplaced(t *testing.T) {
 	token := Challenge(7)
 	for attempt := range 3 {
 		require.True(t, q.WantsSend(), "attempt %d", attempt)
-		require.Equal(t, AppendInfoRequest(nil, NoChallenge), c.Transmit(nil, &q, now))
+		require.Equal(t, KindInfo.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, now))
 		token++
 		now = now.Add(time.Millisecond)
 		c.HandleDatagram(&q, now, challenge(token))
-		require.Equal(t, AppendInfoRequest(nil, token), c.Transmit(nil, &q, now))
+		require.Equal(t, KindInfo.AppendRequest(nil, token), c.Transmit(nil, &q, now))
 		now, _ = c.Deadline(&q)
 		c.HandleTimeout(&q, now)
 	}
@@ -211,14 +211,14 @@ func TestConfirmedTokenIsKept(t *testing.T) {
 		c.HandleTimeout(&q, now)
 		return c.Transmit(nil, &q, now)
 	}
-	require.Equal(t, AppendInfoRequest(nil, NoChallenge), silence())
+	require.Equal(t, KindInfo.AppendRequest(nil, NoChallenge), silence())
 	require.Equal(t, Challenged, c.HandleDatagram(&q, now, challenge(7)).Verdict)
-	require.Equal(t, AppendInfoRequest(nil, 7), c.Transmit(nil, &q, now))
-	require.Equal(t, AppendInfoRequest(nil, 7), silence())
+	require.Equal(t, KindInfo.AppendRequest(nil, 7), c.Transmit(nil, &q, now))
+	require.Equal(t, KindInfo.AppendRequest(nil, 7), silence())
 	require.Equal(t, Duplicate, c.HandleDatagram(&q, now, challenge(7)).Verdict)
 	require.Equal(t, Challenged, c.HandleDatagram(&q, now, challenge(8)).Verdict)
-	require.Equal(t, AppendInfoRequest(nil, 8), c.Transmit(nil, &q, now))
-	require.Equal(t, AppendInfoRequest(nil, NoChallenge), silence(), "the new one is not confirmed")
+	require.Equal(t, KindInfo.AppendRequest(nil, 8), c.Transmit(nil, &q, now))
+	require.Equal(t, KindInfo.AppendRequest(nil, NoChallenge), silence(), "the new one is not confirmed")
 }
 
 // Requests that carry a token go on waiting when a challenge answers one that does not.
@@ -231,14 +231,14 @@ func TestChallengeAnswersTheRequestWithoutToken(t *testing.T) {
 	c.Transmit(nil, &q, 0)
 	require.Equal(t, 1000*ms, deadlineOf(c, &q))
 	c.HandleTimeout(&q, 1000*ms)
-	require.Equal(t, AppendPlayersRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
+	require.Equal(t, KindPlayers.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
 	require.False(t, q.WantsSend(), "the retries are staggered")
 	require.Equal(t, 1500*ms, deadlineOf(c, &q))
 	require.Equal(t, Challenged, c.HandleDatagram(&q, 1010*ms, challenge(8)).Verdict)
-	require.Equal(t, AppendPlayersRequest(nil, 8), c.Transmit(nil, &q, 1010*ms))
+	require.Equal(t, KindPlayers.AppendRequest(nil, 8), c.Transmit(nil, &q, 1010*ms))
 	require.False(t, q.WantsSend())
 	c.HandleTimeout(&q, 1500*ms)
-	require.Equal(t, AppendRulesRequest(nil, NoChallenge), c.Transmit(nil, &q, 1500*ms))
+	require.Equal(t, KindRules.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, 1500*ms))
 }
 
 func deadlineOf(c *Client, q *Query) Time {
@@ -268,7 +268,7 @@ func TestTooEarly(t *testing.T) {
 		require.False(t, out.Done)
 		require.Equal(t, Duplicate, c.HandleDatagram(q, 32*ms, players(0)).Verdict)
 		require.Equal(t, Challenged, c.HandleDatagram(q, 60*ms, challenge(7)).Verdict)
-		require.Equal(t, AppendPlayersRequest(nil, 7), c.Transmit(nil, q, 60*ms))
+		require.Equal(t, KindPlayers.AppendRequest(nil, 7), c.Transmit(nil, q, 60*ms))
 		out = c.HandleDatagram(q, 90*ms, players(1))
 		require.Equal(t, Upgrade, out.Verdict)
 		require.Equal(t, players(1)[4:], out.Body)
@@ -341,13 +341,13 @@ func TestTokensByOtherRequests(t *testing.T) {
 	c.Begin(&q, WantRules)
 	c.Transmit(nil, &q, 0)
 	c.HandleTimeout(&q, 1000*ms)
-	require.Equal(t, AppendPlayersRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
+	require.Equal(t, KindPlayers.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, 1000*ms))
 	require.Equal(t, Unexpected, c.HandleDatagram(&q, 1010*ms, []byte("\xFF\xFF\xFF\xFFD\x00")).Verdict, "PLAYER was not asked")
 	c.HandleDatagram(&q, 1020*ms, challenge(7))
-	require.Equal(t, AppendRulesRequest(nil, 7), c.Transmit(nil, &q, 1020*ms))
+	require.Equal(t, KindRules.AppendRequest(nil, 7), c.Transmit(nil, &q, 1020*ms))
 	at := deadlineOf(c, &q)
 	c.HandleTimeout(&q, at)
-	require.Equal(t, AppendRulesRequest(nil, NoChallenge), c.Transmit(nil, &q, at), "it gives tokens")
+	require.Equal(t, KindRules.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, at), "it gives tokens")
 }
 
 // TestSerialsSkipZero: 0 is the serial of free sets, which belong to nobody.

@@ -13,8 +13,9 @@ type Challenge uint32
 // both with a challenge).
 const NoChallenge Challenge = 0xFFFFFFFF
 
-// Type bytes, which come after FF FF FF FF.
+// Bytes on the wire.
 const (
+	// Types, which come after FF FF FF FF.
 	TypeInfoRequest         byte = 'T'
 	TypePlayersRequest      byte = 'U'
 	TypeRulesRequest        byte = 'V'
@@ -29,46 +30,43 @@ const (
 	TypePing                byte = 'j'
 	TypePrint               byte = 'l' // a ban notice: text until NUL (ReHLDS engine/net.h)
 	TypeReject              byte = '9' // connection rejected: text until NUL
-)
 
-// MaxDatagram is the largest UDP payload over IPv4: 65,535 less 20 and 8 bytes
-// of headers. Servers do send unsplit replies far over the customary 1,400.
-const MaxDatagram = 65507
+	// The bits of an INFO's EDF. Their fields come in the order of this list, which is not
+	// the order of the bits.
+	EDFGamePort  byte = 0x80 // GamePort
+	EDFSteamID   byte = 0x10 // SteamID
+	EDFSpectator byte = 0x40 // SpectatorPort and SpectatorName
+	EDFKeywords  byte = 0x20 // Keywords
+	EDFGameID    byte = 0x01 // GameID
+)
 
 // infoPayload is the text that every INFO request carries, with its NUL.
 const infoPayload = "Source Engine Query\x00"
 
-// AppendInfoRequest appends an A2S_INFO request: 25 bytes, or 29 with a
-// challenge. The first request of a conversation goes without one, as firewalls
-// and old servers expect.
-func AppendInfoRequest(dst []byte, c Challenge) []byte {
-	dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypeInfoRequest)
-	dst = append(dst, infoPayload...)
-	if c != NoChallenge {
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(c))
+// AppendRequest appends the request of kind k with c to dst: 25 bytes for INFO, or 29 with
+// a challenge, 9 for PLAYER and RULES, 5 for the legacy A2A_PING, which carries none. The
+// first INFO of a conversation goes without a challenge, as firewalls and old servers
+// expect: c is [NoChallenge].
+func (k Kind) AppendRequest(dst []byte, c Challenge) []byte {
+	switch k {
+	case KindInfo:
+		dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypeInfoRequest)
+		dst = append(dst, infoPayload...)
+		if c == NoChallenge {
+			return dst
+		}
+	case KindPlayers:
+		dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypePlayersRequest)
+	case KindRules:
+		dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypeRulesRequest)
+	default:
+		return append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypePingRequest)
 	}
-	return dst
-}
-
-// AppendPlayersRequest appends an A2S_PLAYER request of 9 bytes.
-func AppendPlayersRequest(dst []byte, c Challenge) []byte {
-	dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypePlayersRequest)
 	return binary.LittleEndian.AppendUint32(dst, uint32(c))
 }
 
-// AppendRulesRequest appends an A2S_RULES request of 9 bytes.
-func AppendRulesRequest(dst []byte, c Challenge) []byte {
-	dst = append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypeRulesRequest)
-	return binary.LittleEndian.AppendUint32(dst, uint32(c))
-}
-
-// AppendGetChallengeRequest appends the legacy A2S_SERVERQUERY_GETCHALLENGE of
+// appendGetChallengeRequest appends the legacy A2S_SERVERQUERY_GETCHALLENGE of
 // 5 bytes. Some old mods hand out a challenge only for this one.
-func AppendGetChallengeRequest(dst []byte) []byte {
+func appendGetChallengeRequest(dst []byte) []byte {
 	return append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypeGetChallengeRequest)
-}
-
-// AppendPingRequest appends the legacy A2A_PING of 5 bytes.
-func AppendPingRequest(dst []byte) []byte {
-	return append(dst, 0xFF, 0xFF, 0xFF, 0xFF, TypePingRequest)
 }

@@ -21,14 +21,14 @@ func TestRequests(t *testing.T) {
 		want string
 		size int
 	}{
-		{"first INFO is plain (D-1)", proto.AppendInfoRequest(nil, proto.NoChallenge), info, 25},
-		{"INFO with a challenge", proto.AppendInfoRequest(nil, token), info + "29f9d53c", 29},
-		{"first PLAYER asks with -1 (D-2)", proto.AppendPlayersRequest(nil, proto.NoChallenge), "ffffffff55ffffffff", 9},
-		{"PLAYER with a challenge", proto.AppendPlayersRequest(nil, token), "ffffffff5529f9d53c", 9},
-		{"first RULES asks with -1 (D-2)", proto.AppendRulesRequest(nil, proto.NoChallenge), "ffffffff56ffffffff", 9},
-		{"RULES with a challenge", proto.AppendRulesRequest(nil, token), "ffffffff5629f9d53c", 9},
+		{"first INFO is plain (D-1)", proto.KindInfo.AppendRequest(nil, proto.NoChallenge), info, 25},
+		{"INFO with a challenge", proto.KindInfo.AppendRequest(nil, token), info + "29f9d53c", 29},
+		{"first PLAYER asks with -1 (D-2)", proto.KindPlayers.AppendRequest(nil, proto.NoChallenge), "ffffffff55ffffffff", 9},
+		{"PLAYER with a challenge", proto.KindPlayers.AppendRequest(nil, token), "ffffffff5529f9d53c", 9},
+		{"first RULES asks with -1 (D-2)", proto.KindRules.AppendRequest(nil, proto.NoChallenge), "ffffffff56ffffffff", 9},
+		{"RULES with a challenge", proto.KindRules.AppendRequest(nil, token), "ffffffff5629f9d53c", 9},
 		{"GETCHALLENGE", proto.AppendGetChallengeRequest(nil), "ffffffff57", 5},
-		{"PING", proto.AppendPingRequest(nil), "ffffffff69", 5},
+		{"PING", proto.KindPing.AppendRequest(nil, proto.NoChallenge), "ffffffff69", 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.want, hex.EncodeToString(tt.got))
@@ -40,20 +40,20 @@ func TestRequests(t *testing.T) {
 // TestChallengeOfZeroIsAChallenge: a server may hand out any four bytes, zero
 // included, and INFO must carry them.
 func TestChallengeOfZeroIsAChallenge(t *testing.T) {
-	require.Len(t, proto.AppendInfoRequest(nil, 0), 29)
+	require.Len(t, proto.KindInfo.AppendRequest(nil, 0), 29)
 }
 
 func TestRequestsAppend(t *testing.T) {
 	buf := make([]byte, 0, 64)
 	buf = append(buf, "kept"...)
-	got := proto.AppendPlayersRequest(buf, 1)
+	got := proto.KindPlayers.AppendRequest(buf, 1)
 	require.Equal(t, "kept", string(got[:4]))
 	require.Len(t, got, 4+9)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		proto.AppendInfoRequest(buf[:0], 7)
-		proto.AppendPlayersRequest(buf[:0], 7)
-		proto.AppendRulesRequest(buf[:0], 7)
-		proto.AppendPingRequest(buf[:0])
+		proto.KindInfo.AppendRequest(buf[:0], 7)
+		proto.KindPlayers.AppendRequest(buf[:0], 7)
+		proto.KindRules.AppendRequest(buf[:0], 7)
+		proto.KindPing.AppendRequest(buf[:0], proto.NoChallenge)
 		proto.AppendGetChallengeRequest(buf[:0])
 	}))
 }

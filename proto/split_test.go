@@ -72,7 +72,7 @@ func rulesPayload(n int) []byte {
 // converse feeds datagrams to a new Conversation and returns what it says, the
 // bodies copied.
 func converse(datagrams ...[]byte) (c *proto.Conversation, messages []proto.Message) {
-	c = proto.NewConversation()
+	c = new(proto.Conversation)
 	for _, d := range datagrams {
 		if m, ok := c.Receive(d); ok {
 			m.Body = bytes.Clone(m.Body)
@@ -440,7 +440,7 @@ func FuzzSplit(f *testing.F) {
 		}
 		r.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
 
-		conv := proto.NewConversation()
+		conv := new(proto.Conversation)
 		replies := 0
 		for _, d := range arrivals {
 			m, ok := conv.Receive(d)

@@ -255,13 +255,13 @@ func TestNote3NeverSentIsNotAnswered(t *testing.T) {
 func TestNote5ChallengeTurnsARetryIntoAnAnswer(t *testing.T) {
 	m := reach(t, ready)
 	m.c.HandleDatagram(&m.q, m.now, challenge(9))
-	require.Equal(t, AppendRulesRequest(nil, 9), m.c.Transmit(nil, &m.q, m.now))
+	require.Equal(t, KindRules.AppendRequest(nil, 9), m.c.Transmit(nil, &m.q, m.now))
 	require.Equal(t, Result{Attempts: 1, Rounds: 1, RTT: -1}, m.q.Result(m.k))
 
 	m = reach(t, ready)
 	m.track().rounds = uint8(m.c.cfg.MaxChallenges * int(m.track().attempts))
 	m.c.HandleDatagram(&m.q, m.now, challenge(9))
-	require.Equal(t, AppendRulesRequest(nil, NoChallenge), m.c.Transmit(nil, &m.q, m.now))
+	require.Equal(t, KindRules.AppendRequest(nil, NoChallenge), m.c.Transmit(nil, &m.q, m.now))
 	require.Equal(t, 2, m.q.Result(m.k).Attempts, "without a round left it is the retry that it was")
 }
 

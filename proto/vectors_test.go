@@ -254,9 +254,9 @@ func rulesVector(t *testing.T, v *vector.Vector) any {
 func a3sbVector(t *testing.T, v *vector.Vector) any {
 	var l proto.RuleList
 	require.NoError(t, l.Decode(single(t, v)))
-	game, ok := map[string]a3sb.Game{"unknown": a3sb.Unknown, "arma3": a3sb.ArmA3, "dayz": a3sb.DayZ}[v.Header["game"]]
+	info, ok := map[string]*proto.Info{"unknown": nil, "arma3": {GameID: 107410}, "dayz": {GameID: 221100}}[v.Header["game"]]
 	require.True(t, ok, "game: %q", v.Header["game"])
-	block, rest, err := a3sb.Decode(l.List, game)
+	block, rest, err := a3sb.Decode(l.List, info)
 	out := map[string]any{"error": message(err), "block": nil, "rest": pairs(rest)}
 	if block == nil {
 		return out
@@ -318,7 +318,7 @@ func masterVector(t *testing.T, v *vector.Vector) any {
 func challengeVector(t *testing.T, v *vector.Vector) any {
 	c, ok := proto.ParseChallenge(single(t, v))
 	require.True(t, ok)
-	request := proto.AppendInfoRequest(nil, c)
+	request := proto.KindInfo.AppendRequest(nil, c)
 	require.True(t, bytes.Contains(v.Datagrams[0], request[25:]), "echoed byte for byte")
 	return map[string]any{"challenge": uint32(c)}
 }

@@ -82,7 +82,7 @@ func BenchmarkEngine(b *testing.B) {
 	world := &prototest.World{}
 	replies := prototest.NewReplies(0)
 	at := prototest.EndpointFrom(simAddr(4))
-	world.Answer(replies, 0, at, at, proto.AppendInfoRequest(nil, proto.NoChallenge))
+	world.Answer(replies, 0, at, at, proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 	info, _ := replies.Datagram(0)
 	challenge := prototest.AppendChallenge(nil, 77)
 	for _, c := range []struct {

@@ -12,7 +12,7 @@ import (
 
 // known is the memory of a watch: its targets, and the last answer of each.
 type known struct {
-	fields    *output.Fields
+	fields    output.Fields
 	goneAfter uint16
 
 	servers []server // in the order of their moments
@@ -46,7 +46,7 @@ const (
 	gone
 )
 
-func newKnown(fields *output.Fields, goneAfter int) *known {
+func newKnown(fields output.Fields, goneAfter int) *known {
 	return &known{fields: fields, goneAfter: uint16(goneAfter), index: map[mux.Key]uint32{}}
 }
 

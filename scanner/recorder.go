@@ -12,7 +12,6 @@ import (
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 	"github.com/a2scan/a2scan/scanner/targets"
 )
 
@@ -178,10 +177,10 @@ func (r *recorder) answers() {
 			}
 		}
 	}
-	game := a3sb.Unknown
+	var info *proto.Info
 	if have.Has(proto.KindInfo) {
 		reply.Info(&r.infoSection, &r.info)
-		game = a3sb.GameOf(&r.info)
+		info = &r.info
 	}
 	if have.Has(proto.KindPlayers) {
 		if r.playerList.Ship && have.Has(proto.KindInfo) { // INFO may name another game
@@ -190,7 +189,7 @@ func (r *recorder) answers() {
 		r.players = reply.Players(&r.playersSection, &r.playerList, r.players)
 	}
 	if have.Has(proto.KindRules) {
-		r.rules = reply.Rules(&r.rulesSection, &r.ruleList, game, r.rules)
+		r.rules = reply.Rules(&r.rulesSection, &r.ruleList, info, r.rules)
 	}
 	if r.o.raw {
 		slices.Reverse(r.raw) // the parts have the newest first

@@ -602,7 +602,7 @@ func (s *Scanner) awaitRoom(now proto.Time) error {
 // isNoRoute reports whether a refusal says that there is no way to the target from
 // this machine, rather than none at all.
 func isNoRoute(err error) bool {
-	for _, e := range []error{mux.ErrNoFamily, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+	for _, e := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -760,7 +760,7 @@ func TestT3_RateAtTheSocket(t *testing.T) {
 
 // A target that the system refuses to send to is its own affair.
 func TestN2_RefusedByTheSystem(t *testing.T) {
-	for _, errno := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EINVAL, syscall.EACCES, syscall.EPERM, mux.ErrNoFamily} {
+	for _, errno := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EINVAL, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT} {
 		virtual(t, func(s *scan) {
 			const n = 200
 			for _, i := range []uint64{0, 7, 63, 64, 65, 120, n - 1} {

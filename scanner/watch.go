@@ -22,10 +22,10 @@ import (
 type WatchConfig struct {
 	Config // of each round
 
-	Interval  time.Duration  // from the beginning of a round to that of the next: 1 minute
-	Rounds    uint64         // after which the watch ends: no end
-	GoneAfter int            // silent rounds in a row after which a server is gone: 3
-	Fields    *output.Fields // whose change is an event: output.DefaultFields
+	Interval  time.Duration // from the beginning of a round to that of the next: 1 minute
+	Rounds    uint64        // after which the watch ends: no end
+	GoneAfter int           // silent rounds in a row after which a server is gone: 3
+	Fields    output.Fields // whose change is an event
 
 	// Refresh returns the targets again. It is called during a round, in another
 	// goroutine, once RefreshEvery has passed since the last call (0: in each round), and
@@ -101,9 +101,6 @@ func NewWatcher(cfg WatchConfig, port mux.Port, sink dataset.Sink) (*Watcher, er
 	}
 	if cfg.GoneAfter == 0 {
 		cfg.GoneAfter = 3
-	}
-	if cfg.Fields == nil {
-		cfg.Fields, _ = output.ParseFields(output.DefaultFields)
 	}
 	if cfg.Interval < 0 {
 		return nil, &FieldError{"Interval", fmt.Sprintf("%v is out of range", cfg.Interval)}

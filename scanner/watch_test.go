@@ -493,7 +493,7 @@ func TestWatchRefreshesAgain(t *testing.T) {
 
 // A list that holds a target twice lacks another one of as many.
 func TestWatchForgetsTargets(t *testing.T) {
-	k := newKnown(nil, 3)
+	k := newKnown(output.Fields{}, 3)
 	a, b := targets.Target{Key: mux.KeyFrom(simAddr(0))}, targets.Target{Key: mux.KeyFrom(simAddr(1))}
 	k.setTargets([]targets.Target{a, b})
 	require.Len(t, k.servers, 2)
@@ -582,9 +582,8 @@ func TestWatchYieldsEvents(t *testing.T) {
 
 // A state of other fields keeps who was there, and compares nothing.
 func TestWatchStateOfOtherFields(t *testing.T) {
-	fields := func(list string) *output.Fields {
-		f, err := output.ParseFields(list)
-		require.NoError(t, err)
+	fields := func(list string) (f output.Fields) {
+		require.NoError(t, f.UnmarshalText([]byte(list)))
 		return f
 	}
 	virtual(t, func(s *scan) {
@@ -620,7 +619,8 @@ func FuzzWatchState(f *testing.F) {
 		`{"schema":1,"event":"gone","time":"2026-12-01T09:00:00.000000Z","round":8,"ip":"192.0.2.1","port":27015,"tag":null,"changes":null,"record":null}`)
 	f.Add(head, `{"event":"round","round":7}`)
 	f.Add("", "{}")
-	fields, _ := output.ParseFields("map")
+	var fields output.Fields
+	require.NoError(f, fields.UnmarshalText([]byte("map")))
 	fresh := func() *Watcher { return &Watcher{cfg: WatchConfig{Fields: fields}, known: newKnown(fields, 3)} }
 	f.Fuzz(func(t *testing.T, state, events string) {
 		w := fresh()

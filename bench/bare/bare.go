@@ -106,7 +106,7 @@ func (r *runner) run() error {
 		for more && r.open < r.cfg.Window && r.tx.Len() < r.cfg.Batch {
 			var key mux.Key
 			if key, more = r.cfg.Next(); more {
-				r.tx.Commit(key, proto.AppendInfoRequest(r.tx.Next(), proto.NoChallenge))
+				r.tx.Commit(key, proto.KindInfo.AppendRequest(r.tx.Next(), proto.NoChallenge))
 				r.open++
 				r.Asked++
 			}
@@ -167,12 +167,12 @@ func (r *runner) ask(to mux.Key, token proto.Challenge) {
 	if r.tx.Len()+3 > r.tx.Cap() {
 		return // no room was left by Send: a lost packet, as far as this is concerned
 	}
-	r.tx.Commit(to, proto.AppendInfoRequest(r.tx.Next(), token))
+	r.tx.Commit(to, proto.KindInfo.AppendRequest(r.tx.Next(), token))
 	if r.cfg.Kinds.Has(proto.KindPlayers) {
-		r.tx.Commit(to, proto.AppendPlayersRequest(r.tx.Next(), token))
+		r.tx.Commit(to, proto.KindPlayers.AppendRequest(r.tx.Next(), token))
 	}
 	if r.cfg.Kinds.Has(proto.KindRules) {
-		r.tx.Commit(to, proto.AppendRulesRequest(r.tx.Next(), token))
+		r.tx.Commit(to, proto.KindRules.AppendRequest(r.tx.Next(), token))
 	}
 }
 

@@ -79,13 +79,13 @@ func TestFarmIsTheWorld(t *testing.T) {
 			at := netip.AddrPortFrom(a, port)
 			c := dial(t, at)
 			var info proto.Info
-			require.NoError(t, info.Decode(c.ask(proto.AppendInfoRequest(nil, proto.NoChallenge))[4:]))
+			require.NoError(t, info.Decode(c.ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))[4:]))
 			truth, _ := w.Truth(prototest.EndpointFrom(at), proto.WantInfo)
 			require.Equal(t, string(truth.Info[0].Name), string(info.Name))
 
-			b := c.ask(proto.AppendPlayersRequest(nil, proto.NoChallenge))
+			b := c.ask(proto.KindPlayers.AppendRequest(nil, proto.NoChallenge))
 			for b[4] == proto.TypeChallenge {
-				b = c.ask(proto.AppendPlayersRequest(nil, proto.Challenge(binary.LittleEndian.Uint32(b[5:]))))
+				b = c.ask(proto.KindPlayers.AppendRequest(nil, proto.Challenge(binary.LittleEndian.Uint32(b[5:]))))
 			}
 			require.Equal(t, proto.TypePlayers, b[4])
 		}
@@ -112,7 +112,7 @@ func TestFarmDelaysReplies(t *testing.T) {
 		at := netip.AddrPortFrom(a, f.Ports()[0])
 		c := dial(t, at)
 		start := time.Now()
-		c.ask(proto.AppendInfoRequest(nil, proto.NoChallenge))
+		c.ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 		require.GreaterOrEqual(t, time.Since(start), w.Server(at).Delay)
 	}
 }
@@ -123,7 +123,7 @@ func TestFarmStops(t *testing.T) {
 	require.NoError(t, err)
 	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), f.Ports()[0])
 	c := dial(t, at)
-	c.ask(proto.AppendInfoRequest(nil, proto.NoChallenge))
+	c.ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 	cancel()
 	require.NoError(t, f.Wait())
 	require.NoError(t, f.Close(), "once more does nothing")
@@ -142,9 +142,9 @@ func TestFarmServesOnlyItsPrefix(t *testing.T) {
 	}
 	f := startFarm(t, Config{Listen: netip.MustParsePrefix("127.5.0.0/16")})
 	in := dial(t, netip.AddrPortFrom(netip.MustParseAddr("127.5.9.9"), f.Ports()[0]))
-	in.ask(proto.AppendInfoRequest(nil, proto.NoChallenge))
+	in.ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 	out := dial(t, netip.AddrPortFrom(netip.MustParseAddr("127.6.0.1"), f.Ports()[0]))
-	_, err := out.conn.Write(proto.AppendInfoRequest(nil, proto.NoChallenge))
+	_, err := out.conn.Write(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return f.Counters().Foreign == 1 }, 5*time.Second, time.Millisecond)
 	require.Equal(t, uint64(1), f.Counters().Replies, "nothing for those outside")
@@ -161,7 +161,7 @@ func TestFarmOfOneAddress(t *testing.T) {
 		require.NoError(t, err)
 		at := netip.AddrPortFrom(listen.Addr(), f.Ports()[0])
 		var info proto.Info
-		require.NoError(t, info.Decode(dial(t, at).ask(proto.AppendInfoRequest(nil, proto.NoChallenge))[4:]))
+		require.NoError(t, info.Decode(dial(t, at).ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))[4:]))
 		truth, _ := (&prototest.World{}).Truth(prototest.EndpointFrom(at), proto.WantInfo)
 		require.Equal(t, string(truth.Info[0].Name), string(info.Name))
 		require.NoError(t, f.Close())
@@ -227,7 +227,7 @@ func TestReplayFarm(t *testing.T) {
 		truth, _ := replay.Truth(folder.At, proto.WantInfo)
 		c := dial(t, folder.At.AddrPort())
 		var info proto.Info
-		b := c.ask(proto.AppendInfoRequest(nil, proto.NoChallenge))
+		b := c.ask(proto.KindInfo.AppendRequest(nil, proto.NoChallenge))
 		if len(truth.Info) == 2 && b[4] != proto.TypeInfo {
 			b = c.next()
 		}

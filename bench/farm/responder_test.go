@@ -24,7 +24,7 @@ func (closingPort) Stats() mux.PortStats               { return mux.PortStats{} 
 func (closingPort) Send(*mux.Batch) (n int, err error) { return 0, net.ErrClosed }
 func (closingPort) Recv(b *mux.Batch, _ time.Duration) error {
 	for b.Reset(); b.Len() < b.Cap(); {
-		b.Commit(mux.KeyFrom(here), proto.AppendInfoRequest(b.Next(), proto.NoChallenge))
+		b.Commit(mux.KeyFrom(here), proto.KindInfo.AppendRequest(b.Next(), proto.NoChallenge))
 	}
 	return nil
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 	"github.com/a2scan/a2scan/proto/prototest"
 	"github.com/a2scan/a2scan/scanner"
 	"github.com/a2scan/a2scan/scanner/targets"
@@ -79,7 +78,7 @@ func perfect(w *prototest.World, seq uint64, ap netip.AddrPort) []byte {
 		reply.Players(r.Players, &t.Players[0], nil)
 	}
 	if statuses[2] == output.Success {
-		reply.Rules(r.Rules, &t.Rules, a3sb.Unknown, nil)
+		reply.Rules(r.Rules, &t.Rules, nil, nil)
 		if t.A3SB != nil {
 			r.Rules.A3SB = reply.A3SB(t.A3SB)
 		}

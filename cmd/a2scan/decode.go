@@ -14,7 +14,6 @@ import (
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
 func decodeCommand() *command {
@@ -270,7 +269,7 @@ type decoder struct {
 // of completion, and then those that miss fragments.
 func decodeDatagrams(out io.Writer, from string, list []datagram) error {
 	d := &decoder{datagrams: list, from: from}
-	conv := proto.NewConversation()
+	conv := new(proto.Conversation)
 	for _, g := range list {
 		m, whole := conv.Receive(g.data)
 		if !whole {
@@ -300,8 +299,7 @@ func (d *decoder) print(out io.Writer, m *proto.Message) error {
 
 // reply decodes m. A reply that does not decode has no fields but its status.
 func (d *decoder) reply(m *proto.Message) *output.Reply {
-	h, _, ok := proto.ParseHeader(d.datagrams[m.Datagrams[0]].data)
-	r := &output.Reply{Split: ok && h.Split}
+	r := &output.Reply{Split: m.Split}
 	for _, n := range m.Datagrams {
 		r.Files = append(r.Files, d.datagrams[n].name)
 	}
@@ -356,7 +354,7 @@ func (d *decoder) section(r *output.Reply, kind proto.Kind, m *proto.Message) er
 	case proto.KindRules:
 		r.Rules = &output.Rules{Section: sec}
 		if err == nil {
-			reply.Rules(r.Rules, &d.rules, a3sb.GameOf(d.infoFound()), nil)
+			reply.Rules(r.Rules, &d.rules, d.infoFound(), nil)
 		}
 	}
 	return err
@@ -370,7 +368,7 @@ func (d *decoder) infoFound() *proto.Info {
 		return d.found
 	}
 	d.foundOnce = true
-	conv := proto.NewConversation()
+	conv := new(proto.Conversation)
 	for _, g := range d.datagrams {
 		m, whole := conv.Receive(g.data)
 		if !whole || m.Err != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
-	"github.com/a2scan/a2scan/proto/a3sb"
 )
 
 // FuzzDecode gives decode the datagrams of one server twice, once as payloads and
@@ -142,7 +141,7 @@ func recordOf(t *testing.T, info, players, rules []byte, input string) []byte {
 	}
 	r.Rules = &output.Rules{Section: section(l.Decode(rules))}
 	if r.Rules.Status == output.Success {
-		reply.Rules(r.Rules, l, a3sb.GameOf(i), nil)
+		reply.Rules(r.Rules, l, i, nil)
 	}
 	return output.AppendJSON(nil, &r)
 }

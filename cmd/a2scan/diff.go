@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,7 +19,7 @@ func diffCommand() *command {
 		gzip or zstd, and their records in any order; - is standard input.
 
 		A field counts as changed if both records have it. A query that was not answered changes nothing. Without
-		--fields these count: ` + strings.ReplaceAll(output.DefaultFields, ",", ", ") + `.
+		--fields these count: ` + strings.ReplaceAll(output.Fields{}.String(), ",", ", ") + `.
 
 		Memory is bounded: what does not fit is sorted in the folder for temporary files (TMPDIR).`,
 		examples: []string{
@@ -36,9 +35,9 @@ func diffCommand() *command {
 				if len(args) != 2 {
 					return withHint(usagef("diff takes two files"), "a2scan diff OLD NEW")
 				}
-				f, err := output.ParseFields(cmp.Or(fields, output.DefaultFields))
+				f, err := parseFields(fields)
 				if err != nil {
-					return &usageError{fmt.Errorf("--fields: %w", err)}
+					return &usageError{err}
 				}
 				if err := a.checkRecordFiles(args); err != nil {
 					return err
@@ -49,7 +48,18 @@ func diffCommand() *command {
 	}
 }
 
-func (a *app) diff(fields *output.Fields, before, after string) error {
+// parseFields parses the value of --fields; empty: not given.
+func parseFields(list string) (f output.Fields, err error) {
+	if list != "" {
+		err = f.UnmarshalText([]byte(list))
+	}
+	if err != nil {
+		err = fmt.Errorf("--fields: %w", err)
+	}
+	return f, err
+}
+
+func (a *app) diff(fields output.Fields, before, after string) error {
 	defer saveMemory()()
 	c := diff.New(diff.Options{Fields: fields})
 	defer c.Close()

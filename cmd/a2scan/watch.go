@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +35,7 @@ func watchCommand() *command {
 
 		Metrics for Prometheus are at http://127.0.0.1:9137/metrics, and /healthz is 200 while rounds end in time.
 
-		Without --fields a change of these is an event: ` + strings.ReplaceAll(output.DefaultFields, ",", ", ") + `.`,
+		Without --fields a change of these is an event: ` + strings.ReplaceAll(output.Fields{}.String(), ",", ", ") + `.`,
 		examples: []string{
 			"a2scan watch -f servers.txt",
 			"a2scan watch -f servers.txt -o events.ndjson --state watch.state --records 'records-%Y%m%d.ndjson.zst'",
@@ -109,10 +108,8 @@ func (o *watchOptions) register(fs *flagSet) {
 
 func (o *watchOptions) validate() error {
 	errs := []error{o.scan.validate()}
-	fields, err := output.ParseFields(cmp.Or(o.fields, output.DefaultFields))
-	if err != nil {
-		errs = append(errs, fmt.Errorf("--fields: %w", err))
-	}
+	fields, err := parseFields(o.fields)
+	errs = append(errs, err)
 	o.cfg.Fields = fields
 	if o.cfg.Interval <= 0 {
 		errs = append(errs, errors.New("--interval must be longer than 0"))

@@ -14,7 +14,7 @@ import (
 
 // Options configure a Comparison.
 type Options struct {
-	Fields  *output.Fields
+	Fields  output.Fields
 	TempDir string // empty: the system's
 	Memory  int    // bytes for records, the rest is sorted on disk; 0: 80 MiB
 }
@@ -22,7 +22,7 @@ type Options struct {
 // A Comparison collects the records of two datasets, in any order. Of several
 // records of an address the latest counts.
 type Comparison struct {
-	fields  *output.Fields
+	fields  output.Fields
 	entries *extsort.Sorter
 	latest  time.Time // of the new records
 	key     []byte

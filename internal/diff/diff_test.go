@@ -20,11 +20,6 @@ import (
 // events compares two datasets.
 func events(t *testing.T, o Options, before, after []*output.Record) (lines []string) {
 	t.Helper()
-	if o.Fields == nil {
-		var err error
-		o.Fields, err = output.ParseFields(output.DefaultFields)
-		require.NoError(t, err)
-	}
 	o.TempDir = t.TempDir()
 	c := New(o)
 	defer c.Close()
@@ -158,7 +153,7 @@ func oracle(t *testing.T, before, after []*output.Record) map[string]bool {
 				continue
 			}
 			changes := map[string]any{}
-			for f := range strings.SplitSeq(output.DefaultFields, ",") {
+			for f := range strings.SplitSeq(output.Fields{}.String(), ",") {
 				x, y := a[f+"_b64"], b[f+"_b64"]
 				if x != y {
 					changes[f+"_b64"] = []any{x, y}
@@ -199,8 +194,8 @@ func server(addr, mapName string, sec int) *output.Record {
 
 // TestUnansweredChangesNothing: a query without an answer tells nothing of its fields.
 func TestUnansweredChangesNothing(t *testing.T) {
-	fields, err := output.ParseFields("map,rules.mp_timelimit,rules.none")
-	require.NoError(t, err)
+	var fields output.Fields
+	require.NoError(t, fields.UnmarshalText([]byte("map,rules.mp_timelimit,rules.none")))
 	a, b := server("192.0.2.1:1", "x", 1), server("192.0.2.1:1", "y", 2)
 	b.Status = output.Partial
 	b.Info.Status = output.Timeout

@@ -151,11 +151,11 @@ func Players(dst *output.Players, src *proto.PlayerList, list []output.Player) [
 }
 
 // Rules sets the fields of dst, except its Section, to those of src. The rules
-// that carry a server-browser block become dst.A3SB; game is the game of the
-// same server's INFO. If the block is damaged, dst is truncated. It uses list for the rules and returns it, perhaps longer,
-// for the next call.
-func Rules(dst *output.Rules, src *proto.RuleList, game a3sb.Game, list []output.Rule) []output.Rule {
-	block, rest, err := a3sb.Decode(src.List, game)
+// that carry a server-browser block become dst.A3SB; info is the INFO of the same server, or
+// nil. If the block is damaged, dst is truncated. It uses list for the rules and returns
+// it, perhaps longer, for the next call.
+func Rules(dst *output.Rules, src *proto.RuleList, info *proto.Info, list []output.Rule) []output.Rule {
+	block, rest, err := a3sb.Decode(src.List, info)
 	if list = list[:0]; list == nil {
 		list = []output.Rule{}
 	}

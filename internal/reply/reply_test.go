@@ -123,12 +123,12 @@ func TestPlayers(t *testing.T) {
 func TestRules(t *testing.T) {
 	got := &output.Rules{Section: output.Section{Attempts: 2}}
 	list := &proto.RuleList{Count: 3, Truncated: true, List: []proto.Rule{{Name: []byte("a"), Value: []byte("b")}, {}}}
-	memory := Rules(got, list, a3sb.Unknown, nil)
+	memory := Rules(got, list, nil, nil)
 	require.Equal(t, &output.Rules{Section: output.Section{Attempts: 2}, Count: 3, Truncated: true, List: []output.Rule{{Name: "a", Value: "b"}, {}}}, got)
-	require.Zero(t, testing.AllocsPerRun(100, func() { memory = Rules(got, list, a3sb.Unknown, memory) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { memory = Rules(got, list, nil, memory) }))
 
 	*got = output.Rules{}
-	Rules(got, &proto.RuleList{}, a3sb.Unknown, nil)
+	Rules(got, &proto.RuleList{}, nil, nil)
 	require.NotNil(t, got.List)
 }
 
@@ -173,7 +173,7 @@ func TestNoFieldForgotten(t *testing.T) {
 		}},
 		{func() any { return &proto.RuleList{Count: 1, List: []proto.Rule{{}}} }, func(v any) string {
 			r := &output.Rules{}
-			Rules(r, v.(*proto.RuleList), a3sb.Unknown, nil)
+			Rules(r, v.(*proto.RuleList), nil, nil)
 			return string(output.AppendJSON(nil, &output.Record{Rules: r}))
 		}},
 		{func() any { return block() }, func(v any) string {
@@ -290,7 +290,7 @@ func TestCaptures(t *testing.T) {
 			var list proto.RuleList
 			require.NoError(t, list.Decode([]byte(payload)), name)
 			r.Rules = &output.Rules{}
-			Rules(r.Rules, &list, a3sb.Unknown, nil)
+			Rules(r.Rules, &list, nil, nil)
 			for _, u := range r.Rules.List {
 				texts = append(texts, u.Name+"\x00"+u.Value)
 			}

@@ -126,9 +126,8 @@ func TestMetadata(t *testing.T) {
 
 func TestEvent(t *testing.T) {
 	s := compile(t, "event")
-	fields, err := output.ParseFields(output.DefaultFields + ",players,rules.name")
-	require.NoError(t, err)
-	_ = fields
+	var fields output.Fields
+	require.NoError(t, fields.UnmarshalText([]byte(output.Fields{}.String()+",players,rules.name")))
 	record := output.AppendJSON(nil, recordtest.New(2).Next())
 	for _, e := range []output.Event{
 		{Kind: output.Appeared, Time: time.Unix(1.8e9, 0), Record: record, Tag: "\xff"},

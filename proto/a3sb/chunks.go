@@ -2,14 +2,10 @@ package a3sb
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/a2scan/a2scan/proto"
 )
-
-// ErrIncomplete means that rules carry chunks of a block, but not all of them.
-var ErrIncomplete = errors.New("server-browser block is incomplete")
 
 // chunks are the rules that carry a block.
 type chunks struct {
@@ -84,7 +80,7 @@ func (c *chunks) payload(list []proto.Rule) []byte {
 	if c.whole < c.n && endsInEscape(joined) {
 		joined = joined[:len(joined)-1]
 	}
-	return AppendUnescaped(joined[:0], joined)
+	return appendUnescaped(joined[:0], joined)
 }
 
 // endsInEscape reports whether the last byte of b begins an escape.
@@ -105,12 +101,12 @@ func (c *chunks) others(list []proto.Rule) []proto.Rule {
 	return rest
 }
 
-// AppendUnescaped appends src to dst with its escapes undone: 01 01 becomes 01,
+// appendUnescaped appends src to dst with its escapes undone: 01 01 becomes 01,
 // 01 02 becomes 00, 01 03 becomes FF. It goes through src once: replacing one
 // escape after the other makes 00 of 01 01 02, which is an escaped 01 and a 02.
 // An 01 that begins no escape stays as it is. The result is never longer than src;
 // dst may be src[:0].
-func AppendUnescaped(dst, src []byte) []byte {
+func appendUnescaped(dst, src []byte) []byte {
 	for i := 0; i < len(src); i++ {
 		c := src[i]
 		if c == 1 && i+1 < len(src) {

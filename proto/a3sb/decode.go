@@ -11,8 +11,10 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// Errors that [Decode] returns, apart from [ErrIncomplete].
+// Errors that [Decode] returns.
 var (
+	// ErrIncomplete means that rules carry chunks of a block, but not all of them.
+	ErrIncomplete = errors.New("server-browser block is incomplete")
 	// ErrLayout means that the game is not known, and neither layout consumes
 	// the block to its last byte.
 	ErrLayout = errors.New("server-browser block has the layout of neither game")
@@ -30,9 +32,14 @@ var (
 // the unescaped block. The block is then Truncated and holds the fields before the
 // damage; it is nil, and rest is list, if not even its header could be read.
 //
-// The hint is the game that INFO names: see [GameOf]. With Unknown both layouts are
-// tried, and the one that consumes every byte is kept; if both do, Arma 3's.
-func Decode(list []proto.Rule, hint Game) (block *Block, rest []proto.Rule, err error) {
+// info is the server's INFO, which names the game by its app id, or by its folder if the id
+// is unknown or missing. If it names neither game, or is nil, both layouts are tried, and
+// the one that consumes every byte is kept; if both do, Arma 3's.
+func Decode(list []proto.Rule, info *proto.Info) (block *Block, rest []proto.Rule, err error) {
+	return decodeRules(list, gameOf(info))
+}
+
+func decodeRules(list []proto.Rule, hint game) (block *Block, rest []proto.Rule, err error) {
 	var c chunks
 	incomplete := c.find(list)
 	if c.n == 0 {
@@ -50,12 +57,12 @@ func Decode(list []proto.Rule, hint Game) (block *Block, rest []proto.Rule, err 
 }
 
 // decode reads an unescaped block.
-func decode(payload []byte, hint Game) (*Block, error) {
-	if hint != Unknown {
+func decode(payload []byte, hint game) (*Block, error) {
+	if hint != unknownGame {
 		return decodeAs(payload, hint)
 	}
 	var likely *Block
-	for _, g := range []Game{ArmA3, DayZ} {
+	for _, g := range []game{gameArmA3, gameDayZ} {
 		b, err := decodeAs(payload, g)
 		if err == nil && len(b.Trailing) == 0 {
 			return b, nil
@@ -90,13 +97,13 @@ func (b *Block) plausible() bool {
 
 // decodeAs reads an unescaped block in the layout of g. With an error it returns a
 // truncated block, or nil if the header is not whole.
-func decodeAs(payload []byte, g Game) (*Block, error) {
+func decodeAs(payload []byte, g game) (*Block, error) {
 	r := reader{b: payload}
 	b := &Block{Version: r.u8("version"), Flags: r.u8("flags"), DLC: r.u16("dlc")}
 	if r.err != nil {
 		return nil, r.err
 	}
-	if g == ArmA3 {
+	if g == gameArmA3 {
 		if raw := r.u16("difficulty"); r.err == nil {
 			b.Difficulty = difficulty(raw)
 		}
@@ -104,7 +111,7 @@ func decodeAs(payload []byte, g Game) (*Block, error) {
 	b.DLCHashes = r.hashes(bits.OnesCount16(b.DLC))
 	b.Mods = r.mods()
 	b.Signatures = r.signatures()
-	if g == DayZ && r.err == nil && len(r.b) > r.off {
+	if g == gameDayZ && r.err == nil && len(r.b) > r.off {
 		b.Description = r.text("description")
 		b.HasDescription = r.err == nil
 	}

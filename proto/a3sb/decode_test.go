@@ -46,8 +46,8 @@ func text(s ...string) []proto.Rule {
 func TestDecodeArma3Version3_3_5(t *testing.T) {
 	want := armaBlock()
 	list := append(chunked(encode(want), 127), text("island", "altis")...)
-	for _, hint := range []Game{ArmA3, Unknown} {
-		got, rest, err := Decode(list, hint)
+	for _, hint := range []game{gameArmA3, unknownGame} {
+		got, rest, err := decodeRules(list, hint)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		require.Equal(t, text("island", "altis"), rest)
@@ -58,8 +58,8 @@ func TestDecodeArma3Version3_3_5(t *testing.T) {
 func TestDecodeArma3Version2_3_5(t *testing.T) {
 	want := armaBlock()
 	want.Version = 2
-	for _, hint := range []Game{ArmA3, Unknown} {
-		got, _, err := Decode(chunked(encode(want), 127), hint)
+	for _, hint := range []game{gameArmA3, unknownGame} {
+		got, _, err := decodeRules(chunked(encode(want), 127), hint)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
@@ -68,8 +68,8 @@ func TestDecodeArma3Version2_3_5(t *testing.T) {
 // TestDecodeDayZHasNoDifficulty_D13: read as Arma 3 it would be shifted by two.
 func TestDecodeDayZHasNoDifficulty_D13(t *testing.T) {
 	want := dayzBlock()
-	for _, hint := range []Game{DayZ, Unknown} {
-		got, _, err := Decode(chunked(encode(want), 127), hint)
+	for _, hint := range []game{gameDayZ, unknownGame} {
+		got, _, err := decodeRules(chunked(encode(want), 127), hint)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		require.Nil(t, got.Difficulty)
@@ -82,8 +82,8 @@ func TestDecodeDayZVersion1_3_5(t *testing.T) {
 	want := dayzBlock()
 	want.Version, want.DLC, want.DLCHashes = 1, 1, []uint32{0x54286E67}
 	want.HasDescription, want.Description = false, nil
-	for _, hint := range []Game{DayZ, Unknown} {
-		got, _, err := Decode(chunked(encode(want), 127), hint)
+	for _, hint := range []game{gameDayZ, unknownGame} {
+		got, _, err := decodeRules(chunked(encode(want), 127), hint)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
@@ -114,7 +114,7 @@ func TestDecodeChunkLengthDoesNotMatter_D12(t *testing.T) {
 		if (len(escape(p))+size-1)/size > 255 {
 			continue
 		}
-		got, rest, err := Decode(chunked(p, size), ArmA3)
+		got, rest, err := decodeRules(chunked(p, size), gameArmA3)
 		require.NoError(t, err, "chunks of %d", size)
 		require.Equal(t, want, got, "chunks of %d", size)
 		require.Empty(t, rest)
@@ -132,7 +132,7 @@ func TestDecodeChunksInAnyOrder_3_5(t *testing.T) {
 	}
 	mixed = append(mixed, list[0]) // twice
 	before := append([]proto.Rule{}, mixed...)
-	got, rest, err := Decode(mixed, ArmA3)
+	got, rest, err := decodeRules(mixed, gameArmA3)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	require.Len(t, rest, 1+len(list))
@@ -143,19 +143,19 @@ func TestDecodeChunksInAnyOrder_3_5(t *testing.T) {
 // TestDecodeTextRulesOfTwoLetters_3_5: "ab" has 1 <= i <= n, and is no chunk.
 func TestDecodeTextRulesOfTwoLetters_3_5(t *testing.T) {
 	list := text("ab", "1", "ps", "2", "AA", "3", "long", "4")
-	got, rest, err := Decode(list, Unknown)
+	got, rest, err := decodeRules(list, unknownGame)
 	require.NoError(t, err)
 	require.Nil(t, got)
 	require.Equal(t, list, rest)
 
 	want := armaBlock()
 	mixed := append(text("ab", "1"), chunked(encode(want), 127)...)
-	got, rest, err = Decode(mixed, ArmA3)
+	got, rest, err = decodeRules(mixed, gameArmA3)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	require.Equal(t, text("ab", "1"), rest)
 
-	got, rest, err = Decode(nil, ArmA3)
+	got, rest, err = decodeRules(nil, gameArmA3)
 	require.NoError(t, err)
 	require.Nil(t, got)
 	require.Nil(t, rest)
@@ -195,7 +195,7 @@ func TestDecodeIncompleteSet_3_5(t *testing.T) {
 		for missing := range n {
 			var some []proto.Rule
 			some = append(append(some, list[:missing]...), list[missing+1:]...)
-			got, rest, err := Decode(some, ArmA3)
+			got, rest, err := decodeRules(some, gameArmA3)
 			require.ErrorIs(t, err, ErrIncomplete)
 			require.ErrorContains(t, err, "chunk")
 			if missing == 0 {
@@ -211,9 +211,9 @@ func TestDecodeIncompleteSet_3_5(t *testing.T) {
 		}
 		require.NotZero(t, mods)
 	}
-	_, _, err := Decode([]proto.Rule{{Name: []byte{2, 3}}, {Name: []byte{1, 3}}}, DayZ)
+	_, _, err := decodeRules([]proto.Rule{{Name: []byte{2, 3}}, {Name: []byte{1, 3}}}, gameDayZ)
 	require.EqualError(t, err, "server-browser block is incomplete: chunk 3 of 3 is missing")
-	_, _, err = Decode([]proto.Rule{{Name: []byte{0, 3}}, {Name: []byte{4, 3}}}, DayZ)
+	_, _, err = decodeRules([]proto.Rule{{Name: []byte{0, 3}}, {Name: []byte{4, 3}}}, gameDayZ)
 	require.NoError(t, err, "no chunk has such numbers")
 }
 
@@ -230,9 +230,9 @@ func TestUnescapeInOnePass_3_5(t *testing.T) {
 		"a\x01":  "a\x01", // an escape cut off
 		"\x01zz": "\x01zz",
 	} {
-		require.Equal(t, want, string(AppendUnescaped(nil, []byte(in))), "%q", in)
+		require.Equal(t, want, string(appendUnescaped(nil, []byte(in))), "%q", in)
 		b := []byte(in)
-		require.Equal(t, want, string(AppendUnescaped(b[:0], b)), "in place: %q", in)
+		require.Equal(t, want, string(appendUnescaped(b[:0], b)), "in place: %q", in)
 	}
 }
 
@@ -251,7 +251,7 @@ func TestDecodeEscapeAcrossMissingChunk(t *testing.T) {
 			end--
 		}
 		list := []proto.Rule{{Name: []byte{1, 2}, Value: e[:end]}}
-		got, _, err := Decode(list, DayZ)
+		got, _, err := decodeRules(list, gameDayZ)
 		require.ErrorIs(t, err, ErrIncomplete)
 		require.Len(t, got.Mods, map[bool]int{true: 2, false: 1}[whole], "%d", ones)
 		require.Equal(t, want.Mods[:len(got.Mods)], got.Mods)
@@ -263,18 +263,18 @@ func TestDecodeEscapeAcrossMissingChunk(t *testing.T) {
 func TestDecodeBadBlocks(t *testing.T) {
 	for _, tt := range []struct {
 		block *Block
-		game  Game
-	}{{armaBlock(), ArmA3}, {dayzBlock(), DayZ}} {
+		game  game
+	}{{armaBlock(), gameArmA3}, {dayzBlock(), gameDayZ}} {
 		p := encode(tt.block)
 		mods, signatures := 0, 0
 		for n := range len(p) {
 			list := append(chunked(p[:n], 127), text("island", "altis")...)
-			got, rest, err := Decode(list, tt.game)
+			got, rest, err := decodeRules(list, tt.game)
 			if n < 4 {
 				require.Nil(t, got, "%d bytes", n)
 				require.Equal(t, list, rest)
 			} else if err == nil {
-				require.Equal(t, DayZ, tt.game)
+				require.Equal(t, gameDayZ, tt.game)
 				require.False(t, got.Truncated, "a description is optional")
 				require.Equal(t, len(p)-1-len(tt.block.Description), n)
 				continue
@@ -289,21 +289,21 @@ func TestDecodeBadBlocks(t *testing.T) {
 			require.LessOrEqual(t, de.Offset, n)
 		}
 		require.Equal(t, len(tt.block.Mods), mods)
-		require.Equal(t, len(tt.block.Signatures)-map[Game]int{ArmA3: 1, DayZ: 0}[tt.game], signatures)
+		require.Equal(t, len(tt.block.Signatures)-map[game]int{gameArmA3: 1, gameDayZ: 0}[tt.game], signatures)
 	}
-	_, _, err := Decode(chunked(encode(armaBlock())[:9], 127), ArmA3)
+	_, _, err := decodeRules(chunked(encode(armaBlock())[:9], 127), gameArmA3)
 	require.EqualError(t, err, "rules: a3sb dlc hash: short payload at byte 6")
 
 	bad := armaBlock()
 	bad.Mods[1].Head = 8
 	p := encode(bad)
 	p[6+8+1+4+1+3+1+4] = 9
-	got, _, err := Decode(chunked(p, 127), ArmA3)
+	got, _, err := decodeRules(chunked(p, 127), gameArmA3)
 	require.ErrorIs(t, err, ErrIDLength)
 	require.True(t, got.Truncated)
 	require.Equal(t, bad.Mods[:1], got.Mods)
 
-	_, rest, err := Decode(chunked([]byte("neither one nor the other"), 127), Unknown)
+	_, rest, err := decodeRules(chunked([]byte("neither one nor the other"), 127), unknownGame)
 	require.ErrorIs(t, err, ErrLayout)
 	require.Len(t, rest, 1)
 }
@@ -321,7 +321,7 @@ func TestDecodeCutBlockOfUnknownGame(t *testing.T) {
 		p := encode(whole)
 		found := 0
 		for n := range len(p) {
-			got, rest, err := Decode(chunked(p[:n], 127), Unknown)
+			got, rest, err := decodeRules(chunked(p[:n], 127), unknownGame)
 			if err == nil {
 				continue // DayZ without its description
 			}
@@ -340,10 +340,10 @@ func TestDecodeCutBlockOfUnknownGame(t *testing.T) {
 func TestDecodeKeepsTrailingBytes(t *testing.T) {
 	want := armaBlock()
 	want.Trailing = []byte("a later version")
-	got, _, err := Decode(chunked(encode(want), 127), ArmA3)
+	got, _, err := decodeRules(chunked(encode(want), 127), gameArmA3)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	got, _, err = Decode(chunked(encode(want), 127), Unknown)
+	got, _, err = decodeRules(chunked(encode(want), 127), unknownGame)
 	require.ErrorIs(t, err, ErrLayout)
 	require.True(t, got.Truncated, "with bytes left over the layout is a guess")
 	require.Equal(t, want.Mods, got.Mods)
@@ -352,7 +352,7 @@ func TestDecodeKeepsTrailingBytes(t *testing.T) {
 // TestDecodeAliasesNothing: the rules may be overwritten by the next datagram.
 func TestDecodeAliasesNothing(t *testing.T) {
 	list := chunked(encode(dayzBlock()), 127)
-	got, _, err := Decode(list, DayZ)
+	got, _, err := decodeRules(list, gameDayZ)
 	require.NoError(t, err)
 	for _, r := range list {
 		for i := range r.Value {
@@ -365,22 +365,22 @@ func TestDecodeAliasesNothing(t *testing.T) {
 func TestGameOf_3_5(t *testing.T) {
 	for _, tt := range []struct {
 		info *proto.Info
-		want Game
+		want game
 	}{
-		{nil, Unknown},
-		{&proto.Info{}, Unknown},
-		{&proto.Info{GameID: 107410}, ArmA3},
-		{&proto.Info{GameID: 221100}, DayZ},
-		{&proto.Info{GameID: 1024020, Folder: []byte("dayz")}, DayZ},
-		{&proto.Info{Folder: []byte("Arma3")}, ArmA3},
-		{&proto.Info{Folder: []byte("DayZ")}, DayZ},
-		{&proto.Info{GameID: 33930, Folder: []byte("arma2arrowpc")}, Unknown},
+		{nil, unknownGame},
+		{&proto.Info{}, unknownGame},
+		{&proto.Info{GameID: 107410}, gameArmA3},
+		{&proto.Info{GameID: 221100}, gameDayZ},
+		{&proto.Info{GameID: 1024020, Folder: []byte("dayz")}, gameDayZ},
+		{&proto.Info{Folder: []byte("Arma3")}, gameArmA3},
+		{&proto.Info{Folder: []byte("DayZ")}, gameDayZ},
+		{&proto.Info{GameID: 33930, Folder: []byte("arma2arrowpc")}, unknownGame},
 	} {
-		require.Equal(t, tt.want, GameOf(tt.info), "%+v", tt.info)
+		require.Equal(t, tt.want, gameOf(tt.info), "%+v", tt.info)
 	}
-	require.Equal(t, "Arma 3", ArmA3.String())
-	require.Equal(t, "DayZ", DayZ.String())
-	require.Equal(t, "unknown", Unknown.String())
+	require.Equal(t, "Arma 3", gameArmA3.String())
+	require.Equal(t, "DayZ", gameDayZ.String())
+	require.Equal(t, "unknown", unknownGame.String())
 }
 
 // TestDecodeManySets: a hostile list does not cost more than it is long.
@@ -389,7 +389,7 @@ func TestDecodeManySets(t *testing.T) {
 	for i := range 60_000 {
 		list = append(list, proto.Rule{Name: []byte{1, byte(i%250 + 2)}})
 	}
-	_, rest, err := Decode(list, Unknown)
+	_, rest, err := decodeRules(list, unknownGame)
 	require.ErrorIs(t, err, ErrIncomplete)
 	require.Len(t, rest, len(list))
 }
@@ -398,22 +398,22 @@ func TestDecodeManySets(t *testing.T) {
 // escapes are part of the game, and for an unescaped block.
 func FuzzA3SB(f *testing.F) {
 	for _, b := range []*Block{armaBlock(), dayzBlock()} {
-		f.Add(encode(b), uint8(ArmA3))
-		f.Add(encode(b), uint8(Unknown))
-		f.Add(encode(b), uint8(DayZ))
+		f.Add(encode(b), uint8(gameArmA3))
+		f.Add(encode(b), uint8(unknownGame))
+		f.Add(encode(b), uint8(gameDayZ))
 		reply := []byte{'E', 9, 0}
 		for _, r := range append(chunked(encode(b), 20), text("island", "altis", "ab", "1")...) {
 			reply = append(append(reply, r.Name...), 0)
 			reply = append(append(reply, r.Value...), 0)
 		}
-		f.Add(reply, uint8(Unknown))
+		f.Add(reply, uint8(unknownGame))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, hint uint8) {
-		g := Game(hint % 3)
+		g := game(hint % 3)
 		var l proto.RuleList
 		if l.Decode(b) == nil {
 			before := append([]proto.Rule{}, l.List...)
-			block, rest, err := Decode(l.List, g)
+			block, rest, err := decodeRules(l.List, g)
 			require.Equal(t, before, append([]proto.Rule{}, l.List...))
 			if block == nil {
 				require.Equal(t, before, append([]proto.Rule{}, rest...))
@@ -429,11 +429,11 @@ func FuzzA3SB(f *testing.F) {
 			return
 		}
 		require.Equal(t, b, encode(block), "a byte was lost")
-		if g == Unknown {
+		if g == unknownGame {
 			require.Empty(t, block.Trailing)
 		}
 		if len(b) <= 255*60 {
-			again, rest, err := Decode(chunked(b, 127), g)
+			again, rest, err := decodeRules(chunked(b, 127), g)
 			require.NoError(t, err)
 			require.Equal(t, block, again)
 			require.Empty(t, rest)
@@ -445,7 +445,7 @@ func BenchmarkDecode(b *testing.B) {
 	list := chunked(encode(armaBlock()), 127)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := Decode(list, ArmA3); err != nil {
+		if _, _, err := decodeRules(list, gameArmA3); err != nil {
 			b.Fatal(err)
 		}
 	}

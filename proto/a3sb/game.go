@@ -6,22 +6,22 @@ import (
 	"github.com/a2scan/a2scan/proto"
 )
 
-// A Game says which of the two layouts a block has.
-type Game uint8
+// A game says which of the two layouts a block has.
+type game uint8
 
 // The games.
 const (
-	Unknown Game = iota
-	ArmA3
-	DayZ
+	unknownGame game = iota
+	gameArmA3
+	gameDayZ
 )
 
 // String returns the game's name.
-func (g Game) String() string {
+func (g game) String() string {
 	switch g {
-	case ArmA3:
+	case gameArmA3:
 		return "Arma 3"
-	case DayZ:
+	case gameDayZ:
 		return "DayZ"
 	}
 	return "unknown"
@@ -34,23 +34,23 @@ const (
 	appDayZExpt = 1024020 // DayZ Experimental
 )
 
-// GameOf returns the game that a server's INFO names, by its app id, or by its folder if
-// the id is unknown or missing. It returns Unknown if info is nil.
-func GameOf(info *proto.Info) Game {
+// gameOf returns the game that a server's INFO names, by its app id, or by its folder if
+// the id is unknown or missing. It returns unknownGame if info is nil.
+func gameOf(info *proto.Info) game {
 	if info == nil {
-		return Unknown
+		return unknownGame
 	}
 	switch info.AppID() {
 	case appArmA3:
-		return ArmA3
+		return gameArmA3
 	case appDayZ, appDayZExpt:
-		return DayZ
+		return gameDayZ
 	}
 	switch {
 	case bytes.EqualFold(info.Folder, []byte("Arma3")):
-		return ArmA3
+		return gameArmA3
 	case bytes.EqualFold(info.Folder, []byte("dayz")):
-		return DayZ
+		return gameDayZ
 	}
-	return Unknown
+	return unknownGame
 }

@@ -20,7 +20,7 @@ type request struct {
 	exact    bool // it has no bytes that do not belong to it
 }
 
-var infoRequest = proto.AppendInfoRequest(nil, proto.NoChallenge)
+var infoRequest = proto.KindInfo.AppendRequest(nil, proto.NoChallenge)
 
 // parseRequest reads a request as engines do: bytes behind the token are ignored, and
 // less than a whole token is none. It returns false for anything else, which gets no

@@ -16,8 +16,8 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(requestFor(k, proto.NoChallenge), 1, false)
 		f.Add(requestFor(k, 0x01020304), 70000, true)
 	}
-	f.Add(proto.AppendGetChallengeRequest(nil), 2, false)
-	f.Add(proto.AppendPingRequest(nil), 3, true)
+	f.Add([]byte("\xff\xff\xff\xffW"), 2, false)
+	f.Add(proto.KindPing.AppendRequest(nil, proto.NoChallenge), 3, true)
 	f.Add([]byte("\xFF\xFF\xFF\xFF"), 4, true)
 	f.Add([]byte{}, 5, false)
 	worlds := [2]*World{everything(1), {Seed: 2}}

@@ -202,7 +202,7 @@ func (f *Folder) readBlock() error {
 		info = &f.truth.Info[0].Info
 	}
 	var err error
-	f.truth.A3SB, f.truth.Rules.List, err = a3sb.Decode(f.truth.Rules.List, a3sb.GameOf(info))
+	f.truth.A3SB, f.truth.Rules.List, err = a3sb.Decode(f.truth.Rules.List, info)
 	return err
 }
 

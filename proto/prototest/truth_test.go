@@ -90,7 +90,7 @@ func (c *client) query(t *testing.T, s Service, e Endpoint, want proto.Kinds) he
 		}
 	}
 	if h.rules != nil {
-		block, rest, err := a3sb.Decode(h.rules.List, a3sb.GameOf(h.info))
+		block, rest, err := a3sb.Decode(h.rules.List, h.info)
 		require.NoError(t, err)
 		h.a3sb, h.rules.List = block, rest
 	}

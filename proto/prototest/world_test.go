@@ -90,7 +90,7 @@ func transcript(w *World, seed uint64, servers int) []byte {
 	out := NewReplies(seed)
 	for i := range servers {
 		for _, req := range [][]byte{
-			proto.AppendInfoRequest(nil, proto.NoChallenge), proto.AppendPlayersRequest(nil, 1), proto.AppendPingRequest(nil),
+			proto.KindInfo.AppendRequest(nil, proto.NoChallenge), proto.KindPlayers.AppendRequest(nil, 1), proto.KindPing.AppendRequest(nil, proto.NoChallenge),
 		} {
 			w.Answer(out, 5, testClient, at(i), req)
 			for n := range out.Len() {
@@ -121,7 +121,7 @@ func TestV4MappedIsTheSameServer(t *testing.T) {
 func TestLossIsEachWay(t *testing.T) {
 	w := &World{Shares: Shares{Loss: 10}}
 	out := NewReplies(1)
-	req := proto.AppendInfoRequest(nil, proto.NoChallenge)
+	req := proto.KindInfo.AppendRequest(nil, proto.NoChallenge)
 	const n = 20_000
 	answered := 0
 	for i := range n {
@@ -154,11 +154,11 @@ func ask(t *testing.T, w *World, out *Replies, now proto.Time, e Endpoint, k pro
 func requestFor(k proto.Kind, token proto.Challenge) []byte {
 	switch k {
 	case proto.KindPlayers:
-		return proto.AppendPlayersRequest(nil, token)
+		return proto.KindPlayers.AppendRequest(nil, token)
 	case proto.KindRules:
-		return proto.AppendRulesRequest(nil, token)
+		return proto.KindRules.AppendRequest(nil, token)
 	}
-	return proto.AppendInfoRequest(nil, token)
+	return proto.KindInfo.AppendRequest(nil, token)
 }
 
 func TestChallenges(t *testing.T) {
@@ -215,7 +215,7 @@ func TestTokensExpire(t *testing.T) {
 func TestWhatIsNoRequestGetsNoAnswer(t *testing.T) {
 	w := &World{}
 	out := NewReplies(1)
-	info := proto.AppendInfoRequest(nil, proto.NoChallenge)
+	info := proto.KindInfo.AppendRequest(nil, proto.NoChallenge)
 	for _, b := range [][]byte{nil, {0xFF}, info[:24], []byte("\xFF\xFF\xFF\xFFI"), []byte("\xFE\xFF\xFF\xFFT"), bytes.Replace(info, []byte("Source"), []byte("source"), 1)} {
 		w.Answer(out, 0, testClient, at(1), b)
 		require.Zero(t, out.Len(), "%q", b)
@@ -324,7 +324,7 @@ func TestAnsweringDoesNotAllocate(t *testing.T) {
 func BenchmarkAnswerInfo(b *testing.B) {
 	w := &World{Seed: 1}
 	out := NewReplies(1)
-	req := proto.AppendInfoRequest(nil, proto.NoChallenge)
+	req := proto.KindInfo.AppendRequest(nil, proto.NoChallenge)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		w.Answer(out, 0, testClient, at(i&0xFFFFFF), req)
@@ -334,7 +334,7 @@ func BenchmarkAnswerInfo(b *testing.B) {
 func BenchmarkAnswerChallenge(b *testing.B) {
 	w := &World{Seed: 1, Shares: Shares{Challenge: 100, Loss: 1}}
 	out := NewReplies(1)
-	req := proto.AppendInfoRequest(nil, proto.NoChallenge)
+	req := proto.KindInfo.AppendRequest(nil, proto.NoChallenge)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		w.Answer(out, 0, testClient, at(i&0xFFFFFF), req)
