@@ -103,7 +103,7 @@ func (a *app) demo(fs *flagSet, o *demoOptions) error {
 	ports := f.Ports()
 	o.scan.ports = portsOf(ports)
 	o.scan.ask.cfg.Seed = o.farm.world.Seed
-	a.ui.notef("simulated servers listen on %s, %s; nothing leaves this machine", formatListen(f.Listen()), portsInWords(o.scan.ports))
+	a.ui.notef("simulated servers on %s, %s; no packet leaves loopback", formatListen(f.Listen()), portsInWords(o.scan.ports))
 
 	records := &memorySink{}
 	o.scan.copyTo = records
@@ -196,7 +196,7 @@ func (a *app) judge(o *demoOptions, ports []uint16, records *memorySink) error {
 		return errors.Join(lines...)
 	}
 	a.ui.notef("verified: %s of %s match their servers", thousands(report.Records), plural(report.Records, "record", "records"))
-	a.ui.noteHintf("a2scan query HOST[:PORT] shows one server, a2scan help scan explains more")
+	a.ui.noteHintf("one server: a2scan query HOST; a list: a2scan scan -f FILE")
 	return nil
 }
 

@@ -36,8 +36,12 @@ func openTerminal(t *testing.T, columns, rows int) (screen, tty *os.File) {
 // that size, and returns what it wrote there.
 func onTerminal(t *testing.T, columns, rows int, env []string, args ...string) string {
 	t.Helper()
+	return commandOnTerminal(t, columns, rows, env, exec.Command("a2scan", args...))
+}
+
+func commandOnTerminal(t *testing.T, columns, rows int, env []string, cmd *exec.Cmd) string {
+	t.Helper()
 	screen, tty := openTerminal(t, columns, rows)
-	cmd := exec.Command("a2scan", args...)
 	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color", "NO_COLOR="), env...)
 	cmd.Stdout, cmd.Stderr = tty, tty
 	require.NoError(t, cmd.Start())

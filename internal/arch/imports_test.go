@@ -46,6 +46,7 @@ var imports = map[string]string{
 	"internal/reply":      "output proto proto/a3sb",
 	"internal/weblist":    "proto/master",
 	"internal/display":    "github.com/clipperhouse/displaywidth",
+	"internal/screen":     "internal/display",
 	"internal/extsort":    "github.com/klauspost/compress/zstd",
 	"internal/ipaddr":     "",
 	"internal/jsontext":   "",

@@ -23,7 +23,8 @@ type TextOptions struct {
 // with foreign text made harmless.
 func (r *Report) WriteText(w io.Writer, files []File, o TextOptions) error {
 	t := &textWriter{TextOptions: o, report: r}
-	t.Width = max(t.Width, 60)
+	t.Width = max(t.Width, 30)
+	t.narrow = t.Width < 60
 	t.heading(files)
 	t.statuses()
 	if r.Servers > 0 {
@@ -36,6 +37,7 @@ func (r *Report) WriteText(w io.Writer, files []File, o TextOptions) error {
 type textWriter struct {
 	TextOptions
 	report *Report
+	narrow bool // no room for bars, identifiers and the games of maps
 	b      bytes.Buffer
 }
 
@@ -74,7 +76,9 @@ func (t *textWriter) heading(files []File) {
 	if s := span(files); s != "" {
 		what = append(what, s)
 	}
-	t.linef("%s", t.styled(dim, strings.Join(what, " · ")))
+	for _, line := range flow(what, " · ", t.Width) {
+		t.linef("%s", t.styled(dim, line))
+	}
 	facts := []string{plural(r.Records, "record")}
 	if r.Duplicates > 0 {
 		facts = append(facts, plural(r.Duplicates, "older record")+" left out")
@@ -90,7 +94,9 @@ func (t *textWriter) heading(files []File) {
 	if r.Shards.Of != nil && *r.Shards.Of > 1 {
 		facts = append(facts, fmt.Sprintf("%d of %d shards", len(r.Shards.Present), *r.Shards.Of))
 	}
-	t.linef("%s", strings.Join(facts, " · "))
+	for _, line := range flow(facts, " · ", t.Width) {
+		t.linef("%s", line)
+	}
 	if m := r.Shards.Missing; len(m) > 0 {
 		t.linef("%s", t.styled(yellow, "missing: shard "+list(m)))
 	}
@@ -165,7 +171,7 @@ func (t *textWriter) statuses() {
 		t.title("Reasons")
 		b := t.newTable(left, right)
 		for _, e := range r.Errors[:min(len(r.Errors), t.Lines)] {
-			b.row(t.name(e.Error, 24), group(e.Count))
+			b.row(t.name(e.Error, 12), group(e.Count))
 		}
 		b.write()
 	}
@@ -175,13 +181,16 @@ func (t *textWriter) servers() {
 	r := t.report
 	t.title("Servers")
 	b := t.newTable(left, left)
-	b.row("players", fmt.Sprintf("%s of %s slots (%s), %s listed, %s", group(r.Players.Reported), group(r.Players.Max),
-		share(r.Players.Reported, r.Players.Max), group(r.Players.Listed), plural(r.Players.Bots, "bot")))
-	if r.RTT.P50 != nil {
-		b.row("round trip", fmt.Sprintf("p50 %s · p90 %s · p99 %s · max %s", ms(r.RTT.P50), ms(r.RTT.P90), ms(r.RTT.P99), ms(r.RTT.Max)))
+	slots := fmt.Sprintf("%s of %s slots", group(r.Players.Reported), group(r.Players.Max))
+	if !t.narrow {
+		slots += " (" + share(r.Players.Reported, r.Players.Max) + ")"
 	}
-	b.row("system", t.shares(r.Environments, r.Servers))
-	b.row("kind", t.shares(r.ServerTypes, r.Servers))
+	b.parts("players", ", ", slots, group(r.Players.Listed)+" listed", plural(r.Players.Bots, "bot"))
+	if r.RTT.P50 != nil {
+		b.parts("round trip", " · ", "p50 "+ms(r.RTT.P50), "p90 "+ms(r.RTT.P90), "p99 "+ms(r.RTT.P99), "max "+ms(r.RTT.Max))
+	}
+	b.parts("system", " · ", shares(r.Environments, r.Servers)...)
+	b.parts("kind", " · ", shares(r.ServerTypes, r.Servers)...)
 	b.row("password", fmt.Sprintf("%s required", share(r.Passwords.Get("private"), r.Servers)))
 	b.row("VAC", fmt.Sprintf("%s secured", share(r.VAC.Get("true"), r.Servers)))
 	if r.Suspect.Servers == 0 {
@@ -199,7 +208,7 @@ func (t *textWriter) servers() {
 	b = t.lists("Games")
 	for _, g := range r.Games[:min(len(r.Games), t.Lines)] {
 		id := ""
-		if g.AppID != 0 {
+		if g.AppID != 0 && !t.narrow {
 			id = t.styled(dim, strconv.FormatUint(uint64(g.AppID), 10))
 		}
 		b.row(t.name(g.Game, 50), id, group(g.Servers), group(g.Players), t.bar(g.Servers, r.Games[0].Servers))
@@ -236,28 +245,50 @@ func (t *textWriter) name(s string, other int) string {
 	if s == "" {
 		return t.styled(dim, "(empty)")
 	}
-	return display.Cut(s, max(min(t.Width-other, 60), 16))
+	if t.narrow {
+		other = min(other, 24)
+	}
+	return display.Cut(s, max(min(t.Width-other, 60), 6))
 }
 
 func (t *textWriter) game(s string) string {
-	if s == "" {
+	if s == "" || t.narrow {
 		return ""
 	}
 	return t.styled(dim, display.Cut(s, 22))
 }
 
-func (t *textWriter) shares(counts Counts, of uint64) string {
-	var parts []string
+func shares(counts Counts, of uint64) (parts []string) {
 	for _, c := range counts {
 		if c.N > 0 {
 			parts = append(parts, c.Name+" "+share(c.N, of))
 		}
 	}
-	return strings.Join(parts, " · ")
+	return parts
+}
+
+// flow joins parts to lines of at most width columns.
+func flow(parts []string, separator string, width int) (lines []string) {
+	line := ""
+	for _, p := range parts {
+		switch {
+		case line == "":
+			line = p
+		case shownWidth(line+separator+p) <= width:
+			line += separator + p
+		default:
+			lines = append(lines, strings.TrimRight(line+strings.TrimSuffix(separator, " · "), " "))
+			line = p
+		}
+	}
+	return append(lines, line)
 }
 
 // bar returns a bar of at most ten columns.
 func (t *textWriter) bar(n, of uint64) string {
+	if t.narrow {
+		return ""
+	}
 	const parts = "▏▎▍▌▋▊▉█"
 	eighths := 0
 	if of > 0 {
@@ -316,6 +347,15 @@ func (t *textWriter) newTable(align ...align) *textTable {
 }
 
 func (b *textTable) row(cells ...string) { b.rows = append(b.rows, cells) }
+
+// parts adds a fact of several parts, on as many lines as they need.
+func (b *textTable) parts(head, separator string, parts ...string) {
+	const heads = 14 // columns before the parts
+	for _, line := range flow(parts, separator, b.t.Width-heads) {
+		b.row(head, line)
+		head = ""
+	}
+}
 
 func (b *textTable) write() {
 	widths := make([]int, len(b.align))
