@@ -1,6 +1,11 @@
 package mux
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+
+	"github.com/a2scan/a2scan/internal/arrivals"
+)
 
 // A Packet is a datagram and its peer, or an ICMP error about a datagram.
 type Packet struct {
@@ -40,8 +45,12 @@ type Batch struct {
 	more    bool   // see More
 	buf     []byte // cap(packets) × stride
 	size    int
-	stride  int      // from one packet's buffer to the next
-	sys     batchSys // the arguments of the system calls, allocated once
+	stride  int // from one packet's buffer to the next
+	// waits has for each packet received the time that it waited in the socket's buffer.
+	// Until the Recv ends, that is the time of its arrival, in nanoseconds since 1970; 0 is
+	// unknown.
+	waits []time.Duration
+	sys   batchSys // the arguments of the system calls, allocated once
 }
 
 // NewBatch returns an empty Batch of room for n packets of up to size bytes. It
@@ -56,8 +65,13 @@ func NewBatch(n, size int) *Batch {
 	}
 	b := &Batch{packets: make([]Packet, n), size: size, stride: strideOf(size)}
 	b.buf = make([]byte, n*b.stride)
+	b.waits = make([]time.Duration, n)
 	b.initSys()
 	return b
+}
+
+func init() {
+	arrivals.Waits = func(batch any) []time.Duration { return batch.(*Batch).waits }
 }
 
 // Len returns the number of packets that b holds.

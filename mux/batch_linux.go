@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -24,10 +25,10 @@ type message struct {
 }
 
 // controlSize has room for the most that the kernel ever attaches: to an entry
-// of the error queue IPV6_PKTINFO (16+20, padded to 40) and IPV6_RECVERR (16 of
-// header, 16 of sock_extended_err, 28 of offender, padded to 64); to a datagram
-// less.
-const controlSize = 40 + 64 + 8
+// of the error queue SCM_TIMESTAMPNS (16+16), IPV6_PKTINFO (16+20, padded to 40) and
+// IPV6_RECVERR (16 of header, 16 of sock_extended_err, 28 of offender, padded to 64); to
+// a datagram less.
+const controlSize = 32 + 40 + 64 + 8
 
 // batchSys is a Batch as recvmmsg and sendmmsg see it. All pointers are set
 // once and for all; a call changes lengths only.
@@ -156,6 +157,17 @@ func localKey(control []byte, port uint16) Key {
 		return Key{Lo: v4Mapped | uint64(binary.BigEndian.Uint32(data[8:12])), Port: port}
 	}
 	return Key{}
+}
+
+// arrivalOf returns the time of SCM_TIMESTAMPNS, in nanoseconds since 1970, and 0 if the
+// kernel attached none.
+func arrivalOf(control []byte) time.Duration {
+	data := findControl(control, syscall.SOL_SOCKET, syscall.SCM_TIMESTAMPNS)
+	if len(data) < 16 {
+		return 0
+	}
+	sec, nsec := binary.NativeEndian.Uint64(data[0:8]), binary.NativeEndian.Uint64(data[8:16])
+	return time.Duration(sec)*time.Second + time.Duration(nsec)
 }
 
 // A control message is length u64 (of it all, unpadded), level u32, type u32,

@@ -83,6 +83,7 @@ func (p *udpPort) drain() (found int) {
 func (q *errorQueue) moveTo(b *Batch) {
 	for q.next < len(q.held) && b.n < b.Cap() {
 		v := q.held[q.next]
+		b.waits[b.n] = 0
 		b.commitICMP(v.peer, v.what)
 		q.next++
 	}

@@ -133,6 +133,7 @@ func (p *udpPort) prepare(o Options) error {
 		without    string
 	}{
 		{"SO_RXQ_OVFL", syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL, true, "counts of dropped replies with each reply"},
+		{"SO_TIMESTAMPNS", syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, true, "times of arrival: round trips include the time in the receive buffer"},
 		{"IP_RECVERR", syscall.IPPROTO_IP, syscall.IP_RECVERR, !o.NoICMP, noICMP},
 		{"IPV6_RECVERR", syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, !o.NoICMP && !p.inet4, noICMP},
 		{"IP_PKTINFO", syscall.IPPROTO_IP, syscall.IP_PKTINFO, o.Wildcard && p.inet4, ""},

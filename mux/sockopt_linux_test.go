@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/internal/arrivals"
 )
 
 // refuseCall makes a system call fail until the test ends.
@@ -42,8 +44,9 @@ func exchange(t *testing.T, p Port) {
 
 func TestOptionalSocketOptions(t *testing.T) {
 	for name, refused := range map[string][2]int{
-		"SO_RXQ_OVFL": {syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL},
-		"IP_RECVERR":  {syscall.IPPROTO_IP, syscall.IP_RECVERR},
+		"SO_RXQ_OVFL":    {syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL},
+		"SO_TIMESTAMPNS": {syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS},
+		"IP_RECVERR":     {syscall.IPPROTO_IP, syscall.IP_RECVERR},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Cleanup(func() { setsockopt = syscall.SetsockoptInt })
@@ -61,6 +64,45 @@ func TestOptionalSocketOptions(t *testing.T) {
 			setsockopt = syscall.SetsockoptInt
 			exchange(t, p)
 		})
+	}
+}
+
+// The time that a datagram waits in the socket is known, and 0 if the option is missing.
+func TestWaits(t *testing.T) {
+	t.Cleanup(func() { setsockopt = syscall.SetsockoptInt })
+	for _, missing := range []bool{false, true} {
+		setsockopt = func(fd, level, opt, value int) error {
+			if missing && opt == syscall.SO_TIMESTAMPNS {
+				return syscall.ENOPROTOOPT
+			}
+			return syscall.SetsockoptInt(fd, level, opt, value)
+		}
+		for _, local := range []string{"127.0.0.1:0", "[::]:0"} {
+			p := open(t, Options{Local: netip.MustParseAddrPort(local)})
+			from := open(t, Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+			to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), p.LocalAddr().Port())
+			out, in := NewBatch(1, 4), NewBatch(4, 16)
+			began := time.Now()
+			for range 2 {
+				out.Reset()
+				out.Commit(KeyFrom(to), append(out.Next(), "ping"...))
+				_, err := from.Send(out)
+				require.NoError(t, err)
+				time.Sleep(30 * time.Millisecond)
+			}
+			for in.Len() < 2 { // they are there already
+				require.NoError(t, p.Recv(in, 0))
+			}
+			most := time.Since(began)
+			waits := arrivals.Waits(in)
+			if missing {
+				require.Equal(t, []time.Duration{0, 0}, waits[:2])
+				continue
+			}
+			require.GreaterOrEqual(t, waits[1], 29*time.Millisecond)
+			require.GreaterOrEqual(t, waits[0]-waits[1], 29*time.Millisecond)
+			require.LessOrEqual(t, waits[0], most)
+		}
 	}
 }
 

@@ -53,6 +53,7 @@ func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
 
 	// Look before waiting: as long as datagrams come faster than they are
 	// handled, nothing is ever spent on going to sleep.
+	defer b.age()
 	if err := p.gather(b); err != nil || b.n > 0 || wait == 0 {
 		return err
 	}
@@ -142,6 +143,7 @@ func (p *udpPort) unpack(b *Batch, n int) {
 			q.Truncated = true
 			p.stats.Truncated++
 		}
+		b.waits[i] = arrivalOf(m.control[:h.hdr.Controllen])
 		if p.wildcard {
 			q.Local = localKey(m.control[:h.hdr.Controllen], p.local.Port())
 		}
@@ -151,6 +153,19 @@ func (p *udpPort) unpack(b *Batch, n int) {
 	if c := s.messages[last].control[:s.headers[last].hdr.Controllen]; len(c) > 0 {
 		if data := findControl(c, syscall.SOL_SOCKET, syscall.SO_RXQ_OVFL); len(data) >= 4 {
 			p.countDrops(binary.NativeEndian.Uint32(data))
+		}
+	}
+}
+
+// age replaces the times of arrival by the times that the packets have waited until now.
+func (b *Batch) age() {
+	if b.n == 0 {
+		return
+	}
+	now := time.Duration(time.Now().UnixNano())
+	for i, at := range b.waits[:b.n] {
+		if at != 0 { // the system's clock may have been set meanwhile
+			b.waits[i] = max(now-at, 0)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func noDrops() uint64 { return 0 }
 
 func (r *allocRig) fill() {
 	r.e.Fill(r.now, r.tx)
-	for r.e.Commit(r.now, r.tx, r.tx.Len()) {
+	for r.e.Commit(r.now, r.now, r.tx, r.tx.Len()) {
 		r.e.Fill(r.now, r.tx)
 	}
 }
@@ -60,7 +60,7 @@ func (r *allocRig) fill() {
 func (r *allocRig) receive(b []byte) {
 	r.now += 100_000
 	r.p = mux.Packet{Peer: r.list[0].Key, Data: b}
-	r.e.HandlePacket(r.now, &r.p)
+	r.e.HandlePacket(r.now, r.now, &r.p)
 	r.fill()
 }
 
@@ -141,7 +141,7 @@ func TestNoAllocations(t *testing.T) {
 		"ICMP": {rigConfig(proto.WantInfo), func(r *allocRig) {
 			r.begin()
 			r.p = mux.Packet{Peer: r.list[0].Key, Unreachable: mux.PortUnreachable}
-			r.e.HandlePacket(r.now, &r.p)
+			r.e.HandlePacket(r.now, r.now, &r.p)
 		}, 1, 0},
 		"not sent": {rigConfig(proto.WantInfo), func(r *allocRig) {
 			r.seq++
@@ -150,7 +150,7 @@ func TestNoAllocations(t *testing.T) {
 			r.e.Fill(r.now, r.tx)
 			r.e.SendFailed(r.now, 0, refused)
 		}, 1, 1},
-		"stranger": {rigConfig(proto.WantInfo), func(r *allocRig) { r.e.HandlePacket(r.now, &stranger) }, 0, 0},
+		"stranger": {rigConfig(proto.WantInfo), func(r *allocRig) { r.e.HandlePacket(r.now, r.now, &stranger) }, 0, 0},
 		"blocked": {rigConfig(proto.WantInfo), func(r *allocRig) {
 			r.seq++
 			r.list[0] = targets.Target{Key: rigKey(1), Seq: r.seq, Refusal: targets.Blocked, Reason: "by a list"}

@@ -13,9 +13,19 @@ type clock struct {
 	start  time.Time
 	lost   time.Duration // in stalls
 	turned time.Duration // since start, when turn was last called
+	spent  time.Duration // of the turn, when moment was last called
 }
 
 func (c *clock) now() proto.Time { return proto.Time(time.Since(c.start) - c.lost) }
+
+// moment returns the time within a turn. A stall within the turn does not count, as for
+// turn.
+func (c *clock) moment() proto.Time {
+	if spent := time.Since(c.start) - c.turned; spent <= stallTime {
+		c.spent = spent
+	}
+	return proto.Time(c.turned + c.spent - c.lost)
+}
 
 // turn is called once per turn, after the wait for the socket: at most wait, or without end
 // if wait is negative. It returns the time of the turn. If the turn took stallTime longer
@@ -24,9 +34,9 @@ func (c *clock) now() proto.Time { return proto.Time(time.Since(c.start) - c.los
 func (c *clock) turn(wait time.Duration) (now proto.Time, lost time.Duration) {
 	since := time.Since(c.start)
 	if took := since - c.turned; wait >= 0 && took > wait+stallTime {
-		lost = took - max(wait, 1) // 1: the packets of the turn before were sent before this one
+		lost = took - max(wait, c.spent, 1) // 1: the packets of the turn before were sent before this one
 		c.lost += lost
 	}
-	c.turned = since
+	c.turned, c.spent = since, 0
 	return proto.Time(since - c.lost), lost
 }

@@ -111,7 +111,7 @@ func TestC3_RejectedReplies(t *testing.T) {
 	for id := range byte(12) {
 		reply[4] = id
 		r.e.BeginTurn()
-		r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(0), Data: reply})
+		r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: rigKey(0), Data: reply})
 		if !r.e.client.CanInflate() {
 			opened++
 		}

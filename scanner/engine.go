@@ -268,8 +268,10 @@ func (e *engine) lostBefore(at proto.Time) time.Duration {
 // BeginTurn is called once a turn of the loop, before anything else.
 func (e *engine) BeginTurn() { e.client.BeginTurn() }
 
-// HandlePacket takes a datagram or ICMP error. It reads p only during the call.
-func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
+// HandlePacket takes a datagram or ICMP error that arrived in the socket at arrived, from
+// which round trips and the deadlines that it sets are counted. It reads p only during the
+// call.
+func (e *engine) HandlePacket(now, arrived proto.Time, p *mux.Packet) {
 	e.latest = now
 	i, known := e.table.Find(p.Peer)
 	if p.Unreachable != mux.Reachable {
@@ -315,7 +317,7 @@ func (e *engine) HandlePacket(now proto.Time, p *mux.Packet) {
 		e.stats.Truncated++
 		data = nil
 	}
-	out := e.client.HandleDatagram(&s.q, now, data)
+	out := e.client.HandleDatagram(&s.q, arrived, data)
 	if e.cfg.Raw {
 		e.keepReceived(now, i, p.Data, &out)
 	}
@@ -528,22 +530,25 @@ func (e *engine) fill(tx *mux.Batch, i uint32) {
 }
 
 // Commit starts the clocks of the first n packets of tx, which Fill wrote at now and the
-// system took, and counts them. The others stay ready. It reports whether more can
-// be sent at once to servers that wait.
-func (e *engine) Commit(now proto.Time, tx *mux.Batch, n int) (more bool) {
+// system took between now and done, and counts them. The others stay ready. It reports
+// whether more can be sent at once to servers that wait.
+func (e *engine) Commit(now, done proto.Time, tx *mux.Batch, n int) (more bool) {
 	payload := 0
+	// A batch takes up to half a millisecond. The packets leave one after the other.
+	each := done.Sub(now) / time.Duration(max(n, 1))
 	for j, i := range e.filled[:n] {
 		s := &e.slab.slots[i]
 		data := tx.Packet(j).Data
 		payload += len(data)
 		e.unlist(i)
 		s.flags &^= slotRetries
-		e.client.Sent(&s.q, now)
+		at := now.Add(each * time.Duration(j+1))
+		e.client.Sent(&s.q, at)
 		if e.searches != nil {
-			e.limitPort(now, i)
+			e.limitPort(at, i)
 		}
 		if e.window != nil {
-			s.asked = stampAt(now)
+			s.asked = stampAt(at)
 			s.open++
 			e.window.sent(s.asked)
 		}
@@ -551,7 +556,7 @@ func (e *engine) Commit(now proto.Time, tx *mux.Batch, n int) (more bool) {
 			s.sent--
 		}
 		if e.cfg.Raw {
-			e.keepSent(now, i, data)
+			e.keepSent(at, i, data)
 		}
 		if s.q.WantsSend() {
 			e.want(now, i)

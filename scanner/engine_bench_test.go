@@ -48,7 +48,7 @@ func (r *benchRig) settle(n uint64) {
 		r.now = r.now.Add(r.step)
 		r.e.BeginTurn()
 		for i := range r.in {
-			r.e.HandlePacket(r.now, &r.in[i])
+			r.e.HandlePacket(r.now, r.now, &r.in[i])
 		}
 		r.e.HandleTimeout(r.now)
 		r.e.Judge(r.now, noDrops)
@@ -119,7 +119,7 @@ func BenchmarkEngineStray(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		p.Peer = mux.KeyFrom(simAddr(uint64(i)))
-		r.e.HandlePacket(r.now, &p)
+		r.e.HandlePacket(r.now, r.now, &p)
 	}
 	require.Equal(b, uint64(b.N), r.e.stats.Unmatched)
 }

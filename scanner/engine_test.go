@@ -31,7 +31,7 @@ func TestOrderOfService(t *testing.T) {
 	r.now += proto.Time(420 * time.Millisecond)
 	r.e.HandleTimeout(r.now)
 	require.NotZero(t, r.e.retries.head)
-	r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(1), Data: challengeReply(1)})
+	r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: rigKey(1), Data: challengeReply(1)})
 	require.NotZero(t, r.e.answers.head)
 	r.e.checkInvariants(t)
 	r.advance(1600 * time.Millisecond)
@@ -177,7 +177,7 @@ func TestMaxResultsIsExact(t *testing.T) {
 			}
 			r.e.BeginTurn()
 			for i := range 10 {
-				r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
+				r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
 				r.e.checkInvariants(t)
 			}
 			for !r.e.ReachedMaxResults() {
@@ -270,7 +270,7 @@ func TestNeedsTargets(t *testing.T) {
 	tx := mux.NewBatch(10, maxRequest)
 	e.transmit(proto.Time(time.Second), tx)
 	require.False(t, e.NeedsTargets(), "one waits for a slot")
-	e.HandlePacket(proto.Time(time.Second), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
+	e.HandlePacket(proto.Time(time.Second), proto.Time(time.Second), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
 	e.transmit(proto.Time(time.Second), tx)
 	require.True(t, e.NeedsTargets())
 	e.EndFeed()
@@ -321,13 +321,13 @@ func TestSendFailed(t *testing.T) {
 	tx := mux.NewBatch(64, maxRequest)
 	e.Fill(now, tx)
 	require.Equal(t, 3, tx.Len())
-	e.Commit(now, tx, 1)
+	e.Commit(now, now, tx, 1)
 	e.SendFailed(now, 1, &mux.PeerError{Err: syscall.ENETUNREACH})
 	e.checkInvariants(t)
 	e.Fill(now, tx)
 	require.Equal(t, 1, tx.Len())
 	require.Equal(t, rigKey(2), tx.Packet(0).Peer)
-	e.Commit(now, tx, 1)
+	e.Commit(now, now, tx, 1)
 	var rec output.Record
 	require.NoError(t, output.Unmarshal(takeLines(e, newRecorder(e.wall)), &rec))
 	require.EqualValues(t, 1, rec.Seq)
@@ -463,7 +463,7 @@ func TestUnsentTargets(t *testing.T) {
 		e.Fill(now, tx)
 		require.Equal(t, 2, tx.Len())
 		require.Equal(t, rigKey(0), tx.Packet(0).Peer)
-		e.Commit(now, tx, 0)
+		e.Commit(now, now, tx, 0)
 		e.checkInvariants(t)
 		require.Equal(t, 2, e.InFlight())
 		require.Zero(t, e.Stats().Sent)
@@ -471,13 +471,13 @@ func TestUnsentTargets(t *testing.T) {
 		require.False(t, ok)
 		at, ok := e.Deadline(now, false)
 		require.True(t, ok && at == now)
-		e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Data: infoReply("too early")})
-		e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
+		e.HandlePacket(now, now, &mux.Packet{Peer: rigKey(0), Data: infoReply("too early")})
+		e.HandlePacket(now, now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
 		e.checkInvariants(t)
 	}
 	e.Fill(now, tx)
-	e.Commit(now, tx, 1)
-	e.HandlePacket(now.Add(5*time.Millisecond), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
+	e.Commit(now, now, tx, 1)
+	e.HandlePacket(now.Add(5*time.Millisecond), now.Add(5*time.Millisecond), &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
 	e.Abort(now.Add(time.Second))
 	var list []output.Record
 	for line := range bytes.Lines(takeLines(e, newRecorder(e.wall))) {
@@ -708,7 +708,7 @@ func TestInflationIsSpreadOverTurns(t *testing.T) {
 	r := newRig(t, rigConfig(proto.WantRules), rigTargets(n)...)
 	r.e.BeginTurn()
 	for i := range n {
-		r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
+		r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: rigKey(i), Data: reply})
 	}
 	r.e.checkInvariants(t)
 	first := n - r.e.InFlight()

@@ -546,7 +546,7 @@ func TestS2_SpoofedFlood(t *testing.T) {
 		start := time.Now()
 		for i := from; i < from+n/20; i++ {
 			p.Peer = mux.Key{Lo: 0xFFFF_0000_0000 | i*2654435761&0xFFFF_FFFF, Port: uint16(i)}
-			e.HandlePacket(proto.Time(time.Second), &p)
+			e.HandlePacket(proto.Time(time.Second), proto.Time(time.Second), &p)
 		}
 		took = min(took, time.Since(start)/time.Duration(n/20))
 	}
@@ -558,7 +558,7 @@ func TestS2_SpoofedFlood(t *testing.T) {
 	if !raceEnabled {
 		require.Less(t, took, 10*time.Microsecond, "the budget is 1 µs; this machine may be busy")
 	}
-	e.HandlePacket(proto.Time(time.Second), &mux.Packet{Peer: rigKey(5), Data: infoReply("true")})
+	e.HandlePacket(proto.Time(time.Second), proto.Time(time.Second), &mux.Packet{Peer: rigKey(5), Data: infoReply("true")})
 	require.EqualValues(t, 1, e.Stats().Statuses[output.Success])
 }
 
@@ -821,7 +821,7 @@ func TestM2_AllTimeOutAtOnce(t *testing.T) {
 		// An answer that has come meanwhile is read before its target's turn.
 		if i := n - 1 - turns; turns < 50 {
 			if _, open := e.table.Find(list[i].Key); open {
-				e.HandlePacket(now, &mux.Packet{Peer: list[i].Key, Data: infoReply("x")})
+				e.HandlePacket(now, now, &mux.Packet{Peer: list[i].Key, Data: infoReply("x")})
 				answered++
 			}
 		}

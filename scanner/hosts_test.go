@@ -209,7 +209,7 @@ func TestInputWaitsForRoomAmongTheParked(t *testing.T) {
 			k := tx.Packet(i).Peer
 			require.Equal(t, list[next].Key, k, "first come, first served")
 			next++
-			e.HandlePacket(now, &mux.Packet{Peer: k, Data: info})
+			e.HandlePacket(now, now, &mux.Packet{Peer: k, Data: info})
 		}
 		if turns == 1 {
 			require.Equal(t, maxParked, e.hosts.parked)

@@ -11,7 +11,7 @@ import (
 // transmit sends what Fill writes, one batch, over a socket that takes it all.
 func (e *engine) transmit(now proto.Time, tx *mux.Batch) {
 	e.Fill(now, tx)
-	e.Commit(now, tx, tx.Len())
+	e.Commit(now, now, tx, tx.Len())
 }
 
 // checkInvariants walks all that e links slots by and fails t where two of the

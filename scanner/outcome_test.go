@@ -95,7 +95,7 @@ func TestLinesComeInPortions(t *testing.T) {
 	now := proto.Time(time.Second)
 	e.transmit(now, tx)
 	for i := range list {
-		e.HandlePacket(now, &mux.Packet{Peer: rigKey(i), Data: infoReply("x")})
+		e.HandlePacket(now, now, &mux.Packet{Peer: rigKey(i), Data: infoReply("x")})
 	}
 	rec := newRecorder(e.wall)
 	for _, enough := range []int{0, 1, 1000, 5000, 1 << 20} {

@@ -61,7 +61,7 @@ func TestT2_NoRoundTripIsLongerThanItsTarget(t *testing.T) {
 	r.reply(k, goldSourceReply("m")) // another may follow: up to 30 ms are waited for it
 	r.now = began + 102*ms
 	r.e.BeginTurn()
-	r.e.HandlePacket(r.now, &mux.Packet{Peer: k, Data: rulesReply("a", "b")})
+	r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: k, Data: rulesReply("a", "b")})
 	r.e.HandleTimeout(began + 58*ms)
 	r.fill()
 	rec := r.record(0)

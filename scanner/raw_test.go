@@ -130,10 +130,10 @@ func TestRawOfADeferredReply(t *testing.T) {
 	}
 	r.e.BeginTurn()
 	for i := 1; r.e.client.CanInflate(); i++ {
-		r.e.HandlePacket(r.now, &mux.Packet{Peer: rigKey(i), Data: compressed(1, rulesReply(pairs...))})
+		r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: rigKey(i), Data: compressed(1, rulesReply(pairs...))})
 	}
 	for _, b := range parts {
-		r.e.HandlePacket(r.now, &mux.Packet{Peer: k, Data: b})
+		r.e.HandlePacket(r.now, r.now, &mux.Packet{Peer: k, Data: b})
 	}
 	require.True(t, r.e.slab.slots[0].q.Deferred())
 	r.turn()

@@ -213,8 +213,8 @@ func TestRecordsHaveTheSameKeys(t *testing.T) {
 	now := proto.Time(time.Second)
 	tx := mux.NewBatch(10, maxRequest)
 	e.transmit(now, tx)
-	e.HandlePacket(now, &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
-	e.HandlePacket(now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
+	e.HandlePacket(now, now, &mux.Packet{Peer: rigKey(0), Data: infoReply("x")})
+	e.HandlePacket(now, now, &mux.Packet{Peer: rigKey(1), Unreachable: mux.PortUnreachable})
 	e.Abort(now)
 	var keys []map[string]json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(takeLines(e, newRecorder(e.wall))))

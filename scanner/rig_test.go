@@ -91,7 +91,7 @@ func (r *rig) turn(packets ...mux.Packet) {
 	r.t.Helper()
 	r.e.BeginTurn()
 	for i := range packets {
-		r.e.HandlePacket(r.now, &packets[i])
+		r.e.HandlePacket(r.now, r.now, &packets[i])
 		r.e.checkInvariants(r.t)
 	}
 	r.e.HandleTimeout(r.now)
@@ -126,7 +126,7 @@ func (r *rig) fill() {
 			n--
 		}
 		r.sent = append(r.sent, filled[:n]...)
-		r.e.Commit(r.now, r.tx, n)
+		r.e.Commit(r.now, r.now, r.tx, n)
 		r.e.checkInvariants(r.t)
 		left = filled[n:]
 		if r.refuse != nil {

@@ -5,13 +5,16 @@ import (
 	"time"
 )
 
-// A histogram counts durations in buckets that are 1/16 of their value wide,
-// from a microsecond to over an hour, so that a percentile is right to 3 %.
+// A histogram counts durations in buckets that are 1/64 of their value wide or less,
+// from a microsecond to over an hour, so that a percentile is right to 0.8 %.
 type histogram struct {
-	counts [16 * 32]uint64
+	counts [rttParts * 28]uint64
 	n      uint64
 	max    time.Duration
 }
+
+// rttParts is how many buckets there are between a duration and its double.
+const rttParts = 64
 
 func (h *histogram) add(d time.Duration) {
 	h.counts[rttBucket(d)]++
@@ -21,11 +24,11 @@ func (h *histogram) add(d time.Duration) {
 
 func rttBucket(d time.Duration) int {
 	us := uint64(max(d/time.Microsecond, 0))
-	if us < 16 {
+	if us < rttParts {
 		return int(us)
 	}
-	e := bits.Len64(us) - 5 // us>>e is 16 to 31
-	return min(e*16+int(us>>e), 16*32-1)
+	e := bits.Len64(us) - bits.Len64(rttParts) // us>>e is rttParts to 2*rttParts-1
+	return min(e*rttParts+int(us>>e), len(histogram{}.counts)-1)
 }
 
 // percentile returns a duration that the share p (0 to 1) of all is not above, or
@@ -39,9 +42,9 @@ func (h *histogram) percentile(p float64) time.Duration {
 		if c > rank {
 			low := uint64(b)
 			width := uint64(1)
-			if b >= 32 {
-				e := b/16 - 1
-				low, width = uint64(b%16+16)<<e, 1<<e
+			if b >= 2*rttParts {
+				e := b/rttParts - 1
+				low, width = uint64(b%rttParts+rttParts)<<e, 1<<e
 			}
 			return min(time.Duration(low+width/2)*time.Microsecond, h.max)
 		}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/a2scan/a2scan/internal/arrivals"
 	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
@@ -429,8 +430,11 @@ func (s *Scanner) loop() error {
 			}
 		}
 		s.engine.BeginTurn()
+		waits := arrivals.Waits(s.rx)
 		for i := range s.rx.Len() {
-			s.engine.HandlePacket(now, s.rx.Packet(i))
+			// If the system's clock was set, the wait is wrong; then this limit counts.
+			arrived := max(now.Add(-waits[i]), s.drained.checked)
+			s.engine.HandlePacket(now, arrived, s.rx.Packet(i))
 		}
 		readUpTo := s.drained.upTo(before, now, s.rx, s.waiting)
 		if !s.behind() {
@@ -445,7 +449,8 @@ func (s *Scanner) loop() error {
 		s.takeTargets()
 		s.holding = s.writer.Room() < lowRoom
 		s.engine.Hold(s.holding)
-		if err := s.send(now); err != nil {
+		var err error
+		if now, err = s.send(now); err != nil {
 			return s.lost(err)
 		}
 		s.handOver(now)
@@ -539,16 +544,19 @@ func (s *Scanner) feedError() error {
 	return nil
 }
 
-// send sends the packets that the engine has, at most a batch of them.
-func (s *Scanner) send(now proto.Time) error {
+// send sends the packets that the engine has, at most a batch of them, and returns the time
+// when it was done.
+func (s *Scanner) send(now proto.Time) (proto.Time, error) {
 	s.full = false
 	for left := s.tx.Cap(); left > 0; {
 		s.engine.Fill(now, s.tx)
 		if s.tx.Len() == 0 {
 			break
 		}
+		start := s.clock.moment()
 		n, err := s.port.Send(s.tx)
-		more := s.engine.Commit(now, s.tx, n)
+		now = s.clock.moment()
+		more := s.engine.Commit(start, now, s.tx, n)
 		left -= n
 		if n > 0 {
 			s.failCount, s.fullSince = 0, 0
@@ -556,7 +564,7 @@ func (s *Scanner) send(now proto.Time) error {
 		if err == nil && n < s.tx.Len() {
 			s.full = true
 			s.engine.SendBlocked()
-			return s.awaitRoom(now)
+			return now, s.awaitRoom(now)
 		}
 		if err == nil {
 			if !more {
@@ -566,7 +574,7 @@ func (s *Scanner) send(now proto.Time) error {
 		}
 		var refused *mux.PeerError
 		if !errors.As(err, &refused) {
-			return err
+			return now, err
 		}
 		left--
 		peer := s.tx.Packet(n).Peer
@@ -581,11 +589,11 @@ func (s *Scanner) send(now proto.Time) error {
 		}
 		s.failCount++
 		if s.failCount >= sendFailCount && now.Sub(s.failSince) >= sendFailTime && !s.endless {
-			return fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
+			return now, fmt.Errorf("nothing could be sent for %v: %w", sendFailTime, refused.Err)
 		}
 	}
 	s.fullSince = 0 // nothing waits
-	return nil
+	return now, nil
 }
 
 // awaitRoom returns an error if packets have waited too long for room in the socket.

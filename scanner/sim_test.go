@@ -139,7 +139,7 @@ func (s *sim) run() {
 				s.onWire.received++
 				s.onWire.bytesReceived += uint64(len(ev.data))
 			}
-			s.e.HandlePacket(s.now, &mux.Packet{Peer: ev.peer, Data: ev.data, Unreachable: ev.icmp})
+			s.e.HandlePacket(s.now, s.now, &mux.Packet{Peer: ev.peer, Data: ev.data, Unreachable: ev.icmp})
 			s.step()
 		}
 		s.e.HandleTimeout(s.now)
@@ -189,7 +189,7 @@ func (s *sim) transmit() {
 		s.e.Fill(s.now, s.tx)
 		s.step()
 		n, err := s.put()
-		more := s.e.Commit(s.now, s.tx, n)
+		more := s.e.Commit(s.now, s.now, s.tx, n)
 		s.step()
 		left -= n
 		switch {

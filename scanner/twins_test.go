@@ -78,7 +78,7 @@ func TestTwinsAreBounded(t *testing.T) {
 	info := infoReply("x")
 	for range list {
 		require.Equal(t, 1, e.InFlight())
-		e.HandlePacket(0, &mux.Packet{Peer: rigKey(1), Data: info})
+		e.HandlePacket(0, 0, &mux.Packet{Peer: rigKey(1), Data: info})
 		e.transmit(0, tx)
 		e.TakeOutput(e.Output()[:0])
 	}
