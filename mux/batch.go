@@ -49,8 +49,9 @@ type Batch struct {
 	// waits has for each packet received the time that it waited in the socket's buffer.
 	// Until the Recv ends, that is the time of its arrival, in nanoseconds since 1970; 0 is
 	// unknown.
-	waits []time.Duration
-	sys   batchSys // the arguments of the system calls, allocated once
+	waits  []time.Duration
+	gather time.Duration // how long packets may gather in the socket: see arrivals.Gather
+	sys    batchSys      // the arguments of the system calls, allocated once
 }
 
 // NewBatch returns an empty Batch of room for n packets of up to size bytes. It
@@ -71,6 +72,7 @@ func NewBatch(n, size int) *Batch {
 }
 
 func init() {
+	arrivals.Gather = func(batch any, d time.Duration) { batch.(*Batch).gather = d }
 	arrivals.Waits = func(batch any) []time.Duration { return batch.(*Batch).waits }
 }
 

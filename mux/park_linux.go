@@ -5,6 +5,7 @@ package mux
 import (
 	"math"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -116,6 +117,45 @@ func (l *life) ring() {
 	syscall.RawSyscall(syscall.SYS_WRITE, uintptr(l.fds[1].fd), uintptr(unsafe.Pointer(&one)), 8)
 }
 
+// unring makes the eventfd wait for the next ring.
+func (l *life) unring() {
+	var count uint64
+	syscall.RawSyscall(syscall.SYS_READ, uintptr(l.fds[1].fd), uintptr(unsafe.Pointer(&count)), 8)
+}
+
+// nap waits for d, a few milliseconds, or until it is woken, whatever the socket has.
+func (l *life) nap(d time.Duration) (woken bool, err error) {
+	l.parked.Store(true)
+	defer l.parked.Store(false)
+	if l.woken.Swap(false) || l.isClosed() {
+		return true, nil
+	}
+	// For each call that blocks, the runtime's monitor wakes up for a millisecond, every
+	// 20 µs, to take the P away: several context switches per nap. So the P is held, if
+	// there is another.
+	call := syscall.Syscall6
+	if runtime.GOMAXPROCS(0) > 1 {
+		call = syscall.RawSyscall6
+	}
+	var ts syscall.Timespec
+	left := timespec(&ts, d)
+	for {
+		n, _, errno := call(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&l.fds[1])), 1,
+			uintptr(unsafe.Pointer(left)), 0, 0, 0)
+		switch {
+		case errno == syscall.EINTR: // by the runtime's own signals: *left is the remaining time
+			if !l.woken.Load() {
+				continue
+			}
+		case errno != 0:
+			return true, os.NewSyscallError("ppoll", errno)
+		case n > 0:
+			l.unring()
+		}
+		return l.woken.Swap(false) || l.isClosed(), nil
+	}
+}
+
 // park waits until the socket has one of the events (or an error, always),
 // until it is woken, or for *left, which then says how much was left; nil waits
 // for ever. It returns the socket's events and whether the wait is over for
@@ -143,8 +183,7 @@ func (l *life) park(events int16, left *syscall.Timespec) (revents int16, over b
 		return 0, true, nil
 	}
 	if l.fds[1].revents != 0 {
-		var count uint64
-		syscall.RawSyscall(syscall.SYS_READ, uintptr(l.fds[1].fd), uintptr(unsafe.Pointer(&count)), 8)
+		l.unring()
 		over = true
 	}
 	if l.woken.Swap(false) {

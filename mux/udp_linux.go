@@ -54,6 +54,15 @@ func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
 	// Look before waiting: as long as datagrams come faster than they are
 	// handled, nothing is ever spent on going to sleep.
 	defer b.age()
+	if b.gather > 0 && wait != 0 {
+		if wait > 0 {
+			b.gather = min(b.gather, wait)
+			wait -= b.gather
+		}
+		if woken, err := p.life.nap(b.gather); woken || err != nil {
+			wait = 0
+		}
+	}
 	if err := p.gather(b); err != nil || b.n > 0 || wait == 0 {
 		return err
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a2scan/a2scan/internal/arrivals"
 )
 
 func open(t testing.TB, o Options) *udpPort {
@@ -397,4 +399,41 @@ func TestLargestBatch(t *testing.T) {
 	b := NewBatch(MaxBatch, 16)
 	require.NoError(t, to.Recv(b, time.Second))
 	require.Equal(t, MaxBatch, b.Len())
+}
+
+// While packets may gather in the socket, Recv looks at it once, and Wake ends the wait.
+func TestRecvGathers(t *testing.T) {
+	p := open(t, Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+	peer := open(t, Options{Local: netip.MustParseAddrPort("127.0.0.1:0")})
+	in := NewBatch(8, 16)
+	send := func() {
+		out := NewBatch(1, 4)
+		out.Commit(KeyFrom(p.LocalAddr()), append(out.Next(), "ping"...))
+		_, _ = peer.Send(out)
+	}
+	recv := func(gather, wait time.Duration) time.Duration {
+		arrivals.Gather(in, gather)
+		began := time.Now()
+		require.NoError(t, p.Recv(in, wait))
+		return time.Since(began)
+	}
+	const long = 500 * time.Millisecond
+
+	time.AfterFunc(long/10, send)
+	time.AfterFunc(long/5, send)
+	require.GreaterOrEqual(t, recv(long, time.Minute), long)
+	require.Equal(t, 2, in.Len())
+
+	require.Less(t, recv(long, 0), long, "it does not wait")
+	require.Less(t, recv(time.Minute, 10*time.Millisecond), long, "it waits no longer than it may")
+	require.Zero(t, in.Len())
+
+	time.AfterFunc(2*long, send)
+	require.GreaterOrEqual(t, recv(long, time.Minute), 2*long, "nothing gathered")
+	require.Equal(t, 1, in.Len())
+
+	p.Wake()
+	require.Less(t, recv(time.Minute, -1), long)
+	time.AfterFunc(long/10, p.Wake)
+	require.Less(t, recv(time.Minute, -1), long)
 }

@@ -48,6 +48,7 @@ func TestCommitSpreadsTheBatch(t *testing.T) {
 	r.e.Fill(r.now, r.tx)
 	require.Equal(t, n, r.tx.Len())
 	done := r.now.Add(400 * time.Microsecond)
+	r.e.sendTime = sendTime(100 * time.Microsecond)
 	r.e.Commit(r.now, done, r.tx, n)
 	arrived := done.Add(20 * time.Millisecond)
 	for i := range n {
@@ -55,8 +56,20 @@ func TestCommitSpreadsTheBatch(t *testing.T) {
 	}
 	r.fill()
 	for i := range n {
-		require.Equal(t, 20*time.Millisecond+time.Duration(n-1-i)*100*time.Microsecond, r.records[uint64(i)].RTT)
+		require.Equal(t, 20*time.Millisecond+time.Duration(n-i)*100*time.Microsecond, r.records[uint64(i)].RTT)
 	}
+}
+
+// A call that was interrupted does not make its packets late.
+func TestSendTime(t *testing.T) {
+	var s sendTime
+	require.Zero(t, s.each(time.Second, 0))
+	for range 500 {
+		require.LessOrEqual(t, s.each(64*5*time.Microsecond, 64), 5*time.Microsecond)
+	}
+	require.InDelta(t, 5*time.Microsecond, s.each(64*5*time.Microsecond, 64), 50)
+	require.Less(t, s.each(5*time.Millisecond, 64), 10*time.Microsecond)
+	require.Equal(t, 4*time.Microsecond, s.each(64*4*time.Microsecond, 64))
 }
 
 // No time of a turn is before an earlier one, even if the process was stopped in the turn.
@@ -81,4 +94,27 @@ func TestClockMoment(t *testing.T) {
 			last = now
 		}
 	})
+}
+
+// Packets gather only while they are frequent, and never as many as a small buffer holds.
+func TestMayGather(t *testing.T) {
+	ms := func(n int) proto.Time { return proto.Time(n) * proto.Time(time.Millisecond) }
+	some, none := mux.NewBatch(2, 8), mux.NewBatch(2, 8)
+	some.Commit(rigKey(1), nil)
+	s := &Scanner{gather: gatherTime, rx: some}
+	require.Zero(t, s.mayGather(ms(100), -1), "the first packet")
+	require.Zero(t, s.mayGather(ms(120), -1), "another one later")
+	require.Equal(t, gatherTime, s.mayGather(ms(121), -1), "and one soon after")
+	require.Equal(t, time.Millisecond, s.mayGather(ms(122), time.Millisecond))
+	require.Zero(t, s.mayGather(ms(123), 0))
+	s.full = true
+	require.Zero(t, s.mayGather(ms(124), -1), "the socket has room soon")
+	s.full, s.rx = false, none
+	require.Equal(t, gatherTime, s.mayGather(ms(125), -1))
+	require.Zero(t, s.mayGather(ms(129), -1), "they have stopped")
+
+	require.Zero(t, gatherFor(0, 1<<20))
+	require.Equal(t, gatherTime, gatherFor(2000, 0))
+	require.Equal(t, gatherTime, gatherFor(50_000, 16<<20))
+	require.InDelta(t, 462*time.Microsecond, gatherFor(100_000, 425_984), 1000)
 }

@@ -16,7 +16,7 @@ import (
 const burstTime = 5 * time.Millisecond
 
 // grantTime is how long the loop saves up tokens before it wakes for them.
-const grantTime = time.Millisecond
+const grantTime = 2 * time.Millisecond
 
 // frameOverhead is what an IPv4 and UDP header add to a datagram, in bytes;
 // an IPv6 header is 20 longer, which --bandwidth leaves out.
@@ -78,8 +78,8 @@ func (b *budget) spend(now proto.Time, packets, payload int) {
 	}
 }
 
-// next returns when it is worth asking again: when a millisecond's worth of
-// packets, at least one, may go.
+// next returns when it is worth asking again: when as many packets may go as the rate
+// allows in grantTime, at least one.
 func (b *budget) next(now proto.Time) proto.Time {
 	at := now
 	if b.packets != nil {

@@ -54,8 +54,8 @@ func TestBudgetRates(t *testing.T) {
 		burst := max(2, rate*burstTime.Seconds())
 		requireWindows(t, sent, rate, burst)
 		want := rate * time.Duration(span).Seconds()
-		// The first goes at once; a millisecond's worth may be kept back at the end.
-		require.InDelta(t, want+0.5, float64(len(sent)), 1+rate*0.0011, "rate %v", rate)
+		// The first goes at once; the last ones may be kept back at the end.
+		require.InDelta(t, want+0.5, float64(len(sent)), 1+rate*1.1*grantTime.Seconds(), "rate %v", rate)
 	}
 }
 

@@ -68,6 +68,8 @@ type engine struct {
 	kinds     func(seq uint64) proto.Kinds // the queries of a target; nil: cfg.Kinds
 	cancelled map[uint64]struct{}          // targets that are not to begin
 
+	sendTime sendTime
+
 	latest proto.Time // of the datagrams: HandleTimeout is told of times before
 
 	stats Stats
@@ -534,15 +536,14 @@ func (e *engine) fill(tx *mux.Batch, i uint32) {
 // whether more can be sent at once to servers that wait.
 func (e *engine) Commit(now, done proto.Time, tx *mux.Batch, n int) (more bool) {
 	payload := 0
-	// A batch takes up to half a millisecond. The packets leave one after the other.
-	each := done.Sub(now) / time.Duration(max(n, 1))
+	each := e.sendTime.each(done.Sub(now), n)
 	for j, i := range e.filled[:n] {
 		s := &e.slab.slots[i]
 		data := tx.Packet(j).Data
 		payload += len(data)
 		e.unlist(i)
 		s.flags &^= slotRetries
-		at := now.Add(each * time.Duration(j+1))
+		at := now.Add(each * time.Duration(j))
 		e.client.Sent(&s.q, at)
 		if e.searches != nil {
 			e.limitPort(at, i)

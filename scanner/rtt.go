@@ -5,6 +5,27 @@ import (
 	"time"
 )
 
+// A sendTime estimates how long one packet takes in a call that sends many, which leave one
+// after the other: a full batch takes up to half a millisecond. If the process was
+// interrupted in the call, the packets took less than their share of it. So the estimate
+// falls at once and rises slowly. Too low, it makes a round trip longer, never shorter than
+// the server took.
+type sendTime time.Duration
+
+// each returns the time per packet in a call that sent n in so much time.
+func (s *sendTime) each(took time.Duration, n int) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	now := sendTime(took) / sendTime(n)
+	if now < *s {
+		*s = now
+	} else {
+		*s += (now - *s) / 32
+	}
+	return time.Duration(*s)
+}
+
 // A histogram counts durations in buckets that are 1/64 of their value wide or less,
 // from a microsecond to over an hour, so that a percentile is right to 0.8 %.
 type histogram struct {

@@ -26,6 +26,7 @@ const (
 	feedBatches  = 8                     // of them between the feeder and the loop
 	flushEvery   = 20 * time.Millisecond // a record waits no longer for others
 	publishEvery = 100 * time.Millisecond
+	gatherTime   = grantTime
 	lowRoom      = 4 // free output buffers below which no targets are admitted
 
 	// If the writer is behind, records wait in memory: first in spare buffers,
@@ -119,7 +120,10 @@ type Scanner struct {
 
 	// Of the loop.
 	rx, tx    *mux.Batch
-	full      bool // the socket had no room
+	full      bool          // the socket had no room
+	gather    time.Duration // how long packets may gather in the socket; 0: not at all
+	heardAt   proto.Time    // of the last packets
+	busy      bool          // packets came soon after others
 	buf       *linewriter.Buffer
 	taken     []targets.Target
 	clock     clock
@@ -205,6 +209,7 @@ func newScanner(cfg Config, port mux.Port, source Source, sink dataset.Sink, how
 	}
 	s.drained = drainedOf(port.Stats().RcvbufActual)
 	engine.SetReceiveBuffer(port.Stats().RcvbufActual)
+	s.gather = gatherFor(cfg.Rate, port.Stats().RcvbufActual)
 	rec := newRecorder(start)
 	s.writer = linewriter.New(sink, linewriter.Options{
 		Overflow: spareOutput,
@@ -411,10 +416,14 @@ func (s *Scanner) loop() error {
 	for {
 		before := now
 		s.awaitWriter()
-		if err := s.port.Recv(s.rx, 0); err != nil {
-			return s.lost(err)
+		gather := s.mayGather(now, wait)
+		arrivals.Gather(s.rx, gather)
+		if gather == 0 {
+			if err := s.port.Recv(s.rx, 0); err != nil {
+				return s.lost(err)
+			}
 		}
-		if s.rx.Len() == 0 && wait != 0 {
+		if gather > 0 || s.rx.Len() == 0 && wait != 0 {
 			s.engine.Slept()
 			if err := s.port.Recv(s.rx, wait); err != nil {
 				return s.lost(err)
@@ -476,6 +485,37 @@ func (s *Scanner) loop() error {
 			wait = longestSleep
 		}
 	}
+}
+
+// mayGather returns for how long packets may gather in the socket before the loop reads
+// them, at most wait. A loop that was woken for packets twice in a moment is woken for the
+// next ones soon, and each wake-up costs as much as several packets. Round trips stay true,
+// as the kernel reports the times of arrival.
+func (s *Scanner) mayGather(now proto.Time, wait time.Duration) time.Duration {
+	recent := now.Sub(s.heardAt) < 2*gatherTime
+	if s.rx.Len() > 0 {
+		s.busy = recent
+		s.heardAt = now
+	}
+	if !s.busy || !recent || s.full || s.rx.More() {
+		return 0
+	}
+	if wait >= 0 {
+		return min(s.gather, wait)
+	}
+	return s.gather
+}
+
+// gatherFor returns for how long packets may gather in a receive buffer of that many bytes,
+// of which they may take a quarter.
+func gatherFor(rate float64, rcvbuf int) time.Duration {
+	if rate == 0 {
+		return 0 // a closed loop answers at once
+	}
+	if rcvbuf == 0 {
+		rcvbuf = 1 << 17
+	}
+	return min(gatherTime, time.Duration(float64(rcvbuf)/4/replyCost/rate*1e9))
 }
 
 // control checks the conditions that end the scan.

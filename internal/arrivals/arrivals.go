@@ -1,5 +1,5 @@
-// Package arrivals hands the times for which received packets waited in the socket from mux
-// to scanner, so that the API of mux does not need a name for them.
+// Package arrivals is an agreement between mux and scanner about packets that wait in the
+// socket, without names in the API of mux.
 package arrivals
 
 import "time"
@@ -8,3 +8,8 @@ import "time"
 // until the Recv that filled the Batch returned; 0 if the system does not report it. mux
 // sets it. The elements may be changed, by a Port that simulates a socket.
 var Waits func(batch any) []time.Duration
+
+// Gather makes each Recv into a *mux.Batch that may wait sleep for d first, or until Wake is
+// called, without a look at the socket. Packets gather there meanwhile. A Port may ignore it.
+// mux sets it.
+var Gather func(batch any, d time.Duration)
