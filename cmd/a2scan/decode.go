@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/a2scan/a2scan/internal/jsontext"
+	"github.com/a2scan/a2scan/internal/pcap"
 	"github.com/a2scan/a2scan/internal/reply"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
@@ -100,7 +101,7 @@ func openPayloads(name string) ([]datagram, []*flow, error) {
 // readPayloads reads one payload, payloads as text, or a capture.
 func readPayloads(name string, r *bufio.Reader) ([]datagram, []*flow, error) {
 	head, _ := r.Peek(4)
-	if isCapture(head) {
+	if pcap.Is(head) {
 		flows, err := readCapture(name, r)
 		return nil, flows, err
 	}
@@ -156,11 +157,11 @@ func (a *app) decodeStdin(out io.Writer) error {
 	}
 	head, _ := r.Peek(4)
 	switch program := compressedBy(head); {
-	case program == "gzip" && isCapture(unzipped(r)):
+	case program == "gzip" && pcap.Is(unzipped(r)):
 		return withHint(errors.New("standard input is a compressed capture"), "gzip -dc FILE | a2scan decode -")
 	case program != "":
 		return a.decodeRecords(out, r)
-	case isCapture(head):
+	case pcap.Is(head):
 		list, flows, err := readPayloads("-", r)
 		return errors.Join(err, decodeAll(out, list, flows))
 	}

@@ -50,6 +50,7 @@ var imports = map[string]string{
 	"internal/screen":     "internal/display",
 	"internal/extsort":    "github.com/klauspost/compress/zstd",
 	"internal/ipaddr":     "",
+	"internal/pcap":       "",
 	"internal/jsontext":   "",
 	"internal/report":     "internal/display internal/jsontext internal/extsort output",
 	"internal/diff":       "internal/extsort output",

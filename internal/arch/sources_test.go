@@ -159,6 +159,7 @@ var doors = map[string]string{
 	"output/dataset":   "scanLines ReadFrom File.Load ReadMetadata",
 	"bench/farm":       "Verify ParseListen",
 	"bench/run":        "ReadReport",
+	"internal/pcap":    "Reader.Next UDP",
 	"internal/weblist": "readRows readWords",
 	"cmd/a2scan":       "flagSet.applyConfig clean cell app.decodeStdin decodeDatagrams parseHexdump parseEscaped readCapture scanRun.loadEarlier",
 }
