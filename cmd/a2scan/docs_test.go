@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -124,34 +123,12 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeProgram builds the program of the README.
-func TestReadmeProgram(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it runs the compiler")
-	}
-	built := 0
-	for _, block := range fence.FindAllStringSubmatch(documents(t)["README.md"], -1) {
-		if block[1] != "go" || !strings.HasPrefix(block[2], "package main") {
-			continue // a part of a program
-		}
-		dir := t.TempDir()
-		file := filepath.Join(dir, "main.go")
-		require.NoError(t, os.WriteFile(file, []byte(block[2]), 0o600))
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "program"), file)
-		cmd.Dir = root
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		built++
-	}
-	require.Positive(t, built)
-}
-
-// TestReadmeRecord holds the record of the README to the keys of real ones, in
-// their order.
-func TestReadmeRecord(t *testing.T) {
+// TestShownRecord holds the record of docs/records.md to the keys of real ones, in their
+// order.
+func TestShownRecord(t *testing.T) {
 	shown := ""
-	for _, block := range fence.FindAllStringSubmatch(documents(t)["README.md"], -1) {
-		if block[1] == "json" {
+	for _, block := range fence.FindAllStringSubmatch(documents(t)["docs/records.md"], -1) {
+		if block[1] == "json" && shown == "" {
 			shown = block[2]
 		}
 	}

@@ -29,8 +29,11 @@ import (
 func TestMain(m *testing.M) {
 	// Most tests here wait: for timers, and for processes that do. -parallel overrides it.
 	_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
-	testscript.Main(m, map[string]func(){"a2scan": main})
+	testscript.Main(m, commandsOfTests)
 }
+
+// commandsOfTests are the programs that tests can start by name.
+var commandsOfTests = map[string]func(){"a2scan": main}
 
 // TestScripts runs testdata/script/*.txtar, each a session with the program as
 // a user would have it. Commands added to testscript's own:
