@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"math/bits"
 	"strconv"
@@ -21,6 +22,7 @@ type decoder struct {
 	err     error
 	lax     bool   // invalid UTF-8 is no error
 	brief   bool   // the entries of lists are counted only
+	seen    *texts // with brief
 	depth   int    // of the value that is skipped
 	scratch []byte // for strings with escapes
 
@@ -396,14 +398,40 @@ func hex4(s []byte) (r rune, ok bool) {
 // string reads a string. It returns old if that is the same, and allocates
 // otherwise.
 func (d *decoder) string(old string) string {
-	b := d.bytes()
+	start, end, escaped := d.span()
 	switch {
-	case string(b) == old:
-		return old
 	case d.err != nil:
 		return ""
+	case escaped:
+		d.scratch = d.unescape(d.scratch[:0], d.b[start:end])
+		if string(d.scratch) == old {
+			return old
+		}
+		return string(d.scratch)
+	case string(d.b[start:end]) == old:
+		return old
+	case d.brief:
+		return d.seen.text(d.b[start:end])
 	}
-	return string(b)
+	return string(d.b[start:end])
+}
+
+// texts are strings of earlier records. Most maps, games and versions are common, and take
+// no memory of their own.
+type texts [1 << 10]string
+
+var textSeed = maphash.MakeSeed()
+
+// text returns b as a string.
+func (t *texts) text(b []byte) string {
+	if len(b) > 64 {
+		return string(b)
+	}
+	s := &t[maphash.Bytes(textSeed, b)%uint64(len(t))]
+	if *s != string(b) {
+		*s = string(b)
+	}
+	return *s
 }
 
 // listString reads a string that is part of a long list: without escapes it is

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"slices"
+	"sync"
 )
 
 // Keys of a record, in the order of the line. The constants are places in the
@@ -134,11 +135,14 @@ func Unmarshal(line []byte, r *Record) error {
 // faster: the List of players has as many entries as there are, without content; rules and
 // raw datagrams are left out, and the JSON of what is left out is not checked.
 func (r *Record) UnmarshalBrief(line []byte) error {
-	d := decoder{b: line, brief: true}
+	d := decoder{b: line, brief: true, seen: seenTexts.Get().(*texts)}
+	defer seenTexts.Put(d.seen)
 	d.record(r)
 	d.end()
 	return d.err
 }
+
+var seenTexts = sync.Pool{New: func() any { return new(texts) }}
 
 // How AppendJSON spells the beginning of a player, the end of the players and the end of
 // the rules: for UnmarshalBrief.

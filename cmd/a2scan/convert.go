@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/a2scan/a2scan/internal/convert"
+	"github.com/a2scan/a2scan/output"
 )
 
 type convertOptions struct {
@@ -81,7 +82,7 @@ func (a *app) convert(o *convertOptions, names []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.readRecords(names, false, c.Add); err != nil {
+		if _, err := readRecords(a, names, output.Unmarshal, c.Add); err != nil {
 			return err
 		}
 		rows = c.Rows()

@@ -92,7 +92,7 @@ func (a *app) diff(fields output.Fields, before, after string) error {
 // it is empty: its servers would all seem to be new or gone.
 func (a *app) readSide(name string, use func(*output.Record) error) error {
 	f := &recordFile{name: name}
-	if err := a.readFile(f, false, use); err != nil {
+	if err := readOne(a, f, output.Unmarshal, use); err != nil {
 		return err
 	}
 	if f.records == 0 {

@@ -44,8 +44,8 @@ func startListedFarm(t *testing.T, n int) *listedFarm {
 	return &listedFarm{f, w, farm.ListWorld(w, at)}
 }
 
-// readRecords returns the records of a file by their addresses.
-func readRecords(t *testing.T, file string) map[netip.AddrPort]output.Record {
+// recordsOf returns the records of a file by their addresses.
+func recordsOf(t *testing.T, file string) map[netip.AddrPort]output.Record {
 	t.Helper()
 	records := map[netip.AddrPort]output.Record{}
 	for line, err := range dataset.Lines(file) {
@@ -90,7 +90,7 @@ func TestScanBeginsWhileTheListComes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out.ndjson")
 	status, _, stderr := runList(t, "scan", "--steam", "appid=440", "--api-url", url, "-o", file, "-r", "0", "--query", "info,players", "--keep-source")
 	require.Zero(t, status, stderr)
-	records := readRecords(t, file)
+	records := recordsOf(t, file)
 	require.Len(t, records, len(f.list))
 	different := 0
 	for _, l := range f.list {
@@ -133,27 +133,27 @@ func TestScanOfAListThatFails(t *testing.T) {
 	require.Positive(t, sum.Servers)
 	require.Less(t, sum.Servers, 100)
 	require.Contains(t, sum.Incomplete[0].Reason, "the answer was cut off")
-	require.Len(t, readRecords(t, file), sum.Servers)
+	require.Len(t, recordsOf(t, file), sum.Servers)
 
 	// Resumed, the list is fetched again, and servers without a record are queried.
 	url = startAPI(t, &farm.API{Servers: f.list})
 	status, _, stderr = runList(t, "scan", "--steam", `\napp\1`, "--api-url", url, "-o", file, "-r", "0", "--resume", "--require-complete")
 	require.Zero(t, status, stderr)
-	require.Len(t, readRecords(t, file), 100)
+	require.Len(t, recordsOf(t, file), 100)
 	require.True(t, readSource(t, file).Complete)
 
 	url = startAPI(t, &farm.API{Servers: f.list, Cap: 40})
 	status, _, stderr = runList(t, "scan", "--steam", `\napp\1`, "--api-url", url, "-o", file+"2", "-r", "0", "--limit", "40", "--no-split", "--require-complete")
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "--require-complete")
-	require.Len(t, readRecords(t, file+"2"), 40)
+	require.Len(t, recordsOf(t, file+"2"), 40)
 
 	// Without any servers, the records that are there stay.
 	url = startAPI(t, &farm.API{Key: "another"})
 	status, _, stderr = runList(t, "scan", "--steam", `\napp\1`, "--api-url", url, "-o", file)
 	require.Equal(t, 1, status)
 	require.Contains(t, stderr, "403 Forbidden")
-	require.Len(t, readRecords(t, file), 100)
+	require.Len(t, recordsOf(t, file), 100)
 }
 
 // TestScanOfAMaster: the targets of a scan come from a master server.
@@ -164,7 +164,7 @@ func TestScanOfAMaster(t *testing.T) {
 	status, _, stderr := runList(t, "scan", "--master", at, "--where", "nor(linux=1,map=x)", "-o", file, "-r", "0")
 	require.Zero(t, status, stderr)
 	n := 0
-	records := readRecords(t, file)
+	records := recordsOf(t, file)
 	for _, l := range f.list {
 		if !l.Linux {
 			require.Contains(t, records, l.Addr)

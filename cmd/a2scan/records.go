@@ -3,10 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/a2scan/a2scan/internal/display"
-	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/output/dataset"
 )
 
@@ -24,18 +24,18 @@ func (f *recordFile) damaged() bool { return f.cut || f.bad > 0 }
 // maxBadLines bounds the messages about bad lines of a file.
 const maxBadLines = 20
 
-// readRecords calls use with each record of the files, which is valid during the call.
-// With brief the entries of lists are counted only. Damaged parts, and files that cannot be
+// readRecords calls use with the value that parse makes of each line of the files, which is
+// valid during the call: with output.Unmarshal, the record. Damaged parts, and files that cannot be
 // opened, are reported and skipped. It returns an error if use fails, or if there was no
 // whole record.
-func (a *app) readRecords(names []string, brief bool, use func(*output.Record) error) ([]*recordFile, error) {
+func readRecords[T any](a *app, names []string, parse func([]byte, *T) error, use func(*T) error) ([]*recordFile, error) {
 	var files []*recordFile
 	var total uint64
 	var empty []error
 	for _, name := range names {
 		f := &recordFile{name: name}
 		files = append(files, f)
-		if err := a.readFile(f, brief, use); isUnreadable(err) && len(names) > 1 {
+		if err := readOne(a, f, parse, use); isUnreadable(err) && len(names) > 1 {
 			empty = append(empty, err)
 			f.cut = true
 			continue
@@ -69,17 +69,14 @@ func isUnreadable(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission)
 }
 
-// readFile reads one file.
-func (a *app) readFile(f *recordFile, brief bool, use func(*output.Record) error) error {
+// readOne reads one file.
+func readOne[T any](a *app, f *recordFile, parse func([]byte, *T) error, use func(*T) error) error {
 	defer a.badLines(f)
-	records := dataset.Read(f.name)
-	if brief {
-		records = dataset.ReadBrief(f.name)
-	}
+	var in io.Reader
 	if f.name == "-" {
-		records = dataset.ReadFrom(f.name, a.stdin)
+		in = a.stdin
 	}
-	for r, err := range records {
+	for r, err := range dataset.Parse(f.name, in, parse) {
 		if err == nil {
 			f.records++
 			if err := use(r); err != nil {

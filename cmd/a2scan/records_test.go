@@ -35,7 +35,7 @@ func TestCutFiles(t *testing.T) {
 			var stderr bytes.Buffer
 			a := &app{stdin: bytes.NewReader(cut), ui: newUI(&stderr)}
 			n := 0
-			files, err := a.readRecords([]string{"-"}, false, func(r *output.Record) error { n++; return nil })
+			files, err := readRecords(a, []string{"-"}, output.Unmarshal, func(r *output.Record) error { n++; return nil })
 			if part == 100 {
 				require.NoError(t, err)
 				require.Equal(t, 200, n)
@@ -58,7 +58,7 @@ func TestManyBadLines(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, bytes.Repeat([]byte("noise\n"), 1000), 0o600))
 	var stderr bytes.Buffer
 	a := &app{ui: newUI(&stderr)}
-	_, err := a.readRecords([]string{file}, false, func(*output.Record) error { return nil })
+	_, err := readRecords(a, []string{file}, output.Unmarshal, func(*output.Record) error { return nil })
 	require.ErrorContains(t, err, "holds no records")
 	require.Equal(t, maxBadLines+1, bytes.Count(stderr.Bytes(), []byte("\n")))
 	require.Contains(t, stderr.String(), "1000 lines are no records")

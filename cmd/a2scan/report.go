@@ -69,7 +69,7 @@ func (a *app) report(o *reportOptions, lines int, names []string) error {
 	defer saveMemory()()
 	b := report.NewBuilder(report.Options{Top: o.top, Page: o.html != ""})
 	defer b.Close()
-	read, err := a.readRecords(names, true, b.Add)
+	read, err := readRecords(a, names, report.Parse, b.Add)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ var imports = map[string]string{
 	"internal/weblist":    "proto/master",
 	"internal/display":    "github.com/clipperhouse/displaywidth",
 	"internal/screen":     "internal/display",
-	"internal/extsort":    "github.com/klauspost/compress/zstd",
+	"internal/extsort":    "github.com/klauspost/compress/s2",
 	"internal/ipaddr":     "",
 	"internal/pcap":       "",
 	"internal/jsontext":   "",

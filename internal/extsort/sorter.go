@@ -14,8 +14,9 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"sync"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 // An Entry is a key and its value. The slices are valid until the next entry.
@@ -24,16 +25,23 @@ type Entry struct{ Key, Value []byte }
 // A Sorter sorts entries by the bytes of their keys. Entries with equal keys keep
 // the order in which they were added.
 type Sorter struct {
-	memory  int // bytes of entries to keep before a run is written
+	memory  int // bytes of entries to keep before a run is written; half of it in each buffer
 	maxRuns int // runs to merge at once
 	dir     string
 
+	buffer  *buffer // being filled
+	written *buffer // being written, or empty and ready to be filled; nil: not made yet
+	writing chan error
+	runs    []*run
+	enc     *s2.Writer
+}
+
+// A buffer keeps entries in memory.
+type buffer struct {
 	blocks [][]byte // entries: length of the key, key, length of the value, value
 	block  int      // the block being filled
 	refs   []ref
 	used   int
-	runs   []*run
-	enc    *zstd.Encoder
 }
 
 // A ref finds an entry in the blocks. The first eight bytes of its key decide most
@@ -52,18 +60,24 @@ const (
 // New returns a Sorter that keeps about memory bytes in memory. Its files are made
 // in dir; the empty dir is the system's folder for temporary files. Close it.
 func New(dir string, memory int) *Sorter {
-	return &Sorter{memory: memory, dir: dir, maxRuns: maxRuns}
+	return &Sorter{memory: memory, dir: dir, maxRuns: maxRuns, buffer: new(buffer)}
 }
 
 // Add adds an entry and copies its bytes. An error is one of the temporary files.
 func (s *Sorter) Add(key, value []byte) error {
 	size := 2*binary.MaxVarintLen32 + len(key) + len(value)
-	if s.used+size+refSize > s.memory && len(s.refs) > 0 {
+	if s.buffer.used+size+refSize > s.memory/2 && len(s.buffer.refs) > 0 {
 		if err := s.spill(); err != nil {
 			return err
 		}
 	}
-	b := s.room(size)
+	s.buffer.add(key, value, size)
+	return nil
+}
+
+// add adds an entry of at most size bytes.
+func (s *buffer) add(key, value []byte, size int) {
+	b := s.space(size)
 	pos := len(*b)
 	*b = binary.AppendUvarint(*b, uint64(len(key)))
 	*b = append(*b, key...)
@@ -71,11 +85,10 @@ func (s *Sorter) Add(key, value []byte) error {
 	*b = append(*b, value...)
 	s.refs = append(s.refs, ref{prefix(key), uint32(s.block), uint32(pos)})
 	s.used += size + refSize
-	return nil
 }
 
-// room returns a block with size bytes of free capacity.
-func (s *Sorter) room(size int) *[]byte {
+// space returns a block with size bytes of free capacity.
+func (s *buffer) space(size int) *[]byte {
 	for ; s.block < len(s.blocks); s.block++ {
 		if b := &s.blocks[s.block]; cap(*b)-len(*b) >= size {
 			return b
@@ -94,7 +107,7 @@ func prefix(key []byte) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-func (s *Sorter) entry(r ref) Entry {
+func (s *buffer) entry(r ref) Entry {
 	b := s.blocks[r.block][r.pos:]
 	n, size := binary.Uvarint(b)
 	key := b[size : size+int(n)]
@@ -103,7 +116,7 @@ func (s *Sorter) entry(r ref) Entry {
 	return Entry{key, b[size : size+int(n)]}
 }
 
-func (s *Sorter) sort() {
+func (s *buffer) sort() {
 	slices.SortFunc(s.refs, func(a, b ref) int {
 		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
 			return c
@@ -118,26 +131,59 @@ func (s *Sorter) sort() {
 	})
 }
 
-// spill writes the entries in memory as a run.
-func (s *Sorter) spill() error {
-	s.sort()
-	r, err := s.write(func(yield func(Entry, error) bool) {
-		for _, ref := range s.refs {
-			if !yield(s.entry(ref), nil) {
-				return
-			}
+// all yields the entries, which are sorted.
+func (s *buffer) all(yield func(Entry, error) bool) {
+	for _, r := range s.refs {
+		if !yield(s.entry(r), nil) {
+			return
 		}
-	})
-	if err != nil {
-		return err
 	}
-	s.runs = append(s.runs, r)
+}
+
+// empty drops the entries and keeps the memory for others.
+func (s *buffer) empty() {
 	s.refs, s.block, s.used = s.refs[:0], 0, 0
 	// Blocks of one large entry are not kept: they would add up.
 	s.blocks = slices.DeleteFunc(s.blocks, func(b []byte) bool { return cap(b) > blockSize })
 	for i := range s.blocks {
 		s.blocks[i] = s.blocks[i][:0]
 	}
+}
+
+// spill begins to write the entries in memory as a run. Meanwhile the other buffer is
+// filled.
+func (s *Sorter) spill() error {
+	if err := s.wait(); err != nil {
+		return err
+	}
+	if s.written == nil {
+		s.written = new(buffer)
+	}
+	s.buffer, s.written = s.written, s.buffer
+	s.writing = make(chan error, 1)
+	go func() { s.writing <- s.writeRun() }()
+	return nil
+}
+
+// wait waits for the run that is being written.
+func (s *Sorter) wait() error {
+	if s.writing == nil {
+		return nil
+	}
+	err := <-s.writing
+	s.writing = nil
+	return err
+}
+
+// writeRun writes the entries of s.written as a run.
+func (s *Sorter) writeRun() error {
+	s.written.sort()
+	r, err := s.write(s.written.all)
+	if err != nil {
+		return err
+	}
+	s.runs = append(s.runs, r)
+	s.written.empty()
 	if len(s.runs) < s.maxRuns {
 		return nil
 	}
@@ -164,10 +210,7 @@ func (s *Sorter) write(entries iter.Seq2[Entry, error]) (_ *run, err error) {
 		}
 	}()
 	if s.enc == nil {
-		s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
-		if err != nil {
-			return nil, err
-		}
+		s.enc = s2.NewWriter(nil, s2.WriterConcurrency(1), s2.WriterBlockSize(runBlock))
 	}
 	s.enc.Reset(r.file)
 	w := bufio.NewWriterSize(s.enc, 64<<10)
@@ -189,32 +232,91 @@ func (s *Sorter) write(entries iter.Seq2[Entry, error]) (_ *run, err error) {
 
 // All returns the entries in order. Call it once, after the last Add.
 func (s *Sorter) All() iter.Seq2[Entry, error] {
-	s.sort()
-	if len(s.runs) > 0 {
-		return merge(s.runs, s)
-	}
 	return func(yield func(Entry, error) bool) {
-		for _, r := range s.refs {
-			if !yield(s.entry(r), nil) {
+		if err := s.wait(); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		s.buffer.sort()
+		if len(s.runs) == 0 {
+			s.buffer.all(yield)
+			return
+		}
+		ahead(merge(s.runs, s.buffer), yield)
+	}
+}
+
+// ahead yields the entries that merged yields in a goroutine of its own, so that the
+// program uses one entry while the next ones are read.
+func ahead(merged iter.Seq2[Entry, error], yield func(Entry, error) bool) {
+	type batch struct {
+		bytes []byte
+		ends  []int // of each key and each value
+		err   error
+	}
+	free, full := make(chan *batch, 2), make(chan *batch, 2)
+	free <- new(batch)
+	free <- new(batch)
+	stop := make(chan struct{})
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(full)
+		b := <-free
+		for e, err := range merged {
+			if err != nil {
+				b.err = err
+				break
+			}
+			b.bytes = append(b.bytes, e.Key...)
+			b.ends = append(b.ends, len(b.bytes))
+			b.bytes = append(b.bytes, e.Value...)
+			b.ends = append(b.ends, len(b.bytes))
+			if len(b.bytes) < batchSize {
+				continue
+			}
+			full <- b
+			select {
+			case b = <-free:
+			case <-stop:
 				return
 			}
 		}
+		full <- b
+	})
+	defer reading.Wait()
+	defer close(stop)
+	for b := range full {
+		from := 0
+		for i := 0; i < len(b.ends); i += 2 {
+			key, end := b.ends[i], b.ends[i+1]
+			if !yield(Entry{b.bytes[from:key], b.bytes[key:end]}, nil) {
+				return
+			}
+			from = end
+		}
+		if b.err != nil {
+			yield(Entry{}, b.err)
+			return
+		}
+		b.bytes, b.ends = b.bytes[:0], b.ends[:0]
+		free <- b
 	}
 }
 
 // Close removes the temporary files.
 func (s *Sorter) Close() error {
-	var errs []error
+	errs := []error{s.wait()}
 	for _, r := range s.runs {
 		errs = append(errs, r.close())
 	}
-	s.runs, s.refs, s.blocks = nil, nil, nil
+	s.runs, s.buffer, s.written = nil, new(buffer), nil
 	return errors.Join(errs...)
 }
 
-// window bounds the distance that a run's compression looks back, and so the memory
-// of each open run.
-const window = 256 << 10
+const (
+	runBlock  = 64 << 10  // bytes that a run compresses at once: the memory of each open run
+	batchSize = 128 << 10 // bytes that are merged ahead
+)
 
 // A run is a file of sorted entries.
 type run struct {
@@ -249,17 +351,13 @@ type cursor struct {
 	order int // of the sequence: entries of earlier ones come first
 	entry Entry
 	next  func() (Entry, error) // io.EOF after the last
-	close func()
 }
 
 func (r *run) cursor(order int) (*cursor, error) {
 	if _, err := r.file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(r.file, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
-	if err != nil {
-		return nil, err
-	}
+	dec := s2.NewReader(r.file, s2.ReaderMaxBlockSize(runBlock))
 	in := bufio.NewReaderSize(dec, 32<<10)
 	var buf []byte
 	next := func() (Entry, error) {
@@ -277,13 +375,13 @@ func (r *run) cursor(order int) (*cursor, error) {
 		}
 		return Entry{buf[:keyLen], buf[keyLen:]}, nil
 	}
-	return &cursor{order: order, next: next, close: dec.Close}, nil
+	return &cursor{order: order, next: next}, nil
 }
 
 // cursor walks through the sorted entries in memory.
-func (s *Sorter) cursor(order int) *cursor {
+func (s *buffer) cursor(order int) *cursor {
 	i := 0
-	return &cursor{order: order, close: func() {}, next: func() (Entry, error) {
+	return &cursor{order: order, next: func() (Entry, error) {
 		if i == len(s.refs) {
 			return Entry{}, io.EOF
 		}
@@ -310,15 +408,10 @@ func (c *cursors) Pop() any {
 }
 
 // merge returns the entries of runs, and then of those in memory, in order.
-func merge(runs []*run, memory *Sorter) iter.Seq2[Entry, error] {
+func merge(runs []*run, memory *buffer) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var open cursors
 		var all []*cursor
-		defer func() {
-			for _, c := range all {
-				c.close()
-			}
-		}()
 		for i, r := range runs {
 			c, err := r.cursor(i)
 			if err != nil {
@@ -351,7 +444,6 @@ func merge(runs []*run, memory *Sorter) iter.Seq2[Entry, error] {
 			e, err := c.next()
 			switch {
 			case errors.Is(err, io.EOF):
-				c.close()
 				heap.Pop(&open)
 			case err != nil:
 				yield(Entry{}, err)

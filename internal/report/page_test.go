@@ -25,7 +25,9 @@ func pageOf(t *testing.T, next func() *output.Record, n int) []byte {
 	b := NewBuilder(Options{Top: 20, Page: true})
 	defer b.Close()
 	for range n {
-		require.NoError(t, b.Add(next()))
+		var row Row
+		require.NoError(t, Parse(output.AppendJSON(nil, next()), &row))
+		require.NoError(t, b.Add(&row))
 	}
 	start := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 	end := start.Add(time.Hour)

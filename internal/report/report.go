@@ -189,13 +189,29 @@ type Options struct {
 // rowMemory bounds the rows that a Builder keeps in memory.
 const rowMemory = 48 << 20
 
+// A Row is the part of a record that a Builder needs. It may be set again.
+type Row struct {
+	rec output.Record
+	key []byte
+	enc []byte
+}
+
+// Parse sets r to the record in line. Any goroutine may call it.
+func Parse(line []byte, r *Row) error {
+	if err := r.rec.UnmarshalBrief(line); err != nil {
+		return err
+	}
+	var parts row
+	parts.set(&r.rec)
+	r.key = parts.appendKey(r.key[:0], &r.rec)
+	r.enc = parts.append(r.enc[:0])
+	return nil
+}
+
 // A Builder makes a report of the records it is given.
 type Builder struct {
 	opts Options
 	rows *extsort.Sorter
-	row  row
-	key  []byte
-	enc  []byte
 }
 
 // NewBuilder returns a Builder. Close it.
@@ -203,13 +219,8 @@ func NewBuilder(o Options) *Builder {
 	return &Builder{opts: o, rows: extsort.New(o.TempDir, rowMemory)}
 }
 
-// Add adds a record, of which it keeps nothing. An error is one of temporary files.
-func (b *Builder) Add(rec *output.Record) error {
-	b.row.set(rec)
-	b.key = b.row.appendKey(b.key[:0], rec)
-	b.enc = b.row.append(b.enc[:0])
-	return b.rows.Add(b.key, b.enc)
-}
+// Add adds a row, of which it keeps nothing. An error is one of temporary files.
+func (b *Builder) Add(r *Row) error { return b.rows.Add(r.key, r.enc) }
 
 // Close removes temporary files.
 func (b *Builder) Close() error { return b.rows.Close() }

@@ -25,8 +25,10 @@ import (
 func build(t *testing.T, b *Builder, records []*output.Record) (*Report, *Page) {
 	t.Helper()
 	defer b.Close()
+	var row Row
 	for _, r := range records {
-		require.NoError(t, b.Add(r))
+		require.NoError(t, Parse(output.AppendJSON(nil, r), &row))
+		require.NoError(t, b.Add(&row))
 	}
 	rep, page, err := b.Result([]File{{Name: "x"}})
 	require.NoError(t, err)

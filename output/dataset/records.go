@@ -47,65 +47,67 @@ func (e *LineError) Unwrap() error { return e.Err }
 // valid. Read uses several goroutines and about 2 MiB of memory per CPU, however
 // long the files are.
 func Read(files ...string) iter.Seq2[*output.Record, error] {
-	return readFiles(output.Unmarshal, files)
-}
-
-// ReadBrief is Read with [output.Record.UnmarshalBrief]: several times faster, for readers that
-// only count the entries of lists.
-func ReadBrief(files ...string) iter.Seq2[*output.Record, error] {
-	return readFiles(unmarshalBrief, files)
-}
-
-func readFiles(unmarshal unmarshaler, files []string) iter.Seq2[*output.Record, error] {
 	return func(yield func(*output.Record, error) bool) {
-		read(yield, unmarshal, func(r *blockReader) {
-			for _, name := range files {
-				if name == "-" {
-					r.readForeign(name, osfile.Input{File: os.Stdin})
-					continue
+		for _, name := range files {
+			for r, err := range Parse(name, nil, output.Unmarshal) {
+				if !yield(r, err) {
+					return
 				}
-				f, err := os.Open(name)
-				if err != nil {
-					var pe *os.PathError
-					if errors.As(err, &pe) {
-						err = pe.Err // the name is in the LineError
-					}
-					r.report(name, 0, err)
-					continue
-				}
-				r.read(name, f)
-				f.Close()
 			}
-		})
+		}
 	}
 }
 
 // ReadFrom returns the records in r, as [Read] does for a file of that name.
 func ReadFrom(name string, r io.Reader) iter.Seq2[*output.Record, error] {
-	return func(yield func(*output.Record, error) bool) {
-		read(yield, output.Unmarshal, func(b *blockReader) { b.readForeign(name, r) })
+	return Parse(name, r, output.Unmarshal)
+}
+
+// Parse is [Read] for programs that need only a part of each record: it yields the values
+// that parse sets from the lines of a file. r is the content of the file; if it is nil, the
+// file of that name is opened. Several goroutines call parse, each with a line that is
+// valid during the call and with a value that an earlier call may have set.
+func Parse[T any](name string, r io.Reader, parse func(line []byte, v *T) error) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		read(yield, parse, func(b *blockReader[T]) {
+			switch {
+			case r != nil:
+				b.readForeign(name, r)
+				return
+			case name == "-":
+				b.readForeign(name, osfile.Input{File: os.Stdin})
+				return
+			}
+			f, err := os.Open(name)
+			if err != nil {
+				var pe *os.PathError
+				if errors.As(err, &pe) {
+					err = pe.Err // the name is in the LineError
+				}
+				b.report(name, 0, err)
+				return
+			}
+			b.read(name, f)
+			f.Close()
+		})
 	}
 }
 
-// An unmarshaler is output.Unmarshal or unmarshalBrief.
-type unmarshaler func(line []byte, r *output.Record) error
-
-func unmarshalBrief(line []byte, r *output.Record) error { return r.UnmarshalBrief(line) }
-
 // read runs fill, which reads blocks of lines, beside the goroutines that parse
 // the blocks, and yields the records in order.
-func read(yield func(*output.Record, error) bool, unmarshal unmarshaler, fill func(*blockReader)) {
+func read[T any](yield func(*T, error) bool, parse func([]byte, *T) error, fill func(*blockReader[T])) {
 	parsers := max(1, runtime.GOMAXPROCS(0)-1)
-	r := &blockReader{
-		free:  make(chan *block, parsers+3),
-		parse: make(chan *block, parsers+3), // never full: it has room for all blocks
-		order: make(chan *block, parsers+3),
+	r := &blockReader[T]{
+		free:  make(chan *block[T], parsers+3),
+		parse: make(chan *block[T], parsers+3), // never full: it has room for all blocks
+		order: make(chan *block[T], parsers+3),
 		stop:  make(chan struct{}),
+		one:   parse,
 
 		maxLine: maxLineLength,
 	}
 	for range cap(r.free) {
-		r.free <- &block{parsed: make(chan struct{}, 1)}
+		r.free <- &block[T]{parsed: make(chan struct{}, 1)}
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -116,7 +118,7 @@ func read(yield func(*output.Record, error) bool, unmarshal unmarshaler, fill fu
 	for range parsers {
 		running.Go(func() {
 			for b := range r.parse {
-				b.unmarshal(unmarshal)
+				b.unmarshal(parse)
 				b.parsed <- struct{}{}
 			}
 		})
@@ -141,14 +143,14 @@ const blockSize = 256 << 10
 
 // A block is a part of a file: whole lines, and the records in them. It is reused
 // with its memory.
-type block struct {
+type block[T any] struct {
 	file  string
 	lines int64 // in the file before the block
 	data  []byte
 	err   error // of the file, behind the data
 
 	parsed   chan struct{} // one value when the rest is set
-	records  []output.Record
+	records  []T
 	used     int // records of this block
 	problems []problem
 }
@@ -160,7 +162,7 @@ type problem struct {
 }
 
 // unmarshal sets the records and problems of b.
-func (b *block) unmarshal(unmarshal unmarshaler) {
+func (b *block[T]) unmarshal(parse func([]byte, *T) error) {
 	b.used, b.problems = 0, b.problems[:0]
 	line := b.lines
 	for data := b.data; len(data) > 0; {
@@ -172,9 +174,9 @@ func (b *block) unmarshal(unmarshal unmarshaler) {
 			continue
 		}
 		if b.used == len(b.records) {
-			b.records = append(b.records, output.Record{})
+			b.records = append(b.records, *new(T))
 		}
-		err := unmarshal(text, &b.records[b.used])
+		err := parse(text, &b.records[b.used])
 		switch {
 		case err == nil:
 			b.used++
@@ -185,7 +187,7 @@ func (b *block) unmarshal(unmarshal unmarshaler) {
 }
 
 // yield yields the records and problems of b, and reports whether to continue.
-func (b *block) yield(yield func(*output.Record, error) bool) bool {
+func (b *block[T]) yield(yield func(*T, error) bool) bool {
 	problems := b.problems
 	for i := 0; ; i++ {
 		for len(problems) > 0 && problems[0].n == i {
@@ -205,11 +207,12 @@ func (b *block) yield(yield func(*output.Record, error) bool) bool {
 }
 
 // A blockReader cuts files into blocks.
-type blockReader struct {
-	free  chan *block // blocks to fill
-	parse chan *block // filled, for the parsers
-	order chan *block // filled, for whoever yields them
+type blockReader[T any] struct {
+	free  chan *block[T] // blocks to fill
+	parse chan *block[T] // filled, for the parsers
+	order chan *block[T] // filled, for the goroutine that yields them
 	stop  chan struct{}
+	one   func(line []byte, v *T) error
 
 	foreign atomic.Bool // reads a file that Read did not open
 	maxLine int
@@ -221,7 +224,7 @@ var errLongLine = errors.New("is longer")
 var errStopped = errors.New("stopped")
 
 // get returns an empty block, or nil after the iteration has ended.
-func (r *blockReader) get(file string, lines int64) *block {
+func (r *blockReader[T]) get(file string, lines int64) *block[T] {
 	select {
 	case <-r.stop: // even if there is a free block
 		return nil
@@ -240,13 +243,13 @@ func (r *blockReader) get(file string, lines int64) *block {
 }
 
 // put hands over a block.
-func (r *blockReader) put(b *block) {
+func (r *blockReader[T]) put(b *block[T]) {
 	r.parse <- b
 	r.order <- b
 }
 
 // report hands over an error.
-func (r *blockReader) report(file string, line int64, err error) {
+func (r *blockReader[T]) report(file string, line int64, err error) {
 	if b := r.get(file, 0); b != nil {
 		b.err = &LineError{File: file, Line: line, Err: err}
 		r.put(b)
@@ -254,15 +257,15 @@ func (r *blockReader) report(file string, line int64, err error) {
 }
 
 // readForeign reads a file whose Read may block for ever.
-func (r *blockReader) readForeign(name string, file io.Reader) {
+func (r *blockReader[T]) readForeign(name string, file io.Reader) {
 	r.foreign.Store(true)
 	r.read(name, file)
 	r.foreign.Store(false)
 }
 
 // read reads one file.
-func (r *blockReader) read(name string, file io.Reader) {
-	l := lineReader{r: r, name: name}
+func (r *blockReader[T]) read(name string, file io.Reader) {
+	l := lineReader[T]{r: r, name: name}
 	if l.b = r.get(name, 0); l.b == nil {
 		return
 	}
@@ -278,17 +281,17 @@ func (r *blockReader) read(name string, file io.Reader) {
 }
 
 // A lineReader fills blocks with the lines of one file.
-type lineReader struct {
-	r     *blockReader
+type lineReader[T any] struct {
+	r     *blockReader[T]
 	name  string
-	b     *block // being filled; its data up to whole are whole lines
+	b     *block[T] // being filled; its data up to whole are whole lines
 	whole int
 	lines int64 // in the file up to whole
 	bytes int64 // likewise
 }
 
 // read reads a file. The last block is in l.b.
-func (l *lineReader) read(file io.Reader) error {
+func (l *lineReader[T]) read(file io.Reader) error {
 	src := newSource(file)
 	c, err := detect(src)
 	if err != nil {
@@ -331,7 +334,7 @@ func (l *lineReader) read(file io.Reader) error {
 }
 
 // frame reads the contents of one frame.
-func (l *lineReader) frame(frame io.Reader) error {
+func (l *lineReader[T]) frame(frame io.Reader) error {
 	for {
 		if len(l.b.data) == cap(l.b.data) {
 			if err := l.next(); err != nil {
@@ -364,7 +367,7 @@ func (l *lineReader) frame(frame io.Reader) error {
 var newline = []byte{'\n'}
 
 // next hands over the whole lines of the block and continues with another one.
-func (l *lineReader) next() error {
+func (l *lineReader[T]) next() error {
 	if l.whole == 0 {
 		if len(l.b.data) >= l.r.maxLine {
 			return fmt.Errorf("line %d %w than %d bytes", l.lines+1, errLongLine, l.r.maxLine)
@@ -384,7 +387,7 @@ func (l *lineReader) next() error {
 }
 
 // damage hands over the whole lines of the block and err behind them.
-func (l *lineReader) damage(err error) error {
+func (l *lineReader[T]) damage(err error) error {
 	b := l.r.get(l.name, l.lines)
 	if b == nil {
 		return errStopped
@@ -396,14 +399,14 @@ func (l *lineReader) damage(err error) error {
 }
 
 // end completes the last block. whole reports that the last frame is whole.
-func (l *lineReader) end(c Compression, border int64, whole bool) error {
+func (l *lineReader[T]) end(c Compression, border int64, whole bool) error {
 	b := l.b
 	rest := b.data[l.whole:]
 	if whole && len(bytes.TrimSpace(rest)) == 0 {
 		b.data = b.data[:l.whole]
 		return nil
 	}
-	if whole && output.Unmarshal(rest, new(output.Record)) == nil {
+	if whole && l.r.one(rest, new(T)) == nil {
 		b.data = append(b.data, '\n') // other programs leave out the last one
 		l.whole = len(b.data)
 		return nil
