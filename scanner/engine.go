@@ -50,6 +50,7 @@ type engine struct {
 	retries  readyList
 	fresh    readyList // nothing was sent to these yet
 	filled   []uint32  // slots of the packets that Fill wrote
+	begun    int       // of these, without an open request
 	deferred deferred
 	origins  origins
 
@@ -331,6 +332,9 @@ func (e *engine) expectLess(now proto.Time, s *slot) {
 	if e.window != nil && s.open > 0 {
 		s.open--
 		e.window.answered(s.asked, now)
+		if s.open == 0 {
+			e.window.serverAnswered(s.asked)
+		}
 	}
 }
 
@@ -489,7 +493,7 @@ func (e *engine) rearm(i uint32) {
 // fresh targets. Nothing counts as sent before Commit.
 func (e *engine) Fill(now proto.Time, tx *mux.Batch) {
 	tx.Reset()
-	e.filled = e.filled[:0]
+	e.filled, e.begun = e.filled[:0], 0
 	allowed := e.budget.available(now, tx.Cap())
 	for _, l := range [...]*readyList{&e.answers, &e.retries, &e.fresh} {
 		for next := l.head; next != 0 && len(e.filled) < allowed; {
@@ -518,7 +522,7 @@ func (e *engine) Fill(now proto.Time, tx *mux.Batch) {
 // noteHeld counts the time in which the rate allows more, and all targets at hand wait for
 // their addresses' turns.
 func (e *engine) noteHeld(now proto.Time, spare bool) {
-	held := spare && e.hosts.parked > 0 && e.accepts() && (e.window == nil || !e.window.full(len(e.filled)))
+	held := spare && e.hosts.parked > 0 && e.accepts() && (e.window == nil || !e.window.full(len(e.filled), e.begun))
 	if held && e.held {
 		e.stats.HeldByAddress += now.Sub(e.heldAt)
 	}
@@ -529,6 +533,9 @@ func (e *engine) noteHeld(now proto.Time, spare bool) {
 func (e *engine) fill(tx *mux.Batch, i uint32) {
 	tx.Commit(e.table.Key(i), e.client.AppendTransmit(tx.Next(), &e.slab.slots[i].q))
 	e.filled = append(e.filled, i)
+	if e.slab.slots[i].open == 0 {
+		e.begun++
+	}
 }
 
 // Commit starts the clocks of the first n packets of tx, which Fill wrote at now and the
@@ -549,7 +556,9 @@ func (e *engine) Commit(now, done proto.Time, tx *mux.Batch, n int) (more bool) 
 			e.limitPort(at, i)
 		}
 		if e.window != nil {
+			before := s.asked
 			s.asked = stampAt(at)
+			e.window.serverAsked(s.asked, before, s.open > 0)
 			s.open++
 			e.window.sent(s.asked)
 		}
@@ -596,7 +605,7 @@ func (e *engine) accepts() bool {
 // admit takes in the next target that may be sent to and returns its slot.
 func (e *engine) admit(now proto.Time) (uint32, bool) {
 	for e.accepts() {
-		if e.window != nil && e.window.full(len(e.filled)) {
+		if e.window != nil && e.window.full(len(e.filled), e.begun) {
 			e.window.limited = true
 			return 0, false
 		}
@@ -734,7 +743,7 @@ func (e *engine) Deadline(now proto.Time, full bool) (proto.Time, bool) {
 		}
 	}
 	fresh := e.nextTarget() != nil && !e.blocked && e.accepts()
-	if e.window != nil && e.window.full(0) {
+	if e.window != nil && e.window.full(0, 0) {
 		if fresh || e.hosts.parked > 0 { // silence frees places too
 			sooner(now.Add(leastPatience / 4))
 		}
@@ -813,6 +822,9 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 	}
 	if rtt := o.rtt(); rtt >= 0 {
 		e.rtts.add(rtt)
+	}
+	if e.window != nil {
+		e.window.settled(int(s.heard), int(s.bytes), o.status == output.Success)
 	}
 	if at, wanted := e.write(e.origins.get(s.origin)); wanted {
 		if answer != nil {

@@ -14,6 +14,7 @@ const (
 	// (42,400 servers a second with 256, 48,800 with 1,024; 2 cores, 2026-11).
 	startWindow = 512
 	minWindow   = 64
+	minServers  = 4
 
 	// The bytes that the kernel adds to a datagram's payload when it accounts for the
 	// receive buffer: 200 bytes take 1,283, and 1,400 take 2,304 (Linux 6.18, amd64,
@@ -24,17 +25,22 @@ const (
 	// before any were seen: one datagram of 1,400 bytes.
 	replyCost = 2304
 
+	// listsCost is the assumed cost of all answers of a server with lists, before any were
+	// seen: INFO, a datagram of players and two of rules.
+	listsCost = 8000
+
 	// A request that is not answered within four round trips, within these limits, is
 	// no longer expected: the server is silent and holds no place.
 	leastPatience = 8 * time.Millisecond
 	mostPatience  = 250 * time.Millisecond
 
 	// The share of the receive buffer that expected answers may take, by the mean of
-	// earlier ones. Answers to INFO are alike. Lists are not: a buffer of 425,984 bytes
-	// (the default of Linux, doubled) overflowed at 0.8 when most expected answers were
-	// rules of several fragments, and each drop costs a timeout.
+	// earlier ones. Answers to INFO are alike. Lists are not, and each drop costs a timeout.
 	shareShort = 0.8
-	shareLong  = 0.5
+	shareLong  = 0.65
+
+	// Silent servers need no space, but a few of them say little about the next ones.
+	leastAnswering = 1.0 / 3
 
 	stampBits = 20 // 1.05 ms, the grain in which requests grow old
 	stampRing = 256
@@ -69,9 +75,19 @@ type window struct {
 	open   int     // requests sent, and neither answered nor out of patience
 
 	ring [stampRing]uint32 // open requests by the stamp of their send
-	tail uint32            // stamps before this are out of patience
-	aged proto.Time        // when tail was last moved
-	rtt  time.Duration     // smoothed
+
+	// With lists, a server that is asked for INFO is asked for all else at once when its
+	// challenge comes. So the limit also counts servers, with the cost of all their answers.
+	lists      bool
+	servers    int               // with open requests
+	asked      [stampRing]uint32 // of these, by the stamp of the last send
+	serverCost float64           // bytes of buffer that all answers of one take
+	answering  float64           // share of servers that answer
+	trust      float64           // share of the limit of servers that drops have left
+
+	tail uint32        // stamps before this are out of patience
+	aged proto.Time    // when tail was last moved
+	rtt  time.Duration // smoothed
 
 	epochEnd  proto.Time
 	epochFrom proto.Time
@@ -92,9 +108,9 @@ type window struct {
 }
 
 func newWindow(most, buffer int, kinds proto.Kinds) *window {
-	w := &window{most: most, buffer: buffer, share: shareShort, rtt: time.Millisecond, cost: replyCost, relax: float64(most)}
+	w := &window{most: most, buffer: buffer, share: shareShort, rtt: time.Millisecond, cost: replyCost, serverCost: listsCost, answering: 1, trust: 1, relax: float64(most)}
 	if kinds&(proto.WantPlayers|proto.WantRules) != 0 {
-		w.share = shareLong
+		w.share, w.lists = shareLong, true
 	}
 	w.least = startWindow
 	if w.share == shareLong {
@@ -107,7 +123,7 @@ func newWindow(most, buffer int, kinds proto.Kinds) *window {
 // cap returns the largest limit that is safe by the measurements so far.
 func (w *window) cap() int {
 	c := min(float64(w.most), w.relax)
-	if w.buffer > 0 {
+	if w.buffer > 0 && !w.lists {
 		c = min(c, w.share*float64(w.buffer)/w.cost)
 	}
 	return min(max(int(c), minWindow), w.most)
@@ -124,13 +140,55 @@ func (s stamp) tick() uint32 { return uint32(s) >> (stampBits - 10) }
 const stampTicks = 1 << (32 - (stampBits - 10))
 
 // full reports whether no request may be sent to a fresh target, with n that are about
-// to be sent.
-func (w *window) full(n int) bool { return w.open+n >= w.limit }
+// to be sent, to so many servers more.
+func (w *window) full(n, servers int) bool {
+	return w.open+n >= w.limit || w.lists && w.buffer > 0 && w.servers+servers >= w.mostServers()
+}
+
+// mostServers returns how many servers may be asked for lists at once.
+func (w *window) mostServers() int {
+	expected := w.serverCost * max(w.answering, leastAnswering)
+	return max(int(w.share*w.trust*float64(w.buffer)/expected), minServers)
+}
 
 // sent counts a request.
 func (w *window) sent(at stamp) {
 	w.open++
 	w.ring[at.tick()%stampRing]++
+}
+
+// serverAsked counts a server with open requests: the last was sent at that time, and the one
+// before at before, if again is set.
+func (w *window) serverAsked(at, before stamp, again bool) {
+	if again {
+		w.serverAnswered(before)
+	}
+	w.servers++
+	w.asked[at.tick()%stampRing]++
+}
+
+// serverAnswered counts a server less: it has answered all requests, the last one sent at
+// that time.
+func (w *window) serverAnswered(sent stamp) {
+	if n := (sent.tick() - w.tail) % stampTicks; n < stampRing {
+		if i := sent.tick() % stampRing; w.asked[i] > 0 {
+			w.asked[i]--
+			w.servers--
+		}
+	}
+}
+
+// settled notes what came from a server until its end: the number of datagrams and their
+// bytes, and whether it answered everything.
+func (w *window) settled(datagrams, payload int, success bool) {
+	if success {
+		w.serverCost += (float64(payload+datagrams*datagramOverhead) - w.serverCost) / 64
+	}
+	answered := 0.0
+	if datagrams > 0 {
+		answered = 1
+	}
+	w.answering += (answered - w.answering) / 256
 }
 
 // received counts a datagram from any sender.
@@ -165,7 +223,8 @@ func (w *window) turn(now proto.Time) bool {
 	}
 	if now.Sub(w.aged) > stampRing<<stampBits { // nothing happened for long; it may be laps of the stamps
 		clear(w.ring[:])
-		w.open, w.tail = 0, from
+		clear(w.asked[:])
+		w.open, w.servers, w.tail = 0, 0, from
 	}
 	w.aged = now
 	n := (from - w.tail) % stampTicks
@@ -176,6 +235,8 @@ func (w *window) turn(now proto.Time) bool {
 		i := w.tail % stampRing
 		w.open -= int(w.ring[i])
 		w.ring[i] = 0
+		w.servers -= int(w.asked[i])
+		w.asked[i] = 0
 		w.tail = (w.tail + 1) % stampTicks
 	}
 	return now >= w.epochEnd
@@ -191,10 +252,14 @@ func (w *window) judge(now proto.Time, drops uint64) {
 	}
 	if lost := drops > w.drops; lost && now >= w.spareTill {
 		w.relax = max(float64(w.limit)*shrink, minWindow)
+		w.trust *= shrink
 		w.spareTill = now.Add(max(4*w.rtt, shrinkGap))
 		w.tried, w.rest = false, 4
-	} else if !lost && w.relax < float64(w.most) {
-		w.relax *= recovery
+	} else if !lost {
+		if w.relax < float64(w.most) {
+			w.relax *= recovery
+		}
+		w.trust = min(w.trust*recovery, 1)
 	}
 	w.drops = drops
 

@@ -23,13 +23,13 @@ func TestWindowCountsWhatIsExpected(t *testing.T) {
 	w.step(&now, 0, 0)
 	at := stampAt(now)
 	for range startWindow {
-		require.False(t, w.full(0))
+		require.False(t, w.full(0, 0))
 		w.sent(at)
 	}
-	require.True(t, w.full(0))
+	require.True(t, w.full(0, 0))
 	now = now.Add(time.Millisecond)
 	w.answered(at, now)
-	require.False(t, w.full(0))
+	require.False(t, w.full(0, 0))
 	require.Equal(t, startWindow-1, w.open)
 	// The others are silent: their places are free after a few round trips.
 	w.step(&now, leastPatience+3*time.Millisecond, 0)
@@ -48,7 +48,7 @@ func TestWindowAfterALongRest(t *testing.T) {
 		w.step(&now, rest+time.Second, 0)
 		require.Zero(t, w.open, "after %v", rest)
 		for range 1000 {
-			require.False(t, w.full(0), "after %v", rest)
+			require.False(t, w.full(0, 0), "after %v", rest)
 			at := stampAt(now)
 			w.sent(at)
 			w.step(&now, 500*time.Microsecond, 0)
@@ -127,22 +127,72 @@ func TestWindowShrinksOnDrops(t *testing.T) {
 	require.GreaterOrEqual(t, w.limit, 4500)
 }
 
-// It never is larger than what the receive buffer holds of the answers that come, and
-// keeps more of it free where they are lists.
+// It never is larger than what the receive buffer holds of the answers that come.
 func TestWindowFitsTheBuffer(t *testing.T) {
 	const buffer = 1 << 20
-	for kinds, share := range map[proto.Kinds]float64{proto.WantInfo: shareShort, allKinds: shareLong} {
-		w := newWindow(100_000, buffer, kinds)
-		require.LessOrEqual(t, float64(w.limit*replyCost), share*buffer)
-		now := proto.Time(time.Second)
-		w.judge(now, 0)
-		for range 200 {
-			w.busy(&now, 100_000, true, 0)
-			require.LessOrEqual(t, float64(w.limit)*w.cost, (share+.01)*buffer)
-		}
-		require.InDelta(t, share*buffer/(200+datagramOverhead), w.limit, 10)
-		require.LessOrEqual(t, newWindow(10, 0, kinds).limit, 10, "nor than --max-in-flight")
+	w := newWindow(100_000, buffer, proto.WantInfo)
+	require.LessOrEqual(t, float64(w.limit*replyCost), shareShort*buffer)
+	now := proto.Time(time.Second)
+	w.judge(now, 0)
+	for range 200 {
+		w.busy(&now, 100_000, true, 0)
+		require.LessOrEqual(t, float64(w.limit)*w.cost, (shareShort+.01)*buffer)
 	}
+	require.InDelta(t, shareShort*buffer/(200+datagramOverhead), w.limit, 10)
+	require.LessOrEqual(t, newWindow(10, 0, proto.WantInfo).limit, 10, "nor than --max-in-flight")
+}
+
+// With lists, it asks only as many servers at once as the buffer holds all answers of.
+func TestWindowFitsTheListsOfServers(t *testing.T) {
+	const buffer = 1 << 19
+	ask := func(w *window, at stamp) (n int) {
+		for ; !w.full(0, 0); n++ {
+			w.sent(at)
+			w.serverAsked(at, 0, false)
+		}
+		return n
+	}
+	w := newWindow(100_000, buffer, allKinds)
+	now := proto.Time(time.Second)
+	w.step(&now, 0, 0)
+	at := stampAt(now)
+	n := ask(w, at)
+	require.Equal(t, 42, n, "before any has answered: 0.65 x 512 KiB / 8,000")
+	require.True(t, w.full(0, 0))
+
+	// A challenge frees the place for a moment: the further requests take it again.
+	w.answered(at, now)
+	w.serverAnswered(at)
+	require.False(t, w.full(0, 0))
+	require.True(t, w.full(1, 1), "the request that is about to be sent counts")
+	w.serverAsked(at, at, false)
+	for range 2 {
+		w.serverAsked(at, at, true)
+		require.Equal(t, n, w.servers, "a server counts once")
+	}
+	w.step(&now, leastPatience+3*time.Millisecond, 0)
+	require.Zero(t, w.servers, "silent ones are not waited for")
+
+	for range 1000 {
+		w.settled(12, 14_000, true)
+	}
+	require.InDelta(t, shareLong*buffer/(14_000+12*datagramOverhead), ask(w, stampAt(now)), 1)
+	for range 10_000 {
+		w.settled(0, 0, false)
+	}
+	require.InDelta(t, shareLong*buffer/(14_000+12*datagramOverhead)/leastAnswering, w.mostServers(), 3)
+	most := w.mostServers()
+	for drops := range uint64(3) {
+		w.step(&now, time.Second, drops+1)
+	}
+	require.InDelta(t, float64(most)*shrink*shrink*shrink, w.mostServers(), 2, "drops")
+	for range 200 {
+		w.step(&now, time.Second, 3)
+	}
+	require.Equal(t, most, w.mostServers())
+
+	require.False(t, newWindow(100_000, 0, allKinds).full(0, 500), "an unknown buffer")
+	require.Equal(t, minServers, newWindow(100_000, 1, allKinds).mostServers())
 }
 
 // FuzzWindow plays sends, answers and the passing of time on a list of requests.
@@ -165,6 +215,7 @@ func FuzzWindow(f *testing.F) {
 			switch ops[0] % 4 {
 			case 0:
 				w.sent(stampAt(now))
+				w.serverAsked(stampAt(now), 0, false)
 				list = append(list, request{stampAt(now), tickOf(now), true})
 			case 1:
 				if len(list) > 0 {
@@ -172,6 +223,7 @@ func FuzzWindow(f *testing.F) {
 					if r.open {
 						r.open = false
 						w.answered(r.at, now)
+						w.serverAnswered(r.at)
 					}
 				}
 			case 2, 3:
@@ -195,6 +247,7 @@ func FuzzWindow(f *testing.F) {
 				}
 			}
 			require.Equal(t, open, w.open)
+			require.Equal(t, open, w.servers)
 		}
 	})
 }
