@@ -72,7 +72,7 @@ func NewBatch(n, size int) *Batch {
 }
 
 func init() {
-	arrivals.Gather = func(batch any, d time.Duration) { batch.(*Batch).gather = d }
+	arrivals.Gather = func(batch any) *time.Duration { return &batch.(*Batch).gather }
 	arrivals.Waits = func(batch any) []time.Duration { return batch.(*Batch).waits }
 }
 

@@ -54,12 +54,12 @@ func (p *udpPort) Recv(b *Batch, wait time.Duration) error {
 	// Look before waiting: as long as datagrams come faster than they are
 	// handled, nothing is ever spent on going to sleep.
 	defer b.age()
-	if b.gather > 0 && wait != 0 {
+	if nap := b.gather; nap > 0 && wait != 0 {
 		if wait > 0 {
-			b.gather = min(b.gather, wait)
-			wait -= b.gather
+			nap = min(nap, wait)
+			wait -= nap
 		}
-		if woken, err := p.life.nap(b.gather); woken || err != nil {
+		if woken, err := p.life.nap(nap); woken || err != nil {
 			wait = 0
 		}
 	}

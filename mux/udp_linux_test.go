@@ -412,7 +412,7 @@ func TestRecvGathers(t *testing.T) {
 		_, _ = peer.Send(out)
 	}
 	recv := func(gather, wait time.Duration) time.Duration {
-		arrivals.Gather(in, gather)
+		*arrivals.Gather(in) = gather
 		began := time.Now()
 		require.NoError(t, p.Recv(in, wait))
 		return time.Since(began)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a2scan/a2scan/internal/arrivals"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -117,4 +118,30 @@ func TestMayGather(t *testing.T) {
 	require.Equal(t, gatherTime, gatherFor(2000, 0))
 	require.Equal(t, gatherTime, gatherFor(50_000, 16<<20))
 	require.InDelta(t, 462*time.Microsecond, gatherFor(100_000, 425_984), 1000)
+}
+
+// At the default rate the loop is woken less than once per server, as packets gather.
+func TestWakeUpsPerServer(t *testing.T) {
+	virtual(t, func(s *scan) {
+		s.serve(prototest.Shares{Challenge: 100, DelayMin: 20 * time.Millisecond, DelayMax: 60 * time.Millisecond})
+		wakeUps := 0
+		s.spy.beforeRecv = func(b *mux.Batch, wait time.Duration) {
+			if wait == 0 {
+				return
+			}
+			wakeUps++
+			if nap := *arrivals.Gather(b); nap > 0 {
+				time.Sleep(nap)
+			}
+		}
+		cfg := scanConfig()
+		cfg.Rate = DefaultConfig().Rate
+		const servers = 5000
+		result, err := s.run(s.t.Context(), cfg, &countSource{n: servers})
+		require.NoError(s.t, err)
+		s.requireWhole(result)
+		require.EqualValues(s.t, servers, result.Stats.Statuses[output.Success])
+		require.InDelta(s.t, 2*servers/cfg.Rate, s.elapsed().Seconds(), 0.1, "the rate is used")
+		require.Less(s.t, float64(wakeUps), 0.75*servers)
+	})
 }

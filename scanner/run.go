@@ -417,7 +417,7 @@ func (s *Scanner) loop() error {
 		before := now
 		s.awaitWriter()
 		gather := s.mayGather(now, wait)
-		arrivals.Gather(s.rx, gather)
+		*arrivals.Gather(s.rx) = gather
 		if gather == 0 {
 			if err := s.port.Recv(s.rx, 0); err != nil {
 				return s.lost(err)

@@ -9,7 +9,6 @@ import "time"
 // sets it. The elements may be changed, by a Port that simulates a socket.
 var Waits func(batch any) []time.Duration
 
-// Gather makes each Recv into a *mux.Batch that may wait sleep for d first, or until Wake is
-// called, without a look at the socket. Packets gather there meanwhile. A Port may ignore it.
-// mux sets it.
-var Gather func(batch any, d time.Duration)
+// Gather returns for how long packets may gather in the socket before a Recv into a *mux.Batch
+// that may wait looks there. A Port may ignore it. mux sets Gather.
+var Gather func(batch any) *time.Duration
