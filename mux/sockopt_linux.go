@@ -153,6 +153,14 @@ func (p *udpPort) prepare(o Options) error {
 		}
 	}
 
+	if !o.Wildcard {
+		// A short packet that may never be fragmented needs no identification, for which
+		// the kernel otherwise computes a hash of the addresses: a tenth of a scan's time.
+		// Without the option all works the same. Servers may send longer packets.
+		// (IP_PMTUDISC_DO, which also looks at the path's MTU, costs more than it saves.)
+		_ = set(p.fd, "IP_MTU_DISCOVER", syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, syscall.IP_PMTUDISC_PROBE)
+	}
+
 	p.stats.RcvbufRequested = o.Rcvbuf
 	var err error
 	p.stats.RcvbufActual, err = grow(p.fd, o.Rcvbuf, syscall.SO_RCVBUF, syscall.SO_RCVBUFFORCE)

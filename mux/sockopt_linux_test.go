@@ -67,6 +67,18 @@ func TestOptionalSocketOptions(t *testing.T) {
 	}
 }
 
+// Packets carry the flag "don't fragment", so that the kernel chooses no identification.
+func TestDontFragment(t *testing.T) {
+	for _, local := range []string{"127.0.0.1:0", "[::]:0"} {
+		for wildcard, want := range map[bool]int{false: syscall.IP_PMTUDISC_PROBE, true: syscall.IP_PMTUDISC_WANT} {
+			p := open(t, Options{Local: netip.MustParseAddrPort(local), Wildcard: wildcard})
+			got, err := syscall.GetsockoptInt(p.fd, syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+	}
+}
+
 // The time that a datagram waits in the socket is known, and 0 if the option is missing.
 func TestWaits(t *testing.T) {
 	t.Cleanup(func() { setsockopt = syscall.SetsockoptInt })

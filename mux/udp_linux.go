@@ -196,7 +196,8 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 	defer p.life.leave()
 
 	p.want = roomEnough
-	headers := b.toSend(p.inet4)[:p.reachable(b)]
+	possible, why := p.possible(b)
+	headers := b.toSend(p.inet4)[:possible]
 
 	refused, repeats := false, 0 // of packet n
 	for len(headers) > 0 {
@@ -239,24 +240,30 @@ func (p *udpPort) Send(b *Batch) (n int, err error) {
 		refused = true
 	}
 	if n < b.n {
-		return n, &PeerError{syscall.EAFNOSUPPORT}
+		return n, &PeerError{why}
 	}
 	return n, nil
 }
 
-// reachable returns the number of b's first packets that are of a family of
-// p's. An AF_INET6 socket with an IPv6 address of its own would send IPv4 from
-// a made-up one.
-func (p *udpPort) reachable(b *Batch) int {
-	if p.v4 && p.v6 {
-		return b.n
+// possible returns the number of b's first packets that can be sent, and why the next one
+// cannot. An AF_INET6 socket with an IPv6 address of its own would send IPv4 from a made-up
+// one. With IP_PMTUDISC_PROBE the loopback takes an IPv4 packet that is longer than its
+// header can tell.
+func (p *udpPort) possible(b *Batch) (n int, why syscall.Errno) {
+	const longest4 = 0xFFFF - 20 - 8
+	if p.v4 && p.v6 && b.size <= longest4 {
+		return b.n, 0
 	}
 	for i := range b.n {
-		if is4 := b.packets[i].Peer.Is4(); is4 && !p.v4 || !is4 && !p.v6 {
-			return i
+		is4 := b.packets[i].Peer.Is4()
+		switch {
+		case is4 && !p.v4 || !is4 && !p.v6:
+			return i, syscall.EAFNOSUPPORT
+		case is4 && len(b.packets[i].Data) > longest4:
+			return i, syscall.EMSGSIZE
 		}
 	}
-	return b.n
+	return b.n, 0
 }
 
 func (p *udpPort) blocked(r room) error {
