@@ -43,21 +43,22 @@ func targets() (all []target) {
 func main() {
 	out := flag.String("out", "dist", "folder to build; an existing one is replaced")
 	only := flag.String("only", "", "build this target alone, such as linux/amd64")
+	tools := flag.String("tools", "", "folder of nfpm and cyclonedx-gomod from an earlier build; made if it is missing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := build(ctx, *out, *only); err != nil {
+	if err := build(ctx, *out, *only, *tools); err != nil {
 		fmt.Fprintln(os.Stderr, "packaging:", err)
 		os.Exit(1)
 	}
 }
 
-func build(ctx context.Context, out, only string) error {
+func build(ctx context.Context, out, only, tools string) error {
 	chosen := slices.DeleteFunc(targets(), func(t target) bool { return only != "" && t.String() != only })
 	if len(chosen) == 0 {
 		return fmt.Errorf("%s is none of the targets %v", only, targets())
 	}
-	r, err := newRelease(ctx, out)
+	r, err := newRelease(ctx, out, tools)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,12 @@ type release struct {
 	time    time.Time // of the commit: the time of every file in it
 	out     string    // folder of the results
 	work    string    // temporary folder
+	tools   string    // folder of the tools
 
 	common []file // files that every target has, apart from the binary
 }
 
-func newRelease(ctx context.Context, out string) (*release, error) {
+func newRelease(ctx context.Context, out, tools string) (*release, error) {
 	if err := os.RemoveAll(out); err != nil {
 		return nil, err
 	}
@@ -103,8 +105,7 @@ func newRelease(ctx context.Context, out string) (*release, error) {
 	if r.work, err = os.MkdirTemp("", "packaging"); err != nil {
 		return nil, err
 	}
-	if err := run(ctx, nil, "go", "build", "-modfile=deploy/packaging/tools.mod", "-o", r.tool(""),
-		"github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", "github.com/goreleaser/nfpm/v2/cmd/nfpm"); err != nil {
+	if err := r.buildTools(ctx, tools); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
@@ -122,10 +123,25 @@ func newRelease(ctx context.Context, out string) (*release, error) {
 	return r, nil
 }
 
-// tool returns the path of a tool that newRelease built.
-func (r *release) tool(name string) string {
-	return filepath.Join(r.work, "tools") + string(filepath.Separator) + name
+// buildTools builds the tools in folder, or in the temporary one if that is empty, unless
+// an earlier build has done so.
+func (r *release) buildTools(ctx context.Context, folder string) error {
+	r.tools = filepath.Join(r.work, "tools")
+	if folder != "" {
+		var err error
+		if r.tools, err = filepath.Abs(folder); err != nil {
+			return err
+		}
+		if _, err := os.Stat(r.tools); err == nil {
+			return nil
+		}
+	}
+	return run(ctx, nil, "go", "build", "-modfile=deploy/packaging/tools.mod", "-o", r.tools+string(filepath.Separator),
+		"github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", "github.com/goreleaser/nfpm/v2/cmd/nfpm")
 }
+
+// tool returns the path of a tool.
+func (r *release) tool(name string) string { return filepath.Join(r.tools, name) }
 
 // version returns the version of the last tag without its v, or one made of the commit
 // if the commit has no tag.

@@ -14,7 +14,7 @@ func manual(ctx context.Context, work string) ([]file, error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	if err := run(ctx, nil, "go", "build", "-trimpath", "-o", program, "./cmd/a2scan"); err != nil {
+	if err := run(ctx, []string{"CGO_ENABLED=0", "GOFLAGS="}, "go", "build", "-trimpath", "-o", program, "./cmd/a2scan"); err != nil {
 		return nil, err
 	}
 	pages := filepath.Join(work, "man")
