@@ -40,8 +40,13 @@ func manCommand() *command {
 					}
 					page = manPage(cmd)
 				}
-				_, err := a.stdout.Write(page)
-				return err
+				if _, err := a.stdout.Write(page); err != nil {
+					return err
+				}
+				if isTerminal(a.stdout) {
+					a.ui.hintf("to read the page: a2scan %s | man -l -", strings.Join(append([]string{"man"}, args...), " "))
+				}
+				return nil
 			}
 		},
 	}

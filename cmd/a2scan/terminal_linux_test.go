@@ -93,3 +93,10 @@ func TestProgressOnATerminal(t *testing.T) {
 	require.NotContains(t, screen, "ADDRESS")
 	require.NotContains(t, screen, "interrupt")
 }
+
+// A manual page on a terminal is source, so the hint says how to read it.
+func TestManOnATerminal(t *testing.T) {
+	t.Parallel()
+	screen := onTerminal(t, 80, 24, nil, "man", "scan")
+	require.True(t, strings.HasSuffix(screen, "a2scan: hint: to read the page: a2scan man scan | man -l -\n"), screen)
+}
