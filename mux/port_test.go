@@ -210,7 +210,7 @@ func TestBuffers(t *testing.T) {
 	require.GreaterOrEqual(t, s.RcvbufActual, 64<<10)
 	require.GreaterOrEqual(t, s.SndbufActual, 64<<10)
 
-	// More than any system grants is no error, but the truth is told.
+	// More than any system grants is no error; the actual size is reported.
 	p = listen(t, mux.Options{Local: loopback, Rcvbuf: 1 << 30, Sndbuf: 1 << 30})
 	s = p.Stats()
 	require.Equal(t, 1<<30, s.RcvbufRequested)

@@ -2,5 +2,5 @@
 
 package mux
 
-// waits reports whether datagrams wait in a socket. Here nobody tells.
+// waits reports whether datagrams wait in a socket. This system does not report it.
 func waits(uintptr) bool { return false }

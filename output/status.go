@@ -11,18 +11,18 @@ type Status uint8
 
 // The statuses, in the order in which the metadata object counts them.
 const (
-	Success       Status = iota // all that was asked for
-	Partial                     // something, not all (targets only)
-	Timeout                     // nothing heard
+	Success       Status = iota // each query was answered
+	Partial                     // some queries were answered (targets only)
+	Timeout                     // no reply
 	Refused                     // ICMP port unreachable
 	Unreachable                 // another ICMP error
-	Incomplete                  // heard something that never became an answer
+	Incomplete                  // datagrams came, but no whole answer
 	ProtocolError               // bytes that do not parse, or a challenge loop
-	SendError                   // the system would not send to it
+	SendError                   // the system refused to send
 	ResolveError                // the name has no address
-	Blocked                     // not to be asked
-	InvalidInput                // no place that can be asked
-	Aborted                     // the scan stopped first
+	Blocked                     // excluded by a list, or reserved
+	InvalidInput                // not a target
+	Aborted                     // the scan ended first
 	NumStatuses   = 12
 )
 
@@ -39,9 +39,9 @@ func (s Status) String() string {
 
 // statusWords is the default error text of each status, used if nothing more is
 // known.
-var statusWords = [NumStatuses]string{"", "not all of it was answered", "no answer", "port unreachable", "unreachable",
-	"no whole answer", "malformed answer", "could not be sent", "the name has no address", "not to be asked",
-	"no place that can be asked", "the scan stopped first"}
+var statusWords = [NumStatuses]string{"", "some queries were not answered", "no answer", "port unreachable", "unreachable",
+	"incomplete answer", "malformed answer", "not sent", "the name has no address", "excluded",
+	"not a target", "the scan stopped first"}
 
 // words returns the error text of a record or section that has none
 // of its own.

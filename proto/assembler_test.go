@@ -29,7 +29,7 @@ func newClient(t testing.TB, cfg proto.Config) *proto.Client {
 }
 
 // TestEvictionTakesTheOldest: four queries share memory for three and a half
-// replies. The oldest makes way, is told nothing, and its timer asks again.
+// replies. The oldest is evicted, and its timer asks again.
 func TestEvictionTakesTheOldest(t *testing.T) {
 	c := newClient(t, proto.Config{ReassemblyBytes: 7 << 10, Retries: 1})
 	payload := rulesPayload(150)
@@ -81,7 +81,7 @@ func TestEvictionTakesTheOldest(t *testing.T) {
 }
 
 // TestEvictionOfAWholeReply: even a reply that only waits for inflation budget
-// may have to make way; its query goes on as if it had not come.
+// may be evicted; its query continues as if it had not come.
 func TestEvictionOfAWholeReply(t *testing.T) {
 	c := newClient(t, proto.Config{ReassemblyBytes: 2 << 10, InflateBudget: 1, Retries: 1})
 	packed := cutter{dialect: proto.DialectSource, id: 1, size: 2000, packed: true}.cut(rulesPayload(100))

@@ -350,7 +350,7 @@ func TestTokensByOtherRequests(t *testing.T) {
 	require.Equal(t, KindRules.AppendRequest(nil, NoChallenge), c.Transmit(nil, &q, at), "it gives tokens")
 }
 
-// TestSerialsSkipZero: 0 is the serial of free sets, which belong to nobody.
+// TestSerialsSkipZero: 0 is the serial of free sets, which have no owner.
 func TestSerialsSkipZero(t *testing.T) {
 	c := newClient(t, Config{ReassemblyBytes: 1 << 20})
 	c.serial = 1<<32 - 1

@@ -21,10 +21,10 @@ import (
 type QueryError struct {
 	Addr   netip.AddrPort
 	Status output.Status // of the record, or of the section that was asked for
-	Reason string        // such as "no answer after 3 tries"
+	Reason string        // such as "no answer after 3 attempts"
 }
 
-// Error returns, for example, "127.0.0.1:27015: no answer after 3 tries".
+// Error returns, for example, "127.0.0.1:27015: no answer after 3 attempts".
 func (e *QueryError) Error() string { return e.Addr.String() + ": " + e.Reason }
 
 // Timeout reports whether the server was silent, as os.IsTimeout does for a QueryError.

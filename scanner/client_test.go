@@ -124,15 +124,15 @@ func TestClientErrors(t *testing.T) {
 		words  string
 		took   time.Duration
 	}{
-		"silence":          {muxtest.Host{}, output.Timeout, "no answer after 3 tries", 7 * time.Second},
+		"silence":          {muxtest.Host{}, output.Timeout, "no answer after 3 attempts", 7 * time.Second},
 		"refused":          {muxtest.Host{Unreachable: mux.PortUnreachable}, output.Refused, "port unreachable", 0},
 		"unreachable":      {muxtest.Host{Unreachable: mux.Prohibited}, output.Unreachable, "host or network unreachable", 0},
 		"not sent":         {muxtest.Host{SendErr: syscall.ENETUNREACH}, output.SendError, "send: " + syscall.ENETUNREACH.Error(), 0},
 		"not an answer":    {garbage, output.ProtocolError, "the reply does not parse", 7 * time.Second},
 		"a refusal":        {host(map[byte][][]byte{'T': {[]byte("\xFF\xFF\xFF\xFFlno\x00")}}), output.ProtocolError, `the server refused to answer: "no"`, 0},
-		"challenge only":   {host(map[byte][][]byte{'T': {challengeReply(1)}}), output.Incomplete, "challenged, never answered, after 4 tries", 10 * time.Second},
+		"challenge only":   {host(map[byte][][]byte{'T': {challengeReply(1)}}), output.Incomplete, "challenged, never answered, after 4 attempts", 10 * time.Second},
 		"half of a reply":  {half, output.Incomplete, "1 of 2 fragments received", 10 * time.Second},
-		"only other kinds": {host(map[byte][][]byte{'T': {rulesReply()}}), output.Incomplete, "only replies to other queries, after 3 tries", 7 * time.Second},
+		"only other kinds": {host(map[byte][][]byte{'T': {rulesReply()}}), output.Incomplete, "only replies to other queries, after 3 attempts", 7 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withClient(t, ClientConfig{}, func(s *scan, cl *Client) {
@@ -161,7 +161,7 @@ func TestClientPartial(t *testing.T) {
 	withClient(t, ClientConfig{Retries: -1}, func(s *scan, c *Client) {
 		s.net.SetHost(keyOf(clientServer), host(map[byte][][]byte{'T': {infoReply("name")}}))
 		reply, err := c.Query(s.t.Context(), clientServer, allKinds)
-		require.EqualError(s.t, err, "192.0.2.80:27015: players: no answer after 1 try")
+		require.EqualError(s.t, err, "192.0.2.80:27015: players: no answer after 1 attempt")
 		require.Equal(s.t, output.Partial, reply.Status)
 		require.Equal(s.t, "name", reply.Info.Name)
 		require.Equal(s.t, output.Timeout, reply.Players.Status)
@@ -338,8 +338,8 @@ func TestClientManyAtOnce(t *testing.T) {
 	})
 }
 
-// What nobody may ask is refused before anything is sent, whether it is written as an
-// address or a name stands for it.
+// Reserved addresses are refused before anything is sent, whether the caller wrote the
+// address or a name resolved to it.
 func TestClientAsksHostsAlone(t *testing.T) {
 	for _, addr := range []string{"224.0.0.1", "255.255.255.255:27015", "0.0.0.0", "[::]:27015", "0.1.2.3", "240.0.0.1", "169.254.1.1", "[ff02::1]:27015", "::ffff:224.0.0.1"} {
 		withClient(t, ClientConfig{}, func(s *scan, c *Client) {
@@ -470,7 +470,7 @@ func TestClientCancelledWithoutRoom(t *testing.T) {
 	})
 }
 
-// A process that was stopped in the middle of a call, by Control-Z say, goes on with it
+// A process that was stopped in the middle of a call, by Control-Z say, continues with it
 // where it was, however long that was: the challenge that waits is answered. Its round
 // trips are then unknown.
 func TestClientStopped(t *testing.T) {

@@ -217,7 +217,7 @@ func (e *engine) ReachedMaxResults() bool { return e.reached }
 // recorder makes lines of them.
 func (e *engine) Output() []byte { return e.out }
 
-// TakeOutput returns the outcomes and goes on writing into buf, which must be empty.
+// TakeOutput returns the outcomes and continues to write into buf, which must be empty.
 func (e *engine) TakeOutput(buf []byte) []byte {
 	out := e.out
 	e.out = buf
@@ -651,7 +651,7 @@ func (e *engine) nextTarget() *targets.Target {
 	return nil
 }
 
-// dropTarget goes on behind the target that nextTarget returned.
+// dropTarget continues behind the target that nextTarget returned.
 func (e *engine) dropTarget() {
 	if len(e.twins.due) > 0 {
 		e.twins.due = e.twins.due[1:]
@@ -797,7 +797,7 @@ func (e *engine) settle(now proto.Time, i uint32, answer *proto.Output, problem 
 		}
 		res := s.q.Result(proto.Kind(k))
 		if stalled > 0 {
-			res.RTT = output.NoRTT // when its answer came nobody saw
+			res.RTT = output.NoRTT // the time of its answer is not known
 		}
 		e.stats.Retransmits += uint64(max(res.Attempts-1, 0))
 		o.results[k] = res

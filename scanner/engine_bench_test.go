@@ -111,7 +111,7 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
-// BenchmarkEngineStray is a datagram from nobody who was asked: what a flood of
+// BenchmarkEngineStray is a datagram from an address that was not asked: what a flood of
 // them costs.
 func BenchmarkEngineStray(b *testing.B) {
 	r := newBenchRig(b, false, [2][]byte{})

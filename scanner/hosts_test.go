@@ -354,7 +354,7 @@ func FuzzHosts(f *testing.F) {
 				now = now.Add(time.Duration(arg) * m.interval / 16)
 			case 5:
 				if got, ok := h.drain(); ok {
-					// drain gives up all: whoever begins goes on.
+					// drain gives up all; a target that has begun continues.
 					for ok {
 						from := int(got.Key.Lo & 0xFF)
 						require.Equal(t, m.waiting[from][0], got.Seq)
@@ -376,7 +376,7 @@ func FuzzHosts(f *testing.F) {
 			at, ok := h.next()
 			require.Equal(t, parked > 0, ok)
 			if ok {
-				require.LessOrEqual(t, at, soonest, "nobody is kept waiting")
+				require.LessOrEqual(t, at, soonest, "no target waits longer than it must")
 			}
 		}
 	})

@@ -109,10 +109,10 @@ func (e *engine) checkInvariants(t testing.TB) {
 			fail(i, "its deadline on the wheel is later than its query's")
 		}
 		if s.q.Deferred() && (s.flags&slotDeferred == 0 || !queued[uint32(i)]) {
-			fail(i, "waits for inflation budget, and nobody knows")
+			fail(i, "waits for inflation budget, and is in no list")
 		}
 		if s.q.WantsSend() && s.flags&slotQueued == 0 {
-			fail(i, "wants to send, and nobody knows")
+			fail(i, "wants to send, and is in no list")
 		}
 		for r := s.kept; r != 0; r = e.store.Link(r) {
 			stored += max((e.store.Len(r)+255)/256, 1) * 256 // in whole chunks
@@ -159,7 +159,7 @@ func (e *engine) checkInvariants(t testing.TB) {
 	parked := 0
 	for c, q := range e.hosts.chains {
 		if len(q.waiting) == 0 {
-			t.Fatalf("cell %d has a chain of nobody", c)
+			t.Fatalf("cell %d has a chain without an owner", c)
 		}
 		parked += len(q.waiting)
 	}

@@ -294,9 +294,9 @@ func denial(words string) string { return "the server refused to answer: " + str
 // describe returns the words for a failure. ports is how many ports were tried, if they are
 // several.
 func describe(res proto.Result, ports uint8) string {
-	tries := fmt.Sprintf("%d tries", res.Attempts)
+	attempts := fmt.Sprintf("%d attempts", res.Attempts)
 	if res.Attempts == 1 {
-		tries = "1 try"
+		attempts = "1 attempt"
 	}
 	if res.Attempts == 0 && res.Reason != proto.ReasonAborted && res.Reason != proto.ReasonSend && res.Reason != proto.ReasonDenied {
 		return "not asked: an earlier query was not answered"
@@ -315,14 +315,14 @@ func describe(res proto.Result, ports uint8) string {
 	case proto.ReasonSend:
 		return "the system would not send"
 	case proto.ReasonChallenge:
-		return "challenged, never answered, after " + tries
+		return "challenged, never answered, after " + attempts
 	case proto.ReasonFragments:
 		if res.Got == 0 {
 			return "parts of a reply came, and none could be kept"
 		}
 		return (&proto.FragmentsError{Got: res.Got, Total: res.Total}).Error()
 	case proto.ReasonUnexpected:
-		return "only replies to other queries, after " + tries
+		return "only replies to other queries, after " + attempts
 	case proto.ReasonMalformed:
 		return "the reply does not parse"
 	case proto.ReasonNoMemory:
@@ -335,7 +335,7 @@ func describe(res proto.Result, ports uint8) string {
 		return "the scan stopped first"
 	}
 	if ports > 1 {
-		tries += fmt.Sprintf(" on %d ports", ports)
+		attempts += fmt.Sprintf(" on %d ports", ports)
 	}
-	return "no answer after " + tries
+	return "no answer after " + attempts
 }

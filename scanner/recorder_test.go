@@ -23,18 +23,18 @@ func TestReasons(t *testing.T) {
 		words  string
 	}{
 		{proto.Result{Answered: true}, output.Success, ""},
-		{proto.Result{Reason: proto.ReasonTimeout, Attempts: 1}, output.Timeout, "no answer after 1 try"},
-		{proto.Result{Reason: proto.ReasonTimeout, Attempts: 3}, output.Timeout, "no answer after 3 tries"},
+		{proto.Result{Reason: proto.ReasonTimeout, Attempts: 1}, output.Timeout, "no answer after 1 attempt"},
+		{proto.Result{Reason: proto.ReasonTimeout, Attempts: 3}, output.Timeout, "no answer after 3 attempts"},
 		{proto.Result{Reason: proto.ReasonTimeout}, output.Timeout, "not asked: an earlier query was not answered"},
 		{proto.Result{Reason: proto.ReasonRefused, Attempts: 1}, output.Refused, "port unreachable"},
 		{proto.Result{Reason: proto.ReasonUnreachable, Attempts: 1}, output.Unreachable, "host or network unreachable"},
 		{proto.Result{Reason: proto.ReasonSend, Attempts: 1}, output.SendError, "the system would not send"},
 		{proto.Result{Reason: proto.ReasonSend}, output.SendError, "the system would not send"},
-		{proto.Result{Reason: proto.ReasonChallenge, Attempts: 2}, output.Incomplete, "challenged, never answered, after 2 tries"},
+		{proto.Result{Reason: proto.ReasonChallenge, Attempts: 2}, output.Incomplete, "challenged, never answered, after 2 attempts"},
 		{proto.Result{Reason: proto.ReasonFragments, Attempts: 2, Got: 2, Total: 3}, output.Incomplete, "2 of 3 fragments received"},
 		{proto.Result{Reason: proto.ReasonFragments, Attempts: 1, Got: 2}, output.Incomplete, "no first fragment among the 2 received"},
 		{proto.Result{Reason: proto.ReasonFragments, Attempts: 1}, output.Incomplete, "parts of a reply came, and none could be kept"},
-		{proto.Result{Reason: proto.ReasonUnexpected, Attempts: 1}, output.Incomplete, "only replies to other queries, after 1 try"},
+		{proto.Result{Reason: proto.ReasonUnexpected, Attempts: 1}, output.Incomplete, "only replies to other queries, after 1 attempt"},
 		{proto.Result{Reason: proto.ReasonMalformed, Attempts: 1}, output.ProtocolError, "the reply does not parse"},
 		{proto.Result{Reason: proto.ReasonLoop, Attempts: 1}, output.ProtocolError, "challenge loop"},
 		{proto.Result{Reason: proto.ReasonAborted, Attempts: 1}, output.Aborted, "the scan stopped first"},
@@ -97,12 +97,12 @@ func TestStatusPrecedence(t *testing.T) {
 		players output.Status
 		rules   output.Status
 	}{
-		{output.Incomplete, "challenged, never answered, after 2 tries", output.Incomplete, output.Incomplete, output.Incomplete},
-		{output.Incomplete, "challenged, never answered, after 2 tries", output.Incomplete, output.Incomplete, output.Incomplete},
+		{output.Incomplete, "challenged, never answered, after 2 attempts", output.Incomplete, output.Incomplete, output.Incomplete},
+		{output.Incomplete, "challenged, never answered, after 2 attempts", output.Incomplete, output.Incomplete, output.Incomplete},
 		{output.ProtocolError, "the reply does not parse", output.Incomplete, output.ProtocolError, output.Incomplete},
-		{output.Partial, "players: no answer after 2 tries", output.Success, output.Timeout, output.Timeout},
+		{output.Partial, "players: no answer after 2 attempts", output.Success, output.Timeout, output.Timeout},
 		{output.Partial, "rules: 1 of 2 fragments received", output.Success, output.Success, output.Incomplete},
-		{output.Partial, "info: challenged, never answered, after 2 tries", output.Incomplete, output.Success, output.Success},
+		{output.Partial, "info: challenged, never answered, after 2 attempts", output.Incomplete, output.Success, output.Success},
 		{output.Partial, "players: the reply does not parse", output.Success, output.ProtocolError, output.Success},
 		{output.Refused, "port unreachable", output.Refused, output.Refused, output.Refused},
 	} {

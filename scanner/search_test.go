@@ -110,12 +110,12 @@ func TestSearchOfSilentHost(t *testing.T) {
 		words   string
 		lasts   float64
 	}{
-		{"silent", func(*Config) {}, nil, output.Timeout, "no answer after 7 tries on 3 ports", 10_000},
-		{"impatient", func(c *Config) { c.Retries = 0 }, nil, output.Timeout, "no answer after 3 tries on 3 ports", 3000},
-		{"slow", func(c *Config) { c.Timeout = time.Minute }, nil, output.Timeout, "no answer after 3 tries on 3 ports", 10_000},
+		{"silent", func(*Config) {}, nil, output.Timeout, "no answer after 7 attempts on 3 ports", 10_000},
+		{"impatient", func(c *Config) { c.Retries = 0 }, nil, output.Timeout, "no answer after 3 attempts on 3 ports", 3000},
+		{"slow", func(c *Config) { c.Timeout = time.Minute }, nil, output.Timeout, "no answer after 3 attempts on 3 ports", 10_000},
 		{"closed", func(*Config) {}, []int{0, 1, 15}, output.Refused, "port unreachable, and no answer on 2 other ports", 0},
 		{"closed, then silent", func(*Config) {}, []int{0}, output.Refused, "port unreachable, and no answer on 2 other ports", 10_000},
-		{"silent, then closed", func(*Config) {}, []int{1, 15}, output.Timeout, "no answer after 5 tries on 3 ports", 5000},
+		{"silent, then closed", func(*Config) {}, []int{1, 15}, output.Timeout, "no answer after 5 attempts on 3 ports", 5000},
 		{"the last has the rest", func(*Config) {}, []int{0, 1}, output.Refused, "port unreachable, and no answer on 2 other ports", 7000},
 		{"retry", func(c *Config) { c.ICMP = ICMPRetry }, []int{0, 1, 15}, output.Refused, "port unreachable, and no answer on 2 other ports", 10_000},
 	} {
@@ -198,7 +198,7 @@ func TestSearchLeavesOutPorts(t *testing.T) {
 		require.Equal(t, list[0].Key, p.to)
 	}
 	rec := r.record(0)
-	require.Equal(t, "no answer after 3 tries", rec.Error)
+	require.Equal(t, "no answer after 3 attempts", rec.Error)
 	require.InDelta(t, 7000, ms(rec.Duration), 800)
 }
 
@@ -265,7 +265,7 @@ func TestSearchKeepsRates(t *testing.T) {
 		require.GreaterOrEqual(t, all[i+60].Sub(all[i]), time.Second-10*time.Millisecond)
 	}
 	for seq := range uint64(30) {
-		require.Equal(t, "no answer after 7 tries on 7 ports", r.record(seq).Error)
+		require.Equal(t, "no answer after 7 attempts on 7 ports", r.record(seq).Error)
 	}
 }
 

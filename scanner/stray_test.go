@@ -22,15 +22,15 @@ func TestStrays(t *testing.T) {
 	r.reply(rigKey(9), infoReply("x")) // of no target
 	r.reply(rigKey(2), infoReply("x"))
 	r.finish()
-	require.Equal(t, "no answer after 1 try", r.record(0).Error)
-	require.Equal(t, "no answer after 1 try; 3 datagrams came from 192.0.2.1:27020, not from the address asked", r.record(1).Error)
+	require.Equal(t, "no answer after 1 attempt", r.record(0).Error)
+	require.Equal(t, "no answer after 1 attempt; 3 datagrams came from 192.0.2.1:27020, not from the address asked", r.record(1).Error)
 	require.Equal(t, output.Timeout, r.record(1).Status)
 	require.Empty(t, r.record(2).Error)
 
 	r = newRig(t, cfg, rigTargets(1)...)
 	r.reply(rigKey(9), infoReply("x"))
 	r.finish()
-	require.Equal(t, "no answer after 1 try; 1 datagram came from 192.0.2.9:27015, not from the address asked", r.record(0).Error)
+	require.Equal(t, "no answer after 1 attempt; 1 datagram came from 192.0.2.9:27015, not from the address asked", r.record(0).Error)
 
 	r = newRig(t, cfg, rigTargets(1)...)
 	r.reply(rigKey(9), infoReply("x"))

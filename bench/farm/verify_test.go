@@ -240,7 +240,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	require.Regexp(t, `(?m)^127[0-9.:]+: no record of this target$`, missing.String())
 }
 
-// With --port-offsets a record is about the port that answered, and stands for the target
+// With --port-offsets a record names the port that answered instead of the target's own
 // whose port is silent or closed.
 func TestVerifyPortGiven(t *testing.T) {
 	w := &prototest.World{Seed: 2, Shares: prototest.Shares{Challenge: 50}}

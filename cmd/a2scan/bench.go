@@ -76,7 +76,7 @@ func newBenchOptions() *benchOptions {
 	return &benchOptions{farm: newFarmOptions(), pairs: usualPairs, kinds: proto.WantInfo, targets: usualTargets, maxInFlight: 10_000}
 }
 
-// ownFlags are those that, beside the shares, ask for one workload of the user's.
+// ownFlags select one workload of the user's, in addition to the shares.
 var ownFlags = []string{"query", "targets", "max-in-flight", "delay"}
 
 func (o *benchOptions) register(fs *flagSet) {

@@ -94,7 +94,7 @@ func requireWithin(t testing.TB, most time.Duration, f func() time.Duration) {
 	require.Failf(t, "too long", "%v; %v is the most", took, most)
 }
 
-// A flood sends well-formed replies of a million servers that nobody asked to a port
+// A flood sends well-formed replies of a million servers that were not asked to a port
 // of this machine, as fast as that lets it, until it is stopped.
 type flood struct {
 	quit, done chan struct{}
@@ -312,8 +312,8 @@ func TestStoppedAndContinued(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
-// What becomes of the file while it is written is told, with status 1; the metadata tells of the
-// records and never stands beside somebody else's.
+// A change of the file during the scan is reported, with status 1; the metadata describes the
+// scan's own records and is never written next to another scan's.
 func TestOutputMovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/22")
@@ -353,7 +353,7 @@ func TestOutputMovedMeanwhile(t *testing.T) {
 }
 
 // A full disk ends the scan with status 1 and a message, the records before it
-// are whole, the metadata says so, and with room the scan goes on.
+// are whole, the metadata says so, and with free space the scan resumes.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -509,7 +509,7 @@ func TestReaderLeavesAFilteredScan(t *testing.T) {
 	require.Less(t, m.Targets.Done, uint64(60), "it did not go on to the end")
 }
 
-// A signal that comes when the scan has ended keeps the metadata from nobody: it may take a
+// A signal after the end of the scan does not lose the metadata: writing it may take a
 // while to write.
 func TestInterruptedAtTheEnd(t *testing.T) {
 	t.Parallel()
@@ -539,7 +539,7 @@ func TestInterruptedAtTheEnd(t *testing.T) {
 	}
 }
 
-// Two interrupts end a scan at once though nobody reads what it writes, and it says
+// Two interrupts end a scan at once even if its output is not read, and it says
 // what that has cost.
 func TestInterruptedTwiceWithoutAReader(t *testing.T) {
 	t.Parallel()
@@ -604,7 +604,7 @@ func fill(t testing.TB, pipe *os.File) int64 {
 	return int64(n)
 }
 
-// stuffed returns the end to write to of a pipe that nobody reads and that is full.
+// stuffed returns the write end of a full pipe without a reader.
 func stuffed(t testing.TB) *os.File {
 	t.Helper()
 	var ends [2]int
@@ -664,7 +664,7 @@ func TestMessagesWithoutAReader(t *testing.T) {
 	}
 }
 
-// Two interrupts end a scan though nobody reads what it says.
+// Two interrupts end a scan even if its messages are not read.
 func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/20")
@@ -690,7 +690,7 @@ func TestInterruptedTwiceWithoutAReaderOfMessages(t *testing.T) {
 	}
 }
 
-// Two interrupts end a dry run whose targets nobody reads.
+// Two interrupts end a dry run whose output is not read.
 func TestDryRunInterruptedTwiceWithoutAReader(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
@@ -709,7 +709,7 @@ func TestDryRunInterruptedTwiceWithoutAReader(t *testing.T) {
 	require.Empty(t, p.stderr.String())
 }
 
-// A pipe for the records that nobody opens to read is waited for, and a signal ends that.
+// A scan waits for the reader of a pipe; a signal ends the wait.
 func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/30")
@@ -733,7 +733,7 @@ func TestInterruptedBeforeTheReaderCame(t *testing.T) {
 	}
 }
 
-// Status updates that nobody reads do not keep a scan from its end, and it says so.
+// Status updates that are not read do not delay the end of a scan, and it says so.
 func TestStatusUpdatesWithoutAReader(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, "127.64.0.0/24")
@@ -823,7 +823,7 @@ func TestDropsAreSaid(t *testing.T) {
 	f.requireTruth(t, path)
 }
 
-// Where nothing at all is heard the reader is told what that may mean.
+// If no reply came at all, a hint says what the reason may be.
 func TestNothingHeardIsSaid(t *testing.T) {
 	t.Parallel()
 	f := newFixtureOf(t, "127.64.0.0/28", prototest.Shares{Silent: 100})

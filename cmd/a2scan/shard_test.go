@@ -40,7 +40,7 @@ func TestAutoShard(t *testing.T) {
 		"too few":           {env: map[string]string{"CLOUD_RUN_TASK_INDEX": "10", "CLOUD_RUN_TASK_COUNT": "10"}, err: "is 10, but there are 10 shards"},
 		"no number":         {env: map[string]string{"JOB_COMPLETION_INDEX": "x"}, given: 2, err: `JOB_COMPLETION_INDEX is "x"`},
 		"empty":             {env: map[string]string{"JOB_COMPLETION_INDEX": ""}, given: 2, err: "none of SLURM_ARRAY_TASK_ID"},
-		"empty beside one":  {env: map[string]string{"SLURM_ARRAY_TASK_ID": "", "JOB_COMPLETION_INDEX": "1"}, given: 2, index: 1, count: 2},
+		"one empty, one set": {env: map[string]string{"SLURM_ARRAY_TASK_ID": "", "JOB_COMPLETION_INDEX": "1"}, given: 2, index: 1, count: 2},
 		"empty count":       {env: map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": ""}, err: "CLOUD_RUN_TASK_COUNT is not set"},
 		"empty step":        {env: map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_MAX": "4", "SLURM_ARRAY_TASK_STEP": "", "SLURM_ARRAY_TASK_COUNT": "4"}, index: 1, count: 4},
 		"negative":          {env: map[string]string{"JOB_COMPLETION_INDEX": "-1"}, given: 2, err: `is "-1"`},

@@ -47,7 +47,7 @@ func (s *tableSink) WriteLines([]byte) error {
 	return s.app.show(b)
 }
 
-// show writes to standard output, beside the progress line.
+// show writes to standard output, above the progress line.
 func (a *app) show(b []byte) error {
 	if len(b) == 0 {
 		return nil

@@ -88,7 +88,7 @@ func (o *watchOptions) register(fs *flagSet) {
 		add(fs, &s.compress, "compress", "", "MODE", "auto (by the file name), none, zstd or gzip", parseCompression, dataset.Compression.String)
 		fs.choices["compress"] = []string{"auto", "none", "zstd", "gzip"}
 		fs.text(&o.records, "records", "", "FILE", "append every record to this file; %Y%m%d-%H in its name begins a new one each hour")
-		fs.text(&o.state, "state", "", "FILE", "keep what is known in this file, and go on from it after a restart")
+		fs.text(&o.state, "state", "", "FILE", "keep the state in this file and resume from it after a restart")
 	})
 	fs.group("Metrics", func() {
 		fs.text(&o.metrics, "metrics", "", "ADDR", "serve /metrics and /healthz at this address; off = do not")
@@ -306,7 +306,7 @@ func (r *watchRun) resume(w *scanner.Watcher) error {
 		}
 	}
 	if err := w.Resume(state, events); err != nil {
-		return withHint(&usageError{fmt.Errorf("cannot go on from %s: %w", clean(r.options.state), err)}, "remove the file to begin anew")
+		return withHint(&usageError{fmt.Errorf("cannot resume from %s: %w", clean(r.options.state), err)}, "remove the file to begin anew")
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func Parse[T any](name string, r io.Reader, parse func(line []byte, v *T) error)
 	}
 }
 
-// read runs fill, which reads blocks of lines, beside the goroutines that parse
+// read runs fill, which reads blocks of lines, and the goroutines that parse
 // the blocks, and yields the records in order.
 func read[T any](yield func(*T, error) bool, parse func([]byte, *T) error, fill func(*blockReader[T])) {
 	parsers := max(1, runtime.GOMAXPROCS(0)-1)
