@@ -3,8 +3,6 @@ package mux
 import (
 	"fmt"
 	"time"
-
-	"github.com/a2scan/a2scan/internal/arrivals"
 )
 
 // A Packet is a datagram and its peer, or an ICMP error about a datagram.
@@ -50,7 +48,7 @@ type Batch struct {
 	// Until the Recv ends, that is the time of its arrival, in nanoseconds since 1970; 0 is
 	// unknown.
 	waits  []time.Duration
-	gather time.Duration // how long packets may gather in the socket: see arrivals.Gather
+	gather time.Duration // see SetGather
 	sys    batchSys      // the arguments of the system calls, allocated once
 }
 
@@ -71,11 +69,6 @@ func NewBatch(n, size int) *Batch {
 	return b
 }
 
-func init() {
-	arrivals.Gather = func(batch any) *time.Duration { return &batch.(*Batch).gather }
-	arrivals.Waits = func(batch any) []time.Duration { return batch.(*Batch).waits }
-}
-
 // Len returns the number of packets that b holds.
 func (b *Batch) Len() int { return b.n }
 
@@ -87,6 +80,20 @@ func (b *Batch) Packet(i int) *Packet { return &b.packets[i] }
 
 // Reset empties b.
 func (b *Batch) Reset() { b.n, b.more = 0, false }
+
+// Wait returns how long the i-th packet waited in the socket's buffer until the Recv that
+// filled b returned; 0 if the system does not report it.
+func (b *Batch) Wait(i int) time.Duration { return b.waits[i] }
+
+// SetWait is for Ports that simulate a socket: it sets the result of Wait.
+func (b *Batch) SetWait(i int, d time.Duration) { b.waits[i] = d }
+
+// SetGather lets packets gather in the socket for a time before a Recv into b that may wait
+// looks there, so that it wakes up once for several. A Port may ignore it. 0: look at once.
+func (b *Batch) SetGather(d time.Duration) { b.gather = d }
+
+// Gather is for Ports: it returns the time of SetGather.
+func (b *Batch) Gather() time.Duration { return b.gather }
 
 // More reports whether packets may wait behind those with which a Recv filled b. It is
 // false only if the system reported that there are no others: each datagram that came before

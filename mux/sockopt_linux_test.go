@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/a2scan/a2scan/internal/arrivals"
 )
 
 // refuseCall makes a system call fail until the test ends.
@@ -106,7 +104,7 @@ func TestWaits(t *testing.T) {
 				require.NoError(t, p.Recv(in, 0))
 			}
 			most := time.Since(began)
-			waits := arrivals.Waits(in)
+			waits := in.waits
 			if missing {
 				require.Equal(t, []time.Duration{0, 0}, waits[:2])
 				continue

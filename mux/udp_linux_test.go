@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/a2scan/a2scan/internal/arrivals"
 )
 
 func open(t testing.TB, o Options) *udpPort {
@@ -412,7 +410,7 @@ func TestRecvGathers(t *testing.T) {
 		_, _ = peer.Send(out)
 	}
 	recv := func(gather, wait time.Duration) time.Duration {
-		*arrivals.Gather(in) = gather
+		in.SetGather(gather)
 		began := time.Now()
 		require.NoError(t, p.Recv(in, wait))
 		return time.Since(began)

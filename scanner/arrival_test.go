@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a2scan/a2scan/internal/arrivals"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
 	"github.com/a2scan/a2scan/proto"
@@ -130,7 +129,7 @@ func TestWakeUpsPerServer(t *testing.T) {
 				return
 			}
 			wakeUps++
-			if nap := *arrivals.Gather(b); nap > 0 {
+			if nap := b.Gather(); nap > 0 {
 				time.Sleep(nap)
 			}
 		}

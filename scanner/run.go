@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/a2scan/a2scan/internal/arrivals"
 	"github.com/a2scan/a2scan/internal/linewriter"
 	"github.com/a2scan/a2scan/mux"
 	"github.com/a2scan/a2scan/output"
@@ -417,7 +416,7 @@ func (s *Scanner) loop() error {
 		before := now
 		s.awaitWriter()
 		gather := s.mayGather(now, wait)
-		*arrivals.Gather(s.rx) = gather
+		s.rx.SetGather(gather)
 		if gather == 0 {
 			if err := s.port.Recv(s.rx, 0); err != nil {
 				return s.lost(err)
@@ -439,10 +438,9 @@ func (s *Scanner) loop() error {
 			}
 		}
 		s.engine.BeginTurn()
-		waits := arrivals.Waits(s.rx)
 		for i := range s.rx.Len() {
 			// If the system's clock was set, the wait is wrong; then this limit counts.
-			arrived := max(now.Add(-waits[i]), s.drained.checked)
+			arrived := max(now.Add(-s.rx.Wait(i)), s.drained.checked)
 			s.engine.HandlePacket(now, arrived, s.rx.Packet(i))
 		}
 		readUpTo := s.drained.upTo(before, now, s.rx, s.waiting)

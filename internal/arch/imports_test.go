@@ -30,8 +30,8 @@ var imports = map[string]string{
 	"proto/prototest":       "proto proto/a3sb proto/master",
 	"proto/internal/vector": "",
 	// Datagrams and sockets, without knowledge of their content.
-	"mux":         "internal/arrivals internal/ipaddr golang.org/x/sys/unix golang.org/x/sys/windows",
-	"mux/muxtest": "internal/arrivals mux github.com/stretchr/testify/require",
+	"mux":         "internal/ipaddr golang.org/x/sys/unix golang.org/x/sys/windows",
+	"mux/muxtest": "mux github.com/stretchr/testify/require",
 	// Records and files of records.
 	"output":         "internal/jsontext",
 	"output/dataset": "internal/jsontext internal/osfile output github.com/klauspost/compress/...",
@@ -41,7 +41,6 @@ var imports = map[string]string{
 	"scanner": "internal/... mux output output/dataset proto proto/a3sb scanner/targets golang.org/x/time/rate",
 	// Helpers of the packages above.
 	"internal/arena":      "",
-	"internal/arrivals":   "",
 	"internal/osfile":     "golang.org/x/sys/unix",
 	"internal/linewriter": "output/dataset",
 	"internal/reply":      "output proto proto/a3sb",

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/a2scan/a2scan/internal/arrivals"
 	"github.com/a2scan/a2scan/mux"
 )
 
@@ -137,7 +136,7 @@ func (p *Port) take(b *mux.Batch, now time.Time) (room time.Time, err error) {
 		size := cap(b.Next())
 		b.Commit(d.From, d.Data)
 		q := b.Packet(b.Len() - 1)
-		arrivals.Waits(b)[b.Len()-1] = now.Sub(d.At)
+		b.SetWait(b.Len()-1, now.Sub(d.At))
 		switch {
 		case d.Unreachable != mux.Reachable:
 			q.Unreachable, q.Data = d.Unreachable, nil
