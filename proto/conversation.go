@@ -124,11 +124,12 @@ func (c *Conversation) open(m *Message, body []byte) {
 	if m.Type != TypeChallenge {
 		return
 	}
-	if len(body) < 5 {
+	t, ok := parseChallenge(body)
+	if !ok {
 		m.Err = &DecodeError{Kind: NumKinds, Field: "challenge", Offset: len(body), Err: ErrShort}
 		return
 	}
-	m.Challenge = Challenge(binary.LittleEndian.Uint32(body[1:]))
+	m.Challenge = t
 	c.SetChallenge(m.Challenge)
 }
 

@@ -505,10 +505,11 @@ func (c *Client) HandleDatagram(q *Query, now Time, b []byte) Output {
 	}
 	switch b[4] {
 	case TypeChallenge:
-		if len(b) < 9 {
+		token, ok := parseChallenge(b[4:])
+		if !ok {
 			return c.noise(q)
 		}
-		return c.handleChallenge(q, now, Challenge(binary.LittleEndian.Uint32(b[5:])))
+		return c.handleChallenge(q, now, token)
 	case TypePrint, TypeReject:
 		return c.handleDenial(q, b[5:])
 	}

@@ -108,8 +108,7 @@ func (s *Screen) escape(b []byte) (int, error) {
 	if end >= len(b) {
 		return 0, nil
 	}
-	parameter := string(b[2:end])
-	color, known := styles[parameter]
+	color, known := styles[string(b[2:end])]
 	switch sequence := string(b[1 : end+1]); {
 	case b[1] == '[' && b[end] == 'm' && known:
 		s.style = color
