@@ -700,7 +700,7 @@ func TestClientOverLoopback(t *testing.T) {
 	for range 10 {
 		servers = append(servers, loopbackServer(t, w))
 	}
-	c, err := NewClient(ClientConfig{})
+	c, err := NewClient(ClientConfig{PerIPRate: -1})
 	require.NoError(t, err)
 	var all sync.WaitGroup
 	var failures atomic.Int64
