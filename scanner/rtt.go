@@ -8,9 +8,15 @@ import (
 // A sendTime estimates how long one packet takes in a call that sends many, which leave one
 // after the other: a full batch takes up to half a millisecond. If the process was
 // interrupted in the call, the packets took less than their share of it. So the estimate
-// falls at once and rises slowly. Too low, it makes a round trip longer, never shorter than
-// the server took.
+// falls at once, rises slowly, and is bounded. A call with few packets says little: most of
+// its time is not theirs. An estimate that is too low makes a round trip longer; one that is
+// too high makes it shorter than the server took.
 type sendTime time.Duration
+
+const (
+	mostSendTime = 10 * time.Microsecond // two to three times that of Linux
+	leastPackets = 8                     // of a call that tells how long a packet takes
+)
 
 // each returns the time per packet in a call that sent n in so much time.
 func (s *sendTime) each(took time.Duration, n int) time.Duration {
@@ -20,8 +26,8 @@ func (s *sendTime) each(took time.Duration, n int) time.Duration {
 	now := sendTime(took) / sendTime(n)
 	if now < *s {
 		*s = now
-	} else {
-		*s += (now - *s) / 32
+	} else if n >= leastPackets {
+		*s = min(*s+(now-*s)/32, sendTime(mostSendTime))
 	}
 	return time.Duration(*s)
 }
