@@ -754,6 +754,9 @@ func (c *Client) deliver(q *Query, now Time, k Kind, body []byte, split bool) Ou
 			t.flags |= trackAmbiguous
 			t.why = NoReason
 		}
+		if q.micros(now) < t.sent {
+			t.flags |= trackAmbiguous // it arrived before this request left: it answers an earlier one
+		}
 		t.sent = since(t.sent, q.micros(now))
 		if t.flags&trackAmbiguous == 0 {
 			q.measured(t.sent)

@@ -461,3 +461,17 @@ func TestSilence(t *testing.T) {
 		require.Greater(t, longest, silence-silence/50)
 	}
 }
+
+// An answer that waited in the socket while the next request left answers an earlier request:
+// its round trip is not known.
+func TestAnswerBeforeItsRequest(t *testing.T) {
+	c := newClient(t, Config{Retries: 2})
+	var q Query
+	c.Begin(&q, WantInfo)
+	c.Transmit(nil, &q, 0)
+	c.HandleDatagram(&q, 90*ms, challenge(7))
+	c.Transmit(nil, &q, 100*ms)
+	out := c.HandleDatagram(&q, 50*ms, infoReply)
+	require.True(t, out.Done)
+	require.Negative(t, q.Result(KindInfo).RTT)
+}

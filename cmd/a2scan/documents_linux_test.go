@@ -25,6 +25,9 @@ var shellBlock = regexp.MustCompile("(?ms)(?:^<!-- (not run|run by): ([^>]+) -->
 //	<!-- not run: it needs a cluster -->
 //	<!-- run by: TestTutorial -->
 func TestDocumentedCommandsRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the commands take a minute, and expect a machine that answers in time")
+	}
 	t.Parallel()
 	if out, err := exec.Command("unshare", "--net", "--map-root-user", "true").CombinedOutput(); err != nil {
 		t.Skipf("no right to make a network: %v %s", err, out)
