@@ -178,8 +178,8 @@ func (w *window) serverAnswered(sent stamp) {
 	}
 }
 
-// settled notes what came from a server until its end: the number of datagrams and their
-// bytes, and whether it answered everything.
+// settled notes the number and the bytes of the datagrams that a server sent, and whether it
+// answered every query.
 func (w *window) settled(datagrams, payload int, success bool) {
 	if success {
 		w.serverCost += (float64(payload+datagrams*datagramOverhead) - w.serverCost) / 64

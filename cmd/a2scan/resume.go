@@ -209,7 +209,7 @@ func findRestored(config map[string]string, outputFile string) error {
 					return withHint(err, "cd %s, and resume there", quoteWords([]string{folder}))
 				}
 			}
-			return withHint(err, "run it in the folder where the scan began, or repeat --%s and the other flags", flag)
+			return withHint(err, "run this in the folder of the first scan, or repeat --%s and the other flags", flag)
 		}
 	}
 	return nil
